@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 The Penstock Authors
+#include "batch/shapes.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace penstock {
+namespace {
+
+// Fills the wildcards of `to` with what `from`'s wildcards are in `actual`, left to right. `lead`
+// dimensions of `actual` (the batch) are copied as they are.
+Shape map_wildcards(const Shape& from, const Shape& to, const Shape& actual, std::size_t lead) {
+  Shape result;
+  for (std::size_t i = 0; i < lead; ++i) result.push_back(actual[i]);
+  std::size_t next = 0;
+  for (auto dim : to.dims()) {
+    if (dim >= 0) {
+      result.push_back(dim);
+      continue;
+    }
+    while (next < from.rank() && from[next] >= 0) ++next;
+    result.push_back(next < from.rank() ? actual[lead + next] : 1);
+    ++next;
+  }
+  return result;
+}
+
+bool fits(const Shape& dims, const Shape& actual, std::size_t lead) {
+  if (actual.rank() != dims.rank() + lead) return false;
+  for (std::size_t i = 0; i < dims.rank(); ++i) {
+    if (dims[i] >= 0 && dims[i] != actual[lead + i]) return false;
+  }
+  return true;
+}
+
+bool same_behind_batch(const Shape& a, const Shape& b) {
+  return a.rank() == b.rank() && std::equal(a.begin() + std::min<std::size_t>(1, a.rank()), a.end(),
+                                            b.begin() + std::min<std::size_t>(1, b.rank()));
+}
+
+}  // namespace
+
+Shape backend_shape(const TensorSpec& spec, const Shape& client, bool batching) {
+  if (!spec.reshape) return client;
+  return map_wildcards(spec.dims, *spec.reshape, client, batching ? 1 : 0);
+}
+
+Status client_shape(const ModelPlan& plan, const TensorSpec& spec, const Shape& backend,
+                    Shape& client) {
+  const std::size_t lead = plan.batching() ? 1 : 0;
+  const Shape& produced = spec.reshape ? *spec.reshape : spec.dims;
+  if (!fits(produced, backend, lead)) {
+    Shape expected = produced;
+    if (lead > 0) (void)expected.try_push_front(-1);
+    return internal_error("unexpected shape for output '" + spec.name + "' of model '" + plan.name +
+                          "'. Expected " + to_string(expected) + ", got " + to_string(backend));
+  }
+  client = spec.reshape ? map_wildcards(*spec.reshape, spec.dims, backend, lead) : backend;
+  return {};
+}
+
+bool can_share_batch(const Request& a, const Request& b) {
+  if (a.inputs.size() != b.inputs.size()) return false;
+  for (const auto& input : a.inputs) {
+    const InputTensor* other = b.find_input(input.spec);
+    if (other == nullptr) return false;
+    const TensorSpec& spec = a.plan().inputs[input.spec];
+    if (spec.allow_ragged_batch) continue;
+    if (!same_behind_batch(input.view.shape, other->view.shape)) return false;
+    if (spec.is_shape_tensor &&
+        (input.view.size_bytes != other->view.size_bytes ||
+         std::memcmp(input.view.data, other->view.data, input.view.size_bytes) != 0)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace penstock

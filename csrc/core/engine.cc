@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 The Penstock Authors
+#include "penstock/engine.h"
+
+#include <string>
+#include <utility>
+
+#include "core/model_table.h"
+#include "core/served_model.h"
+#include "request/request_pool.h"
+
+namespace penstock {
+namespace {
+
+std::shared_ptr<ServedModel> served(const ModelVersionRef& model) {
+  return std::static_pointer_cast<ServedModel>(model);
+}
+
+// The allocator behind the pool, and why it is that one.
+std::unique_ptr<Allocator> choose_allocator(bool pinned, std::string& report) {
+  if (pinned) {
+    auto allocator = make_pinned_allocator();
+    if (allocator.ok()) {
+      report = "pinned";
+      return std::move(allocator.value());
+    }
+    report = "page (" + allocator.status().message() + ")";
+  } else {
+    report = "page";
+  }
+  return make_page_allocator();
+}
+
+}  // namespace
+
+// Members end in reverse order: models first, then slots, then the pool that their leases came
+// from.
+struct Engine::Impl {
+  explicit Impl(const EngineOptions& options)
+      : clock(options.clock != nullptr ? options.clock : &real_clock),
+        pool(choose_allocator(options.pinned, memory_report), options.pool),
+        requests(options.max_requests) {}
+
+  RealClock real_clock;
+  const Clock* clock;
+  std::string memory_report;
+  BufferPool pool;
+  RequestPool requests;
+  ModelTable table;
+  std::atomic<bool> accepting{true};
+};
+
+Engine::Engine(EngineOptions options) : impl_(std::make_unique<Impl>(options)) {}
+
+Engine::~Engine() {
+  for (const auto& model : impl_->table.all()) model->shut_down(0);
+}
+
+Result<ModelVersionRef> Engine::create(std::shared_ptr<const ModelPlan> plan) {
+  PENSTOCK_RETURN_IF_ERROR(plan->check());
+  return ModelVersionRef(
+      std::make_shared<ServedModel>(std::move(plan), impl_->pool, *impl_->clock));
+}
+
+void Engine::publish(const std::string& name, std::vector<ModelVersionRef> ready,
+                     std::vector<std::int64_t> not_ready) {
+  ModelEntry entry;
+  for (auto version : not_ready) entry.versions[version] = nullptr;
+  for (const auto& model : ready) entry.versions[model->plan().version] = served(model);
+  impl_->table.publish(name, std::move(entry));
+}
+
+void Engine::forget(const std::string& name) { impl_->table.forget(name); }
+
+void Engine::retire(const ModelVersionRef& model, std::int64_t timeout_ns) {
+  served(model)->shut_down(timeout_ns);
+}
+
+void Engine::stop_accepting() { impl_->accepting.store(false); }
+
+std::uint64_t Engine::in_flight() const {
+  const std::uint64_t released = impl_->requests.released();
+  return impl_->requests.acquired() - released;
+}
+
+Request* Engine::acquire() { return impl_->requests.acquire(); }
+
+Status Engine::bind(Request& request, std::string_view name, std::int64_t version) {
+  for (;;) {
+    auto model = impl_->table.find(name, version);
+    if (!model.ok()) return model.take_status();
+    if (model.value()->enter(request)) return {};
+    // It retires. Either the table has moved on meanwhile, or nothing has taken its place.
+    auto again = impl_->table.find(name, version);
+    if (again.ok() && again.value() == model.value()) {
+      return unavailable("Request for unknown model: '" + std::string(name) + "' version " +
+                         std::to_string(model.value()->plan().version) + " is not at ready state");
+    }
+  }
+}
+
+Status Engine::submit(Request& request) {
+  if (!impl_->accepting.load(std::memory_order_relaxed)) {  // relaxed: a flag, no data with it
+    return unavailable(
+        request.tag_text() +
+        "Server is stopping, scheduler for model has stopped accepting new inference requests");
+  }
+  if (request.model() == nullptr || request.completion == nullptr) {
+    return internal_error("a request must be bound and have somewhere to complete to");
+  }
+  PENSTOCK_RETURN_IF_ERROR(validate(request));
+  return static_cast<ServedModel*>(request.model())->submit(request);
+}
+
+void Engine::release(Request* request) {
+  if (request->model() != nullptr) static_cast<ServedModel*>(request->model())->leave(*request);
+  impl_->requests.release(request);
+}
+
+bool Engine::cancel(RequestHandle handle) { return impl_->requests.cancel(handle); }
+
+Result<ModelVersionRef> Engine::find(std::string_view name, std::int64_t version) const {
+  auto model = impl_->table.find(name, version);
+  if (!model.ok()) return model.take_status();
+  return ModelVersionRef(std::move(model.value()));
+}
+
+BufferPool& Engine::pool() { return impl_->pool; }
+const std::string& Engine::memory_report() const { return impl_->memory_report; }
+const Clock& Engine::clock() const { return *impl_->clock; }
+
+}  // namespace penstock

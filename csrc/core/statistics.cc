@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 The Penstock Authors
+#include "core/statistics.h"
+
+#include <algorithm>
+
+#include "penstock/clock.h"
+
+namespace penstock {
+namespace {
+
+void add(DurationStat& stat, std::uint64_t ns) {
+  ++stat.count;
+  stat.ns += ns;
+}
+
+void add(DurationStat& sum, const DurationStat& part) {
+  sum.count += part.count;
+  sum.ns += part.ns;
+}
+
+BatchStat& batch_row(std::vector<BatchStat>& rows, std::uint64_t batch_size) {
+  const auto at = std::lower_bound(
+      rows.begin(), rows.end(), batch_size,
+      [](const BatchStat& row, std::uint64_t size) { return row.batch_size < size; });
+  if (at != rows.end() && at->batch_size == batch_size) return *at;
+  BatchStat row;
+  row.batch_size = batch_size;
+  return *rows.insert(at, row);
+}
+
+}  // namespace
+
+void StatisticsCell::Update::success(const RequestDurations& d) {
+  ModelStatistics& s = cell_.stats_;
+  add(s.success, d.total);
+  add(s.queue, d.queue);
+  add(s.compute_input, d.compute_input);
+  add(s.compute_infer, d.compute_infer);
+  add(s.compute_output, d.compute_output);
+  s.inference_count += d.batch_size;
+}
+
+void StatisticsCell::Update::failure(std::uint64_t total_ns, FailureReason reason) {
+  add(cell_.stats_.fail, total_ns);
+  ++cell_.stats_.failures[static_cast<std::size_t>(reason)];
+}
+
+void StatisticsCell::Update::execution(const RequestDurations& d) {
+  ++cell_.stats_.execution_count;
+  cell_.stats_.last_inference_ms = static_cast<std::uint64_t>(wall_time_ms());
+  BatchStat& row = cell_.batches_[d.batch_size];
+  row.batch_size = d.batch_size;
+  add(row.compute_input, d.compute_input);
+  add(row.compute_infer, d.compute_infer);
+  add(row.compute_output, d.compute_output);
+}
+
+void StatisticsCell::add_to(ModelStatistics& sum) const {
+  std::lock_guard lock(mutex_);
+  sum.last_inference_ms = std::max(sum.last_inference_ms, stats_.last_inference_ms);
+  sum.inference_count += stats_.inference_count;
+  sum.execution_count += stats_.execution_count;
+  for (auto field : {&ModelStatistics::success, &ModelStatistics::fail, &ModelStatistics::queue,
+                     &ModelStatistics::compute_input, &ModelStatistics::compute_infer,
+                     &ModelStatistics::compute_output, &ModelStatistics::cache_hit,
+                     &ModelStatistics::cache_miss}) {
+    add(sum.*field, stats_.*field);
+  }
+  for (std::size_t i = 0; i < sum.failures.size(); ++i) sum.failures[i] += stats_.failures[i];
+  for (const auto& [size, row] : batches_) {
+    BatchStat& total = batch_row(sum.batches, size);
+    add(total.compute_input, row.compute_input);
+    add(total.compute_infer, row.compute_infer);
+    add(total.compute_output, row.compute_output);
+  }
+}
+
+}  // namespace penstock

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 The Penstock Authors
+//
+// Batch and NativeInstance: what a back end sees of the server.
+//
+// An instance pulls a Batch, reads inputs as views (gathered over the batch, or one request at a
+// time), answers every request with outputs or an error, and goes for the next. Thread safety: a
+// Batch belongs to the one instance that pulled it. Ownership: input views live as long as the
+// batch; output views as long as the lease handed over with them. execute() may block; nothing
+// else.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "penstock/buffer.h"
+#include "penstock/clock.h"
+#include "penstock/request.h"
+
+namespace penstock {
+
+class Batch {
+ public:
+  Batch() = default;
+  Batch(const Batch&) = delete;
+  Batch& operator=(const Batch&) = delete;
+
+  [[nodiscard]] std::size_t size() const { return requests_.size(); }
+  [[nodiscard]] bool empty() const { return requests_.empty(); }
+  [[nodiscard]] Request& request(std::size_t i) { return *requests_[i]; }
+  [[nodiscard]] const Request& request(std::size_t i) const { return *requests_[i]; }
+  [[nodiscard]] const ModelPlan& plan() const { return *plan_; }
+  // Sum of the requests' batch sizes.
+  [[nodiscard]] std::int64_t total_batch_size() const { return total_batch_size_; }
+
+  // The input of every request laid one behind the other, in the back end's shape (reshape applied,
+  // leading dimension summed). A batch of one is passed through uncopied. Type kInvalid when no
+  // request carries this optional input. `lease` (may be null) receives what keeps the bytes alive.
+  [[nodiscard]] Status gather(std::uint32_t spec, TensorView& view, BufferLease* lease = nullptr);
+  // One request's input in the back end's shape; false when it is optional and absent.
+  [[nodiscard]] bool input(std::size_t i, std::uint32_t spec, TensorView& view) const;
+
+  // Host memory from the engine's pool for outputs; an empty lease when the bound is reached.
+  [[nodiscard]] BufferLease allocate(std::size_t size_bytes) { return pool_->acquire(size_bytes); }
+
+  // An output of the whole batch: cut into each request's rows without a copy. The shape is checked
+  // against the batch and the specification, reshape is undone; requests that did not ask for the
+  // output are skipped.
+  [[nodiscard]] Status scatter(std::uint32_t spec, const TensorView& view,
+                               const BufferLease& lease);
+  // One request's output.
+  [[nodiscard]] Status set_output(std::size_t i, std::uint32_t spec, const TensorView& view,
+                                  const BufferLease& lease);
+  void fail(std::size_t i, Status status);
+  void fail_all(const Status& status);
+  [[nodiscard]] bool failed(std::size_t i) const { return !requests_[i]->response.status.ok(); }
+
+  // Stage stamps: the statistics' compute_input ends, compute_output begins.
+  void mark_exec_start() { exec_start_ns_ = clock_->now_ns(); }
+  void mark_exec_end() { exec_end_ns_ = clock_->now_ns(); }
+
+  // ---- for schedulers and the engine ----
+  void begin(const ModelPlan& plan, BufferPool& pool, const Clock& clock);
+  void add(Request* request);
+  void clear();
+  [[nodiscard]] std::int64_t exec_start_ns() const { return exec_start_ns_; }
+  [[nodiscard]] std::int64_t exec_end_ns() const { return exec_end_ns_; }
+  [[nodiscard]] std::span<Request* const> requests() const { return requests_; }
+
+ private:
+  const ModelPlan* plan_ = nullptr;
+  BufferPool* pool_ = nullptr;
+  const Clock* clock_ = nullptr;
+  std::vector<Request*> requests_;
+  std::int64_t total_batch_size_ = 0;
+  std::int64_t exec_start_ns_ = 0;
+  std::int64_t exec_end_ns_ = 0;
+  Recycled<BufferLease> gathered_;
+};
+
+// One copy of a model, run by one thread of the engine. Must answer every request of the batch (set
+// outputs or fail); one that is left with neither is answered INTERNAL by the engine.
+class NativeInstance {
+ public:
+  virtual ~NativeInstance() = default;
+  virtual void execute(Batch& batch) = 0;
+};
+
+}  // namespace penstock

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 The Penstock Authors
+//
+// CompletionRing: how finished work reaches the loop that owns it, in bursts.
+//
+// Any thread pushes a chain of nodes with one atomic exchange; the one owner takes everything at
+// once, oldest first. The owner is woken at most once between two arm() calls, however many chains
+// arrive. Thread safety: push_chain from any thread, arm/take_all from the owner only. Ownership:
+// intrusive, the ring allocates nothing and owns no node. Nothing blocks.
+#pragma once
+
+#include <atomic>
+
+namespace penstock {
+
+struct CompletionNode {
+  CompletionNode* next = nullptr;
+};
+
+// What a push does to an owner that may be asleep.
+class Waker {
+ public:
+  virtual ~Waker() = default;
+  virtual void wake() noexcept = 0;
+};
+
+// An eventfd for epoll, poll and asyncio loops.
+class WakeFd final : public Waker {
+ public:
+  WakeFd();
+  ~WakeFd() override;
+  WakeFd(const WakeFd&) = delete;
+  WakeFd& operator=(const WakeFd&) = delete;
+  void wake() noexcept override;
+  // Resets the fd to "not readable"; for level-triggered loops.
+  void drain() noexcept;
+  [[nodiscard]] int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+class CompletionRing {
+ public:
+  explicit CompletionRing(Waker& waker) : waker_(waker) {}
+  // first..last are linked by next; last->next is overwritten.
+  void push_chain(CompletionNode* first, CompletionNode* last) noexcept;
+  void push(CompletionNode* node) noexcept { push_chain(node, node); }
+  // From now on the next push wakes the owner. Call before take_all() when about to sleep.
+  void arm() noexcept;
+  // Everything pushed so far, in push order, linked by next; nullptr when there is nothing.
+  [[nodiscard]] CompletionNode* take_all() noexcept;
+
+ private:
+  Waker& waker_;
+  std::atomic<CompletionNode*> head_{nullptr};
+  std::atomic<bool> armed_{true};
+};
+
+}  // namespace penstock

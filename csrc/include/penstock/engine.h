@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 The Penstock Authors
+//
+// Engine: the facade that wires the rooms: request slots, the table of models, schedulers,
+// instances, statistics.
+//
+// Thread safety: every method may be called from any thread, except that a Request is filled,
+// submitted and released by its one owner. submit() never blocks; next() blocks until there is a
+// batch; retire() blocks until the model's last request is answered. Ownership: the engine owns the
+// slots and keeps a ModelVersion's heavy part alive while a request has it pinned.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "penstock/backend.h"
+#include "penstock/buffer.h"
+#include "penstock/clock.h"
+#include "penstock/plan.h"
+#include "penstock/request.h"
+#include "penstock/status.h"
+
+namespace penstock {
+
+struct DurationStat {
+  std::uint64_t count = 0;
+  std::uint64_t ns = 0;
+};
+
+struct BatchStat {
+  std::uint64_t batch_size = 0;
+  DurationStat compute_input, compute_infer, compute_output;
+};
+
+// Contract 1.11 and 6, per model version; counters only grow.
+struct ModelStatistics {
+  std::uint64_t last_inference_ms = 0;
+  std::uint64_t inference_count = 0;
+  std::uint64_t execution_count = 0;
+  DurationStat success, fail, queue, compute_input, compute_infer, compute_output;
+  DurationStat cache_hit, cache_miss;
+  std::array<std::uint64_t, kFailureReasonCount> failures{};
+  std::vector<BatchStat> batches;  // ascending batch size
+  std::uint64_t pending = 0;       // M-10: waiting, not yet executing
+};
+
+class ModelVersion {
+ public:
+  virtual ~ModelVersion() = default;
+  [[nodiscard]] virtual const ModelPlan& plan() const = 0;
+  [[nodiscard]] virtual ModelStatistics statistics() const = 0;
+  // Waits for the next batch of instance `index`; false once the version is stopped. The batch
+  // must be empty.
+  [[nodiscard]] virtual bool next(std::uint32_t index, Batch& batch) = 0;
+  // Answers every request of the batch, counts it, and empties it.
+  virtual void complete(std::uint32_t index, Batch& batch) = 0;
+  // Runs `instance` as instance `index` on a thread of its own until the version is stopped.
+  virtual void start(std::uint32_t index, std::unique_ptr<NativeInstance> instance) = 0;
+};
+using ModelVersionRef = std::shared_ptr<ModelVersion>;
+
+struct EngineOptions {
+  std::uint32_t max_requests = 65536;  // slots; none left: UNAVAILABLE
+  BufferPoolOptions pool;
+  bool pinned = false;           // page-locked pool when a CUDA runtime is there
+  const Clock* clock = nullptr;  // null: RealClock
+};
+
+class Engine {
+ public:
+  explicit Engine(EngineOptions options);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // ---- models (control plane) ----
+  [[nodiscard]] Result<ModelVersionRef> create(std::shared_ptr<const ModelPlan> plan);
+  // What a name stands for from now on, switched at once for all versions: ready ones and the
+  // numbers of those that are known but not ready. Versions that were served and are not listed any
+  // more go on until their last request; retire() them.
+  void publish(const std::string& name, std::vector<ModelVersionRef> ready,
+               std::vector<std::int64_t> not_ready);
+  // The name becomes one that was never known.
+  void forget(const std::string& name);
+  // Stops a version that is no longer published: waits until its requests are answered (or, after
+  // `timeout_ns` on the real clock, refuses what is still queued) and its threads have ended.
+  void retire(const ModelVersionRef& model, std::int64_t timeout_ns);
+  // From now on every submit is refused with the contract's S-STOP text.
+  void stop_accepting();
+  [[nodiscard]] std::uint64_t in_flight() const;
+
+  // ---- requests (data plane) ----
+  // A slot in state Filling; nullptr when all are taken.
+  [[nodiscard]] Request* acquire();
+  // Pins the model. version < 0: the latest ready one. Errors: H-23.
+  [[nodiscard]] Status bind(Request& request, std::string_view name, std::int64_t version);
+  // Validates and queues. On error the caller still owns the request.
+  [[nodiscard]] Status submit(Request& request);
+  void release(Request* request);
+  // Marks it; answered at the next stage it reaches. False: stale.
+  bool cancel(RequestHandle handle);
+
+  // Is this name (and version, < 0: any) served now? Same errors as bind.
+  [[nodiscard]] Result<ModelVersionRef> find(std::string_view name, std::int64_t version) const;
+
+  [[nodiscard]] BufferPool& pool();
+  // "page", or "pinned", or "page (why not pinned)".
+  [[nodiscard]] const std::string& memory_report() const;
+  [[nodiscard]] const Clock& clock() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace penstock

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 The Penstock Authors
+//
+// Request, Response, RequestHandle: one inference as data (docs/request_path.md).
+//
+// A Request is a pooled slot: Engine::acquire() hands it out empty, a codec (or any caller) fills
+// it, Engine::submit() gives it to the core, the core hands its Response to `completion`, and the
+// owner gives the slot back by Engine::release(). Between submit and the final response the core
+// owns every field but the cancel flag. Members that recur per request keep their capacity when the
+// slot is reused, so that a warm request allocates nothing. Nothing here blocks.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "penstock/buffer.h"
+#include "penstock/completion.h"
+#include "penstock/plan.h"
+#include "penstock/status.h"
+#include "penstock/tensor.h"
+
+namespace penstock {
+
+class ModelVersion;
+struct Request;
+
+// A vector whose clear() keeps its elements, and so their capacity, for the next use.
+template <typename T>
+class Recycled {
+ public:
+  T& append() {
+    if (used_ == items_.size()) items_.emplace_back();
+    return items_[used_++];
+  }
+  void pop_back() { --used_; }
+  void clear() { used_ = 0; }
+  [[nodiscard]] std::size_t size() const { return used_; }
+  [[nodiscard]] bool empty() const { return used_ == 0; }
+  T& operator[](std::size_t i) { return items_[i]; }
+  const T& operator[](std::size_t i) const { return items_[i]; }
+  T* begin() { return items_.data(); }
+  T* end() { return items_.data() + used_; }
+  const T* begin() const { return items_.data(); }
+  const T* end() const { return items_.data() + used_; }
+
+ private:
+  std::vector<T> items_;
+  std::size_t used_ = 0;
+};
+
+// H-46, H-47: custom request parameters and response parameters.
+struct Parameter {
+  std::string name;
+  std::variant<bool, std::int64_t, std::uint64_t, double, std::string> value;
+};
+
+inline constexpr std::uint32_t kUnknownSpec = UINT32_MAX;
+
+struct InputTensor {
+  std::uint32_t spec = kUnknownSpec;  // index in ModelPlan::inputs
+  std::string unknown_name;           // set only when spec is kUnknownSpec
+  TensorView view;                    // shape as the client sent it, batch dimension included
+  BufferLease lease;                  // keeps view.data alive
+};
+
+struct RequestedOutput {
+  std::uint32_t spec = kUnknownSpec;
+  std::string unknown_name;
+  // How the client wants it; read by the codecs alone.
+  std::uint32_t class_count = 0;  // 1.7
+  bool binary = false;            // 1.6
+};
+
+struct OutputTensor {
+  std::uint32_t spec = kUnknownSpec;  // index in ModelPlan::outputs
+  TensorView view;
+  BufferLease lease;
+};
+
+enum RequestFlag : std::uint32_t { kSequenceStart = 1, kSequenceEnd = 2 };
+
+// CLOCK_MONOTONIC ns (or the engine's manual clock); 0 = not reached.
+struct StageTimes {
+  std::int64_t received = 0;    // first byte, by the frontend
+  std::int64_t decoded = 0;     // the codec is done
+  std::int64_t queued = 0;      // on the model's ring
+  std::int64_t batched = 0;     // taken by an instance: the queue ends here
+  std::int64_t exec_start = 0;  // inputs gathered
+  std::int64_t exec_end = 0;    // the back end has answered
+  std::int64_t completed = 0;   // outputs scattered, response handed to the owner
+};
+
+enum class RequestState : std::uint8_t { kFree, kFilling, kQueued, kBatched, kExecuting, kDone };
+
+// Why a request failed, for nv_inference_request_failure{reason} (M-2).
+enum class FailureReason : std::uint8_t { kRejected, kCanceled, kBackend, kOther };
+inline constexpr int kFailureReasonCount = 4;
+
+struct Response : CompletionNode {
+  Request* request = nullptr;
+  Status status;
+  Recycled<OutputTensor> outputs;
+  Recycled<Parameter> parameters;
+  bool final = true;
+};
+
+// May be stale: it names a slot and the generation the slot had.
+struct RequestHandle {
+  std::uint32_t index = UINT32_MAX;
+  std::uint32_t generation = 0;
+};
+
+struct Request {
+  // Filled by the frontend.
+  std::string id;
+  std::uint64_t correlation_id = 0;
+  std::string correlation_id_string;
+  std::uint32_t flags = 0;  // RequestFlag
+  std::uint64_t priority = 0;
+  std::uint64_t timeout_us = 0;
+  std::int64_t deadline_ns = kNoDeadlineNs;  // on the engine's clock
+  Recycled<Parameter> parameters;
+  Recycled<InputTensor> inputs;
+  Recycled<RequestedOutput> outputs;     // empty: all the model's outputs
+  bool binary_data_output = false;       // default for outputs not listed (H-46)
+  CompletionRing* completion = nullptr;  // where the response goes
+  void* tag = nullptr;                   // the owner's own
+
+  // Filled by the core.
+  std::int64_t batch_size = 1;
+  StageTimes times;
+  Response response;  // the only one of a model that is not decoupled
+
+  static constexpr std::int64_t kNoDeadlineNs = INT64_MAX;
+
+  // Finds the spec by name and appends, or appends as unknown. nullptr: already in the request.
+  InputTensor* add_input(std::string_view name);
+  RequestedOutput* add_output(std::string_view name);
+  [[nodiscard]] const InputTensor* find_input(std::uint32_t spec) const;
+  // True when no outputs were named or this one was.
+  [[nodiscard]] bool wants_output(std::uint32_t spec) const;
+  // "[request id: <id>] ", as core errors begin (contract 1.0).
+  [[nodiscard]] std::string tag_text() const;
+
+  [[nodiscard]] const ModelPlan& plan() const { return *plan_; }
+  [[nodiscard]] ModelVersion* model() const { return model_.get(); }
+  [[nodiscard]] RequestHandle handle() const {
+    // relaxed: read by the slot's owner, who made the generation
+    return {index_, generation_.load(std::memory_order_relaxed)};
+  }
+  // Cancels this use of the slot; a mark for an earlier use never touches a later one.
+  void mark_cancelled(std::uint32_t generation);
+  // relaxed: a hint that is read again at every stage; no data travels with it
+  [[nodiscard]] bool cancelled() const {
+    return cancel_mark_.load(std::memory_order_relaxed) ==
+           generation_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] RequestState state() const { return state_; }
+  // The one setter; aborts in debug builds on a move that the state chart has not.
+  void set_state(RequestState next);
+
+ private:
+  friend class RequestPool;
+  friend class Engine;
+  friend class ServedModel;
+  friend class RequestTestPeer;
+  void reset();
+
+  const ModelPlan* plan_ = nullptr;
+  std::shared_ptr<ModelVersion> model_;  // the pin: alive while set
+  bool counted_ = false;  // among the model's requests in flight: bound and not yet answered
+  RequestState state_ = RequestState::kFree;
+  std::atomic<std::uint32_t> cancel_mark_{0};  // the generation that was cancelled
+  std::uint32_t index_ = 0;
+  std::atomic<std::uint32_t> generation_{1};
+};
+
+// Checks a filled request against its plan in the contract's order (C-7) and works out batch_size.
+// Errors carry the request's tag.
+[[nodiscard]] Status validate(Request& request);
+
+}  // namespace penstock

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 The Penstock Authors
+#include "penstock/request.h"
+
+#include <cassert>
+
+namespace penstock {
+namespace {
+
+// The state chart of docs/request_path.md: Free -> Filling -> Queued -> Batched -> Executing ->
+// Done -> Free, and the ways out: a request refused while filling goes back to Free, one refused
+// in the queue (expired, cancelled, stopped) is Done without having been batched.
+constexpr bool can_move(RequestState from, RequestState to) {
+  switch (from) {
+    case RequestState::kFree:
+      return to == RequestState::kFilling;
+    case RequestState::kFilling:
+      return to == RequestState::kQueued || to == RequestState::kFree;
+    case RequestState::kQueued:
+      return to == RequestState::kBatched || to == RequestState::kDone ||
+             to == RequestState::kFilling;  // the ring was full: the owner has it back
+    case RequestState::kBatched:
+      return to == RequestState::kExecuting || to == RequestState::kDone;
+    case RequestState::kExecuting:
+      return to == RequestState::kDone;
+    case RequestState::kDone:
+      return to == RequestState::kFree;
+  }
+  return false;
+}
+
+}  // namespace
+
+InputTensor* Request::add_input(std::string_view name) {
+  const int spec = plan_->find_input(name);
+  for (const auto& input : inputs) {
+    const bool same = spec >= 0 ? input.spec == static_cast<std::uint32_t>(spec)
+                                : input.spec == kUnknownSpec && input.unknown_name == name;
+    if (same) return nullptr;
+  }
+  InputTensor& input = inputs.append();
+  input.spec = spec >= 0 ? static_cast<std::uint32_t>(spec) : kUnknownSpec;
+  if (spec < 0) input.unknown_name = name;
+  input.view = TensorView{};
+  input.lease.reset();
+  return &input;
+}
+
+RequestedOutput* Request::add_output(std::string_view name) {
+  const int spec = plan_->find_output(name);
+  for (const auto& output : outputs) {
+    const bool same = spec >= 0 ? output.spec == static_cast<std::uint32_t>(spec)
+                                : output.spec == kUnknownSpec && output.unknown_name == name;
+    if (same) return nullptr;
+  }
+  RequestedOutput& output = outputs.append();
+  output.spec = spec >= 0 ? static_cast<std::uint32_t>(spec) : kUnknownSpec;
+  if (spec < 0) output.unknown_name = name;
+  output.class_count = 0;
+  output.binary = false;
+  return &output;
+}
+
+const InputTensor* Request::find_input(std::uint32_t spec) const {
+  for (const auto& input : inputs) {
+    if (input.spec == spec) return &input;
+  }
+  return nullptr;
+}
+
+bool Request::wants_output(std::uint32_t spec) const {
+  if (outputs.empty()) return true;
+  for (const auto& output : outputs) {
+    if (output.spec == spec) return true;
+  }
+  return false;
+}
+
+std::string Request::tag_text() const {
+  return "[request id: " + (id.empty() ? std::string("<id_unknown>") : id) + "] ";
+}
+
+void Request::set_state(RequestState next) {
+  assert(can_move(state_, next));
+  state_ = next;
+}
+
+void Request::mark_cancelled(std::uint32_t generation) {
+  std::uint32_t seen = cancel_mark_.load(std::memory_order_relaxed);
+  // relaxed: see cancelled(). Only ever moves forward, so a late mark cannot undo a newer one.
+  while (static_cast<std::int32_t>(seen - generation) < 0 &&
+         !cancel_mark_.compare_exchange_weak(seen, generation, std::memory_order_relaxed)) {
+  }
+}
+
+void Request::reset() {
+  id.clear();
+  correlation_id = 0;
+  correlation_id_string.clear();
+  flags = 0;
+  priority = 0;
+  timeout_us = 0;
+  deadline_ns = kNoDeadlineNs;
+  parameters.clear();
+  for (auto& input : inputs) input.lease.reset();
+  inputs.clear();
+  outputs.clear();
+  binary_data_output = false;
+  completion = nullptr;
+  tag = nullptr;
+  batch_size = 1;
+  times = StageTimes{};
+  for (auto& output : response.outputs) output.lease.reset();
+  response.outputs.clear();
+  response.parameters.clear();
+  response.status = Status{};
+  response.final = true;
+  response.next = nullptr;
+  response.request = this;
+  plan_ = nullptr;
+  model_.reset();
+  counted_ = false;
+}
+
+}  // namespace penstock

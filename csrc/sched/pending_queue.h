@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 The Penstock Authors
+//
+// PendingQueue: the requests a batcher has taken off the ring and not yet sent, oldest first.
+//
+// A circular array of fixed size, so nothing is allocated while serving. Thread safety: none; the
+// batcher's own lock covers it. Ownership: borrows requests.
+#pragma once
+
+#include <cassert>
+#include <cstddef>
+#include <vector>
+
+#include "penstock/request.h"
+
+namespace penstock {
+
+class PendingQueue {
+ public:
+  explicit PendingQueue(std::size_t capacity) : slots_(capacity) {}
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] bool empty() const { return size_ == 0; }
+  [[nodiscard]] bool full() const { return size_ == slots_.size(); }
+  [[nodiscard]] Request*& operator[](std::size_t i) { return slots_[(head_ + i) % slots_.size()]; }
+  void push_back(Request* request) {
+    assert(!full());
+    slots_[(head_ + size_) % slots_.size()] = request;
+    ++size_;
+  }
+  Request* pop_front() {
+    Request* request = slots_[head_];
+    head_ = (head_ + 1) % slots_.size();
+    --size_;
+    return request;
+  }
+  // Of the oldest `count`, keeps in order those for which `keep` is true. Only those are touched,
+  // so a long queue costs no more than a short one.
+  template <typename Keep>
+  void filter_front(std::size_t count, Keep keep) {
+    std::size_t to = count;
+    for (std::size_t i = count; i-- > 0;) {
+      Request* request = (*this)[i];
+      if (keep(request)) (*this)[--to] = request;
+    }
+    head_ = (head_ + to) % slots_.size();
+    size_ -= to;
+  }
+
+ private:
+  std::vector<Request*> slots_;
+  std::size_t head_ = 0;
+  std::size_t size_ = 0;
+};
+
+}  // namespace penstock

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 The Penstock Authors
+//
+// Scheduler: what stands between submit and an instance. Instances pull.
+//
+// A scheduler is built from a plan, a clock and a sink for the requests it turns away; it knows no
+// model, server or back end. poll() is the whole decision and never blocks, so every scheduler is
+// tested on a ManualClock; next() is the same for all: poll, or park until something may have
+// changed. Thread safety: all methods, any thread. Ownership: borrows requests. submit() never
+// blocks and takes no lock; next() blocks.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "penstock/backend.h"
+#include "penstock/clock.h"
+#include "penstock/plan.h"
+#include "penstock/request.h"
+#include "penstock/status.h"
+#include "sync/mpmc_ring.h"
+#include "sync/parker.h"
+
+namespace penstock {
+
+// Takes the requests that never run: expired, cancelled, or refused by a stop.
+class RejectSink {
+ public:
+  virtual ~RejectSink() = default;
+  virtual void reject(Request* request, Status status, FailureReason reason) = 0;
+};
+
+enum class PollKind : std::uint8_t { kBatch, kWait, kStopped };
+
+struct Poll {
+  PollKind kind = PollKind::kWait;
+  std::int64_t wait_until_ns = kNoDeadline;  // with kWait
+};
+
+class Scheduler {
+ public:
+  Scheduler(const ModelPlan& plan, const Clock& clock, RejectSink& sink);
+  virtual ~Scheduler() = default;
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+
+  // UNAVAILABLE when the queue is full or the scheduler stops; the caller still owns the request.
+  [[nodiscard]] Status submit(Request& request);
+  // Fills `batch` (which must be empty) when one is due. Turns away what must not run.
+  [[nodiscard]] virtual Poll poll(std::int64_t now_ns, Batch& batch) = 0;
+  // Waits for a batch; false once stopped and empty.
+  [[nodiscard]] bool next(Batch& batch);
+  // An executed batch was answered.
+  virtual void finished() {}
+  // Refuses new requests; what is queued is still served, then next() returns false.
+  void stop();
+  // stop(), and what is queued is turned away.
+  void abort();
+  // Requests waiting (M-10).
+  [[nodiscard]] std::uint64_t pending() const;
+
+ protected:
+  // Takes the oldest request off the ring; false when it is empty.
+  [[nodiscard]] bool pop(Request*& request);
+  // One that leaves the queue to run, or to be turned away.
+  void leave_queue(Request& request);
+  // Turns the request away when it must not run any more; true when it did.
+  [[nodiscard]] bool turn_away(Request* request, std::int64_t now_ns);
+  // When the request leaves the queue unserved: queue time-out (S-7) or end-to-end deadline.
+  [[nodiscard]] std::int64_t expires_ns(const Request& request) const;
+  [[nodiscard]] bool stopping() const;
+  void wake_one() { parker_.notify_one(); }
+  void wake_all() { parker_.notify_all(); }
+
+  const ModelPlan& plan_;
+  const Clock& clock_;
+
+ private:
+  [[nodiscard]] std::int64_t queue_timeout_ns(const Request& request) const;
+
+  RejectSink& sink_;
+  const std::uint64_t limit_;
+  MpmcRing<Request*> ring_;
+  Parker parker_;
+  std::atomic<std::uint64_t> queued_{0};
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> aborting_{false};
+};
+
+// The scheduler that the plan asks for.
+std::unique_ptr<Scheduler> make_scheduler(const ModelPlan& plan, const Clock& clock,
+                                          RejectSink& sink);
+
+}  // namespace penstock

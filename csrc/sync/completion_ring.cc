@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 The Penstock Authors
+//
+// A Treiber stack that is only ever emptied whole, so a node cannot come back under a pusher's
+// hands (no ABA). It holds the newest node first; chains are turned round when pushed, everything
+// is turned round again when taken.
+//
+// Why no wake-up is lost: the pusher publishes, then reads armed_; the owner sets armed_, then takes.
+// These four operations are seq_cst and so have one order: a pusher that read "not armed" published
+// before the owner armed, hence before the owner takes.
+#include "penstock/completion.h"
+
+namespace penstock {
+namespace {
+
+// Puts the nodes from `node` on, up to the end, before `rest` in opposite order.
+CompletionNode* reverse_onto(CompletionNode* node, CompletionNode* rest) noexcept {
+  while (node != nullptr) {
+    CompletionNode* const next = node->next;
+    node->next = rest;
+    rest = node;
+    node = next;
+  }
+  return rest;
+}
+
+}  // namespace
+
+void CompletionRing::push_chain(CompletionNode* first, CompletionNode* last) noexcept {
+  last->next = nullptr;
+  reverse_onto(first, nullptr);  // now last..first
+  // relaxed: the value is only compared and linked to, not followed
+  CompletionNode* head = head_.load(std::memory_order_relaxed);
+  do {
+    first->next = head;
+    // seq_cst on success: pairs with the exchange in take_all; relaxed on failure: as above
+  } while (!head_.compare_exchange_weak(head, last, std::memory_order_seq_cst,
+                                        std::memory_order_relaxed));
+  // The load keeps the line shared while the owner is busy; the exchange picks the one who wakes.
+  if (armed_.load() && armed_.exchange(false)) waker_.wake();
+}
+
+void CompletionRing::arm() noexcept { armed_.store(true); }
+
+CompletionNode* CompletionRing::take_all() noexcept {
+  return reverse_onto(head_.exchange(nullptr), nullptr);
+}
+
+}  // namespace penstock

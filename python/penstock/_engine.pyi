@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""The compiled core, as Python sees it (built from engine/_engine.pyx over csrc/).
+
+Only `serving`, the frontends' codec calls and the back ends import this module. Failures are
+raised as `penstock.errors.ServerError` subclasses. Methods that may wait release the GIL.
+"""
+
+from asyncio import Future
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+class Buffer(Protocol):
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+__version__: str
+
+# ---------------------------------------------------------------- plans
+
+class TensorSpec:
+    """One input or output of a plan. dims: without batch dimension, -1 wildcard."""
+
+    name: str
+    data_type: int
+    dims: tuple[int, ...]
+    def __init__(
+        self,
+        name: str,
+        data_type: int,
+        dims: Sequence[int],
+        *,
+        reshape: Sequence[int] | None = None,
+        optional: bool = False,
+        allow_ragged_batch: bool = False,
+        is_shape_tensor: bool = False,
+        labels: Sequence[str] = (),
+    ) -> None: ...
+
+class ModelPlan:
+    """Immutable, compiled at load from a validated configuration."""
+
+    name: str
+    version: int
+    max_batch_size: int
+    instance_count: int
+    decoupled: bool
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    def __init__(
+        self,
+        *,
+        name: str,
+        version: int,
+        max_batch_size: int,
+        inputs: Sequence[TensorSpec],
+        outputs: Sequence[TensorSpec],
+        dynamic_batching: bool = False,
+        preferred_batch_sizes: Sequence[int] = (),
+        max_queue_delay_us: int = 0,
+        preserve_ordering: bool = False,
+        timeout_delay: bool = False,  # timeout_action: DELAY instead of REJECT
+        default_timeout_us: int = 0,
+        allow_timeout_override: bool = False,
+        max_queue_size: int = 0,
+        queue_capacity: int = 4096,
+        instance_count: int = 1,
+        decoupled: bool = False,
+    ) -> None: ...
+
+# ---------------------------------------------------------------- tensors
+
+class Tensor:
+    """Typed bytes that keep their owner alive. Buffer protocol (read-only bytes) and DLPack."""
+
+    @property
+    def data_type(self) -> int: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def nbytes(self) -> int: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def __dlpack__(self, *, stream: Any = None, **kwargs: Any) -> Any: ...
+    def __dlpack_device__(self) -> tuple[int, int]: ...
+    def numpy(self) -> npt.NDArray[Any]:
+        """A read-only view on the wire bytes (BYTES: a new object array of bytes).
+
+        Raises UnsupportedError for BF16, which numpy has not: use DLPack.
+        """
+
+def tensor_from_numpy(array: npt.NDArray[Any], data_type: int = 0) -> Tensor:
+    """No copy when C-contiguous (BYTES are serialised). data_type 0: from the array's dtype."""
+
+def tensor_from_dlpack(obj: Any) -> Tensor:
+    """A C-contiguous CPU tensor of any DLPack producer, without a copy."""
+
+def serialize_bytes(array: npt.NDArray[np.object_]) -> bytes: ...
+def deserialize_bytes(data: Buffer, count: int = -1) -> npt.NDArray[np.object_]: ...
+
+# ---------------------------------------------------------------- batches (back ends)
+
+class BatchRequest:
+    """One request of a batch, valid until the batch is completed (tensors live on by themselves)."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def correlation_id(self) -> int | str: ...
+    @property
+    def flags(self) -> int: ...
+    @property
+    def priority(self) -> int: ...
+    @property
+    def timeout_us(self) -> int: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def parameters(self) -> dict[str, bool | int | float | str]: ...
+    @property
+    def requested_outputs(self) -> list[str]:
+        """Names asked for; all the model's outputs when the client named none."""
+    @property
+    def cancelled(self) -> bool: ...
+    def inputs(self) -> list[tuple[str, Tensor]]: ...
+    def input(self, name: str) -> Tensor | None: ...
+
+class Batch:
+    """What an instance executes. Every request must be answered: outputs or fail."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> BatchRequest: ...
+    @property
+    def total_batch_size(self) -> int: ...
+    def gather(self, name: str) -> Tensor | None:
+        """An input of all requests, one behind the other; None when no request has it.
+
+        One contiguous pool buffer, or the request's own bytes when the batch is of one.
+        """
+    def scatter(self, name: str, value: Tensor | npt.NDArray[Any]) -> None:
+        """An output of the whole batch; rows are handed out without a copy."""
+    def set_output(self, index: int, name: str, value: Tensor | npt.NDArray[Any]) -> None: ...
+    def set_parameter(self, index: int, name: str, value: bool | int | float | str) -> None: ...
+    def fail(self, index: int, code: int, message: str) -> None: ...
+    def fail_all(self, code: int, message: str) -> None: ...
+    def mark_exec_start(self) -> None: ...
+    def mark_exec_end(self) -> None: ...
+
+# ---------------------------------------------------------------- engine
+
+class NativeInstance:
+    """An instance that the core runs on a thread of its own, without the GIL."""
+
+class ModelVersion:
+    @property
+    def plan(self) -> ModelPlan: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    def statistics(self) -> dict[str, Any]:
+        """Contract 1.11: last_inference, inference_count, execution_count, inference_stats
+        {success, fail, queue, compute_input, compute_infer, compute_output, cache_hit,
+        cache_miss: {count, ns}}, batch_stats [{batch_size, compute_input, compute_infer,
+        compute_output}], failures {REJECTED, CANCELED, BACKEND, OTHER}, pending."""
+    def start_native(self, index: int, instance: NativeInstance) -> None: ...
+    def next(self, index: int) -> Batch | None:
+        """Blocks without the GIL until there is a batch; None once the version is stopped."""
+    def complete(self, index: int, batch: Batch) -> None: ...
+
+class Engine:
+    def __init__(
+        self,
+        *,
+        max_requests: int = 65536,
+        pool_cached_bytes: int = 268435456,
+        pinned: bool = False,
+    ) -> None: ...
+    def create(self, plan: ModelPlan) -> ModelVersion: ...
+    def publish(self, name: str, ready: Sequence[ModelVersion], not_ready: Sequence[int] = ()) -> None: ...
+    def forget(self, name: str) -> None: ...
+    def retire(self, model: ModelVersion, timeout_s: float = 30.0) -> None: ...
+    def stop_accepting(self) -> None: ...
+    def find(self, name: str, version: int = -1) -> ModelVersion:
+        """Raises as contract H-23 says: InvalidArg, NotFound or Unavailable."""
+    @property
+    def in_flight(self) -> int: ...
+    @property
+    def memory_report(self) -> str: ...
+    def pool_stats(self) -> dict[str, int]:
+        """acquired, system_allocs, cached_bytes, in_use_bytes."""
+
+# ---------------------------------------------------------------- frontends
+
+class CompletionPort:
+    """Brings finished calls back to one event loop: loop.add_reader(port.fileno(), port.drain)."""
+
+    def __init__(self, engine: Engine) -> None: ...
+    def fileno(self) -> int: ...
+    def drain(self) -> None:
+        """Sets the result (None) of the future of every call that finished. Loop thread only."""
+
+class InferCall:
+    """One request on its way. Keep it until encode(); dropping it early is safe."""
+
+    def cancel(self) -> None: ...
+    def encode(self) -> tuple[bytes, int]:
+        """After the future is set: (message, json_bytes).
+
+        HTTP: json_bytes is the value for Inference-Header-Content-Length, -1 when no binary
+        data follows. gRPC: always -1. Raises the request's failure. Call at most once.
+        """
+
+class HttpCodec:
+    """v2 over HTTP for one event loop."""
+
+    def __init__(self, engine: Engine, port: CompletionPort, *, max_input_bytes: int = 67108864) -> None: ...
+    def submit(
+        self,
+        model: str,
+        version: int,
+        body: Buffer,
+        json_bytes: int | None,
+        future: Future[None],
+        *,
+        received_ns: int = 0,
+        timeout_us: int = 0,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> InferCall:
+        """Decodes, admits and queues. version -1: latest. `headers`: forwarded as parameters.
+
+        The body must not change until the call has finished. Raises on a bad request.
+        """
+
+class GrpcCodec:
+    """v2 over gRPC for one event loop: serialised ModelInferRequest in, ModelInferResponse out."""
+
+    def __init__(self, engine: Engine, port: CompletionPort) -> None: ...
+    def submit(
+        self,
+        message: bytes,
+        future: Future[None],
+        *,
+        received_ns: int = 0,
+        timeout_us: int = 0,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> InferCall: ...
+
+def encode_http_error(message: str) -> bytes: ...
+def parse_header_length(value: str, content_length: int) -> int: ...
+def parse_version(text: str) -> int: ...
+
+# ---------------------------------------------------------------- native back ends
+
+def make_identity_instance(*, execute_delay_ms: float = 0.0) -> NativeInstance:
+    """Triton's identity back end: INPUTn -> OUTPUTn, no copy."""
+
+class OnnxRuntime:
+    """ONNX Runtime's C library, opened from the path of libonnxruntime.so*; one a process."""
+
+    def __init__(self, library: str, *, intra_op_threads: int = 0, inter_op_threads: int = 0,
+                 global_thread_pool: bool = False) -> None: ...
+    @property
+    def version(self) -> str: ...
+
+class OnnxModel:
+    """A loaded session, shared by its instances. Raises with ONNX Runtime's own words."""
+
+    def __init__(self, runtime: OnnxRuntime, path: str, options: dict[str, str | int]) -> None: ...
+    @property
+    def inputs(self) -> list[tuple[str, int, tuple[int, ...] | None]]:
+        """(name, data type, full dims with -1 where unknown; None: rank unknown)."""
+    @property
+    def outputs(self) -> list[tuple[str, int, tuple[int, ...] | None]]: ...
+    def create_instance(self, plan: ModelPlan) -> NativeInstance: ...

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""The plug-in interface of back ends: what the server gives one, and what it must give back.
+
+A back end is found by name in `registry`; the server calls `auto_complete` (contract 3.2, stage B),
+then `load` once a model version, then `create_instance` once an instance. A native instance runs on
+a thread of the core; a Python instance on a Python thread of the server (or, later, in a worker
+process), entered once a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from penstock._engine import Batch, ModelPlan, NativeInstance
+    from penstock._proto.model_config_pb2 import ModelConfig
+
+
+@dataclass(frozen=True)
+class ModelContext:
+    """One version of a model, as a back end is asked to load it.
+
+    `config` is complete and validated by the time `load` is called; `auto_complete` may change it.
+    """
+
+    name: str
+    version: int
+    model_dir: Path
+    config: ModelConfig
+    #: --backend-config settings for this back end, global ones merged in (contract 5.4)
+    backend_config: Mapping[str, str] = field(default_factory=dict)
+    #: CPU cores this model's instances may keep busy together
+    cpu_share: int = 1
+    #: max_batch_size was written in the configuration, even as 0 (contract 3.2, stage B)
+    max_batch_size_set: bool = False
+
+    @property
+    def version_dir(self) -> Path:
+        """The directory of this version's files."""
+        return self.model_dir / str(self.version)
+
+    @property
+    def model_file(self) -> Path:
+        """The model file: default_model_filename inside the version's directory."""
+        return self.version_dir / self.config.default_model_filename
+
+
+@dataclass(frozen=True)
+class InstanceSpec:
+    """One instance of an instance group (contract C-11, C-12)."""
+
+    name: str
+    index: int
+    kind: str = "CPU"  # CPU, GPU or MODEL
+    device_id: int = 0
+
+
+@runtime_checkable
+class Instance(Protocol):
+    """A Python copy of a model. One thread at a time calls it."""
+
+    def execute(self, batch: Batch) -> None:
+        """Answer every request of the batch. An exception fails them all as INTERNAL."""
+
+    def finalize(self) -> None:
+        """Called once, on the instance's thread, after its last batch."""
+
+
+class LoadedModel(Protocol):
+    """One loaded model version."""
+
+    def create_instance(self, spec: InstanceSpec, plan: ModelPlan) -> Instance | NativeInstance:
+        """Called on the thread that will run a Python instance. Raises to fail the load."""
+
+    def unload(self) -> None:
+        """Called once, after all instances were finalized."""
+
+
+class Backend(Protocol):
+    """A back end: one object for the life of the server."""
+
+    def auto_complete(self, context: ModelContext) -> None:
+        """Fill what the configuration leaves open from the model itself; raise ServerError."""
+
+    def load(self, context: ModelContext) -> LoadedModel:
+        """Load one version; raise ServerError with the framework's own words."""
