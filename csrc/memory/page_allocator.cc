@@ -37,8 +37,8 @@ class PageAllocator final : public Allocator {
  private:
   static void* map(std::size_t size_bytes) {
     if (size_bytes > PTRDIFF_MAX) return nullptr;  // no object is larger
-    void* memory = mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                        -1, 0);
+    void* memory =
+        mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return memory == MAP_FAILED ? nullptr : memory;
   }
 };

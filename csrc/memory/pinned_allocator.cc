@@ -84,20 +84,19 @@ Result<std::unique_ptr<Allocator>> make_pinned_allocator(const char* library) {
       given ? std::span<const char* const>(&library, 1) : std::span(kRuntimeNames);
 
   std::string tried;
-  Status failure;  // the first library that is there but of no use
+  Status failure;  // of the first library that is there but of no use
   for (const char* name : names) {
     Result<CudaRuntime> runtime = open_runtime(name);
     if (runtime.ok()) {
       return std::unique_ptr<Allocator>(std::make_unique<PinnedAllocator>(runtime.value()));
     }
-    if (runtime.status().code() == Code::kNotFound) {
-      tried += (tried.empty() ? "" : "; ") + runtime.status().message();
-    } else if (failure.ok()) {
-      failure = runtime.take_status();
-    }
+    tried += tried.empty() ? "" : ", ";
+    tried += given ? runtime.status().message() : name;
+    const bool found = runtime.status().code() != Code::kNotFound;
+    if (found && failure.ok()) failure = runtime.take_status();
   }
   if (!failure.ok()) return failure;
-  return unavailable("no CUDA runtime: " + tried);
+  return unavailable((given ? "no CUDA runtime: " : "no CUDA runtime, tried ") + tried);
 }
 
 }  // namespace penstock

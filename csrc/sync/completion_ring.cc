@@ -5,9 +5,9 @@
 // hands (no ABA). It holds the newest node first; chains are turned round when pushed, everything
 // is turned round again when taken.
 //
-// Why no wake-up is lost: the pusher publishes, then reads armed_; the owner sets armed_, then takes.
-// These four operations are seq_cst and so have one order: a pusher that read "not armed" published
-// before the owner armed, hence before the owner takes.
+// Why no wake-up is lost: the pusher publishes, then reads armed_; the owner sets armed_, then
+// takes. These four operations are seq_cst and so have one order: a pusher that read "not armed"
+// published before the owner armed, hence before the owner takes.
 #include "penstock/completion.h"
 
 namespace penstock {

@@ -15,13 +15,14 @@
 #include <atomic>
 #include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <type_traits>
 
-namespace penstock {
+#include "sync/cache_line.h"
 
-inline constexpr std::size_t kCacheLine = 64;
+namespace penstock {
 
 // `Atom` is std::atomic, or a stand-in with its interface that takes control of the interleaving.
 template <typename T, template <typename> class Atom = std::atomic>
@@ -97,11 +98,6 @@ class MpmcRing {
     const std::size_t pushed = push_position_.load(std::memory_order_relaxed);
     if (static_cast<std::ptrdiff_t>(pushed - popped) < 0) return 0;
     return std::min(pushed - popped, capacity());
-  }
-
-  // Successful pops so far: the ring counts them anyway.
-  [[nodiscard]] std::size_t popped() const noexcept {
-    return pop_position_.load(std::memory_order_relaxed);  // as in approx_size
   }
 
  private:

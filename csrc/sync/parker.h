@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 The Penstock Authors
 //
-// Parker: sleep until a condition that lives elsewhere (a ring has something) may have come true; an
-// eventcount on a futex.
+// Parker: sleep until a condition that lives elsewhere (a ring has something) may have come true;
+// an eventcount on a futex.
 //
 //   waiter                                   notifier
 //     Key key = parker.prepare_wait();         make the condition true
@@ -27,7 +27,7 @@
 #include <cstdint>
 
 #include "penstock/clock.h"
-#include "sync/mpmc_ring.h"
+#include "sync/cache_line.h"
 
 namespace penstock {
 
@@ -46,7 +46,7 @@ class alignas(kCacheLine) Parker {
   // Announces a wait. The caller looks at its condition once more, then calls cancel_wait() or
   // wait(): exactly one of them.
   [[nodiscard]] Key prepare_wait() noexcept {
-    waiters_.fetch_add(1);     // pairs with the fetch_add in notify_*
+    waiters_.fetch_add(1);      // pairs with the fetch_add in notify_*
     return Key(epoch_.load());  // pairs with the fetch_add in wake
   }
   void cancel_wait() noexcept { waiters_.fetch_sub(1); }

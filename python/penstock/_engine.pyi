@@ -256,6 +256,12 @@ def parse_version(text: str) -> int: ...
 def make_identity_instance(*, execute_delay_ms: float = 0.0) -> NativeInstance:
     """Triton's identity back end: INPUTn -> OUTPUTn, no copy."""
 
+def check_identity_plan(plan: ModelPlan) -> None:
+    """Raises InvalidArgError unless inputs and outputs pair up, of equal type and dims."""
+
+def check_identity_plan(plan: ModelPlan) -> None:
+    """Raises unless the plan's outputs pair up with its inputs."""
+
 class OnnxRuntime:
     """ONNX Runtime's C library, opened from the path of libonnxruntime.so*; one a process."""
 

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 The Penstock Authors
+//
+// OnnxSession: an ONNX Runtime session and what it cannot live without. Thread safety: run() of one
+// session may be called by many threads at once; the rest is constant. Ownership: counted, by the
+// model, its instances and every output that ONNX Runtime allocated. Creating it blocks.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backends/ort_api.h"
+#include "penstock/native_backends.h"
+
+namespace penstock {
+
+class OnnxSession {
+ public:
+  [[nodiscard]] static Result<std::shared_ptr<const OnnxSession>> create(
+      std::shared_ptr<OnnxRuntime> runtime, const std::string& path,
+      const OnnxModelOptions& options);
+  ~OnnxSession() { api().release_session(session_); }
+  OnnxSession(const OnnxSession&) = delete;
+  OnnxSession& operator=(const OnnxSession&) = delete;
+
+  [[nodiscard]] const ort::Api& api() const { return runtime_->api(); }
+  // ONNX Runtime wants it mutable even where it only reads.
+  [[nodiscard]] ort::Session* get() const { return session_; }
+  [[nodiscard]] const std::string& arena_shrinkage() const { return arena_shrinkage_; }
+
+ private:
+  OnnxSession(std::shared_ptr<OnnxRuntime> runtime, ort::Session* session, std::string shrinkage)
+      : runtime_(std::move(runtime)), session_(session), arena_shrinkage_(std::move(shrinkage)) {}
+
+  const std::shared_ptr<OnnxRuntime> runtime_;
+  ort::Session* const session_;
+  const std::string arena_shrinkage_;
+};
+
+// The model's inputs (or outputs) as the session tells them.
+[[nodiscard]] Status describe_inputs(const OnnxSession& session,
+                                     std::vector<OnnxTensorInfo>& inputs);
+[[nodiscard]] Status describe_outputs(const OnnxSession& session,
+                                      std::vector<OnnxTensorInfo>& outputs);
+
+// Fills session options from ours; the one place where execution providers will be appended.
+[[nodiscard]] Status apply_options(const ort::Api& api, const OnnxModelOptions& options,
+                                   bool global_thread_pool, ort::SessionOptions* session_options);
+
+}  // namespace penstock

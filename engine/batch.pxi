@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+# Batch and BatchRequest: what a Python back end executes.
+from libc.stdint cimport uint32_t
+from libcpp.memory cimport unique_ptr
+
+from backend cimport CBatch
+from request cimport InputTensor, Parameter, Request
+from shim cimport (
+    bool_of,
+    double_of,
+    int_of,
+    kind_of,
+    set_bool,
+    set_double,
+    set_int,
+    set_string,
+    string_of,
+    uint_of,
+)
+
+
+cdef object parameter_value(const Parameter& parameter):
+    cdef int kind = kind_of(parameter)
+    if kind == 0:
+        return bool_of(parameter)
+    if kind == 1:
+        return int_of(parameter)
+    if kind == 2:
+        return uint_of(parameter)
+    if kind == 3:
+        return double_of(parameter)
+    return string_of(parameter).decode("utf-8", "replace")
+
+
+cdef int set_value(Parameter& parameter, object value) except -1:
+    if isinstance(value, bool):
+        set_bool(parameter, value)
+    elif isinstance(value, int):
+        set_int(parameter, value)
+    elif isinstance(value, float):
+        set_double(parameter, value)
+    elif isinstance(value, str):
+        set_string(parameter, (<str>value).encode())
+    else:
+        raise InvalidArgError(
+            f"a parameter must be bool, int, float or str, got {type(value).__name__}"
+        )
+    return 0
+
+
+cdef Batch new_batch(ModelVersion model):
+    cdef Batch batch = Batch.__new__(Batch)
+    batch.owned.reset(new CBatch())
+    batch.batch = batch.owned.get()
+    batch.model = model
+    return batch
+
+
+cdef class Batch:
+    cdef unique_ptr[CBatch] owned
+    cdef CBatch* batch
+    cdef ModelVersion model
+    cdef bint active
+
+    def __init__(self):
+        raise TypeError("batches come from ModelVersion.next()")
+
+    def __dealloc__(self):
+        # A batch dropped while executing: its requests must still be answered.
+        if self.active and self.model is not None:
+            self.batch.fail_all(status_of(1, b"the instance dropped the batch without answering"))
+            self.model.model.get().complete(0, deref(self.batch))
+
+    cdef int check_active(self) except -1:
+        if not self.active:
+            raise InvalidArgError("the batch has been completed")
+        return 0
+
+    cdef size_t check_index(self, Py_ssize_t index) except? 0xFFFFFFFF:
+        self.check_active()
+        if not 0 <= index < <Py_ssize_t>self.batch.size():
+            raise IndexError(f"batch of {self.batch.size()} has no request {index}")
+        return <size_t>index
+
+    cdef uint32_t output_index(self, str name) except? 0xFFFFFFFF:
+        cdef int spec = self.batch.plan().find_output(name.encode())
+        if spec < 0:
+            raise InternalError(
+                f"unexpected output '{name}', model '{self.model.name}' has no such output"
+            )
+        return <uint32_t>spec
+
+    def __len__(self):
+        return self.batch.size() if self.active else 0
+
+    def __getitem__(self, Py_ssize_t index):
+        cdef BatchRequest request = BatchRequest.__new__(BatchRequest)
+        request.request = &self.batch.request(self.check_index(index))
+        request.index = index
+        request.batch = self
+        return request
+
+    @property
+    def total_batch_size(self):
+        return self.batch.total_batch_size()
+
+    def gather(self, str name not None):
+        self.check_active()
+        cdef int spec = self.batch.plan().find_input(name.encode())
+        if spec < 0:
+            raise InternalError(f"model '{self.model.name}' has no input '{name}'")
+        cdef Tensor tensor = Tensor()
+        check(self.batch.gather(<uint32_t>spec, tensor.view, &tensor.lease))
+        if type_of(tensor.view) == 0:
+            return None
+        tensor.engine = self.model.engine
+        return tensor
+
+    def scatter(self, str name not None, value):
+        self.check_active()
+        cdef Tensor tensor = as_tensor(value)
+        check(self.batch.scatter(self.output_index(name), tensor.view, tensor.lease))
+
+    def set_output(self, Py_ssize_t index, str name not None, value):
+        cdef size_t i = self.check_index(index)
+        cdef Tensor tensor = as_tensor(value)
+        check(self.batch.set_output(i, self.output_index(name), tensor.view, tensor.lease))
+
+    def set_parameter(self, Py_ssize_t index, str name not None, value):
+        cdef Parameter parameter
+        set_value(parameter, value)
+        parameter.name = name.encode()
+        cdef Parameter* slot = &self.batch.request(self.check_index(index)).response.parameters.append()
+        slot[0] = parameter
+
+    def fail(self, Py_ssize_t index, int code, str message not None):
+        if not 0 <= code < 8:
+            raise InvalidArgError(f"{code} is no error code")
+        self.batch.fail(self.check_index(index), status_of(code, message.encode("utf-8", "replace")))
+
+    def fail_all(self, int code, str message not None):
+        self.check_active()
+        if not 0 <= code < 8:
+            raise InvalidArgError(f"{code} is no error code")
+        self.batch.fail_all(status_of(code, message.encode("utf-8", "replace")))
+
+    def mark_exec_start(self):
+        self.check_active()
+        self.batch.mark_exec_start()
+
+    def mark_exec_end(self):
+        self.check_active()
+        self.batch.mark_exec_end()
+
+
+cdef class BatchRequest:
+    cdef Request* request
+    cdef size_t index
+    cdef Batch batch
+
+    def __init__(self):
+        raise TypeError("requests come from a Batch")
+
+    cdef Request* live(self) except NULL:
+        self.batch.check_active()
+        return self.request
+
+    @property
+    def id(self):
+        return self.live().id.decode("utf-8", "replace")
+
+    @property
+    def correlation_id(self):
+        cdef Request* request = self.live()
+        if not request.correlation_id_string.empty():
+            return request.correlation_id_string.decode("utf-8", "replace")
+        return request.correlation_id
+
+    @property
+    def flags(self):
+        return self.live().flags
+
+    @property
+    def priority(self):
+        return self.live().priority
+
+    @property
+    def timeout_us(self):
+        return self.live().timeout_us
+
+    @property
+    def batch_size(self):
+        return self.live().batch_size
+
+    @property
+    def parameters(self):
+        cdef Request* request = self.live()
+        cdef size_t i
+        cdef dict values = {}
+        for i in range(request.parameters.size()):
+            values[request.parameters[i].name.decode("utf-8", "replace")] = parameter_value(
+                request.parameters[i]
+            )
+        return values
+
+    @property
+    def requested_outputs(self):
+        cdef Request* request = self.live()
+        cdef tuple outputs = self.batch.model.plan.outputs
+        if request.outputs.size() == 0:
+            return [(<TensorSpec>spec).name for spec in outputs]
+        return [
+            (<TensorSpec>outputs[request.outputs[i].spec]).name
+            for i in range(request.outputs.size())
+        ]
+
+    @property
+    def cancelled(self):
+        return self.live().cancelled()
+
+    cdef Tensor tensor(self, const InputTensor& input):
+        cdef Tensor tensor = Tensor()
+        self.batch.batch.input(self.index, input.spec, tensor.view)
+        tensor.lease = input.lease
+        tensor.engine = self.batch.model.engine
+        return tensor
+
+    def inputs(self):
+        cdef Request* request = self.live()
+        cdef tuple specs = self.batch.model.plan.inputs
+        return [
+            ((<TensorSpec>specs[request.inputs[i].spec]).name, self.tensor(request.inputs[i]))
+            for i in range(request.inputs.size())
+        ]
+
+    def input(self, str name not None):
+        cdef Request* request = self.live()
+        cdef int spec = request.plan().find_input(name.encode())
+        cdef size_t i
+        for i in range(request.inputs.size()):
+            if <int>request.inputs[i].spec == spec:
+                return self.tensor(request.inputs[i])
+        return None

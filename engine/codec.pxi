@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+# HttpCodec, GrpcCodec and InferCall: one request from message to message.
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
+from libc.stdint cimport int64_t, uint64_t
+from libcpp.memory cimport unique_ptr
+
+from buffer cimport BufferLease
+from codec cimport CGrpcCodec, CHttpCodec, Reply, c_encode_http_error
+from engine cimport CEngine
+from request cimport Request
+from shim cimport (
+    after_us,
+    append_string,
+    bind_grpc,
+    decode_grpc,
+    decode_http,
+    header_length,
+    join,
+    lend_buffer,
+    make_grpc_codec,
+    make_http_codec,
+    sweep,
+    version_of,
+)
+from status cimport Status
+
+# A body this large is decoded without the GIL; smaller ones cost less than taking it again.
+cdef enum:
+    NOGIL_BYTES = 262144
+
+
+cdef class InferCall:
+    cdef Request* request
+    cdef Engine engine
+    cdef CompletionPort port  # alive until the answer is in, even if its loop has let go of it
+    cdef Codec codec
+    cdef object future
+    cdef bint in_flight
+
+    def __init__(self):
+        raise TypeError("calls come from a codec's submit()")
+
+    def __dealloc__(self):
+        self.release()
+
+    cdef void release(self) noexcept:
+        if self.request != NULL and not self.in_flight:
+            self.engine.engine.get().release(self.request)
+            self.request = NULL
+            sweep()
+
+    def cancel(self):
+        if self.request != NULL:
+            self.engine.engine.get().cancel(self.request.handle())
+
+    def encode(self):
+        if self.request == NULL or self.in_flight:
+            raise InvalidArgError("the call is not finished, or was encoded already")
+        try:
+            check(self.request.response.status)
+            return self.codec.encode(self.request)
+        finally:
+            self.release()
+
+
+cdef class Codec:
+    """What both protocols share. One event loop's."""
+
+    cdef Engine engine
+    cdef CompletionPort port
+    cdef Reply reply
+
+    cdef InferCall new_call(self, object future, int64_t received_ns, uint64_t timeout_us, headers):
+        cdef InferCall call = InferCall.__new__(InferCall)
+        cdef CEngine* engine = self.engine.engine.get()
+        cdef Request* request = engine.acquire()
+        if request == NULL:
+            raise UnavailableError("too many requests in flight, raise --max-requests")
+        call.engine = self.engine
+        call.request = request
+        call.port = self.port
+        call.codec = self
+        call.future = future
+        request.completion = self.port.ring.get()
+        request.tag = <void*>call
+        cdef int64_t now = engine.clock().now_ns()
+        request.times.received = received_ns if received_ns > 0 else now
+        if timeout_us > 0:
+            request.deadline_ns = after_us(now, timeout_us)
+        for name, value in headers:
+            append_string(request.parameters, (<str?>name).encode(), (<str?>value).encode())
+        return call
+
+    cdef int send(self, InferCall call) except -1:
+        cdef CEngine* engine = self.engine.engine.get()
+        call.request.times.decoded = engine.clock().now_ns()
+        # Taken back in CompletionPort.drain(), or here when the core refuses.
+        call.in_flight = True
+        Py_INCREF(call)
+        cdef Status status = engine.submit(deref(call.request))
+        if not status.ok():
+            call.in_flight = False
+            Py_DECREF(call)
+            raise error_of(status)
+        return 0
+
+    cdef object encode(self, Request* request):
+        raise NotImplementedError
+
+    cdef bytes joined(self):
+        cdef bytes message = PyBytes_FromStringAndSize(NULL, self.reply.total_bytes)
+        join(self.reply, PyBytes_AS_STRING(message))
+        return message
+
+
+cdef class HttpCodec(Codec):
+    cdef unique_ptr[CHttpCodec] codec
+
+    def __init__(self, Engine engine not None, CompletionPort port not None, *, uint64_t max_input_bytes=67108864):
+        self.engine = engine
+        self.port = port
+        self.codec = make_http_codec(deref(engine.engine), max_input_bytes)
+
+    def submit(
+        self,
+        str model not None,
+        int64_t version,
+        body,
+        json_bytes,
+        future,
+        *,
+        int64_t received_ns=0,
+        uint64_t timeout_us=0,
+        headers=(),
+    ):
+        cdef InferCall call = self.new_call(future, received_ns, timeout_us, headers)
+        cdef BufferLease owner = lend_buffer(<PyObject*>body)
+        cdef Status status
+        cdef bint has_json_bytes = json_bytes is not None
+        cdef uint64_t json_size = json_bytes if has_json_bytes else 0
+        cdef Request* request = call.request
+        cdef CHttpCodec* codec = self.codec.get()
+        check(self.engine.engine.get().bind(deref(request), model.encode(), version))
+        if owner.get().size_bytes < NOGIL_BYTES:
+            check(decode_http(deref(codec), has_json_bytes, json_size, owner, deref(request)))
+        else:
+            with nogil:
+                status = decode_http(deref(codec), has_json_bytes, json_size, owner, deref(request))
+            check(status)
+        self.send(call)
+        return call
+
+    cdef object encode(self, Request* request):
+        check(self.codec.get().encode(request.response, self.reply))
+        return self.joined(), (<int64_t>self.reply.json_bytes if self.reply.has_binary else -1)
+
+
+cdef class GrpcCodec(Codec):
+    cdef unique_ptr[CGrpcCodec] codec
+
+    def __init__(self, Engine engine not None, CompletionPort port not None):
+        self.engine = engine
+        self.port = port
+        self.codec = make_grpc_codec(deref(engine.engine))
+
+    def submit(
+        self,
+        message,
+        future,
+        *,
+        int64_t received_ns=0,
+        uint64_t timeout_us=0,
+        headers=(),
+    ):
+        cdef InferCall call = self.new_call(future, received_ns, timeout_us, headers)
+        cdef BufferLease owner = lend_buffer(<PyObject*>message)
+        cdef CGrpcCodec* codec = self.codec.get()
+        check(bind_grpc(deref(codec), deref(self.engine.engine), owner, deref(call.request)))
+        check(decode_grpc(deref(codec), owner, deref(call.request)))
+        self.send(call)
+        return call
+
+    cdef object encode(self, Request* request):
+        check(self.codec.get().encode(request.response, self.reply))
+        return self.joined(), -1
+
+
+def encode_http_error(str message not None):
+    return <bytes>c_encode_http_error(message.encode("utf-8", "replace"))
+
+
+def parse_header_length(str value not None, uint64_t content_length):
+    cdef uint64_t length = 0
+    check(header_length(value.encode("utf-8", "replace"), content_length, length))
+    return length
+
+
+def parse_version(str text not None):
+    cdef int64_t version = -1
+    check(version_of(text.encode("utf-8", "replace"), version))
+    return version

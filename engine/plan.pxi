@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+# TensorSpec and ModelPlan.
+from libc.stdint cimport int64_t
+from libcpp.memory cimport make_shared, shared_ptr
+from libcpp.string cimport string
+
+from plan cimport CModelPlan, CTensorSpec, kDelay, kDynamic
+from shim cimport set_reshape, set_type
+from tensor cimport Shape
+
+from penstock.errors import InternalError, InvalidArgError
+
+
+cdef int fill_shape(Shape& shape, object dims, str what) except -1:
+    for dim in dims:
+        if not shape.try_push_back(<int64_t>dim):
+            raise InvalidArgError(f"{what} has more than 16 dimensions")
+    return 0
+
+
+cdef tuple shape_tuple(const Shape& shape):
+    return tuple([shape[i] for i in range(shape.rank())])
+
+
+cdef class TensorSpec:
+    cdef CTensorSpec spec
+    cdef readonly str name
+    cdef readonly int data_type
+    cdef readonly tuple dims
+
+    def __init__(
+        self,
+        str name not None,
+        int data_type,
+        dims,
+        *,
+        reshape=None,
+        bint optional=False,
+        bint allow_ragged_batch=False,
+        bint is_shape_tensor=False,
+        labels=(),
+    ):
+        if not 0 < data_type < 15:
+            raise InvalidArgError(f"'{name}' has no valid data type: {data_type}")
+        cdef Shape reshaped
+        self.name = name
+        self.data_type = data_type
+        self.dims = tuple(dims)
+        self.spec.name = name.encode()
+        set_type(self.spec, data_type)
+        fill_shape(self.spec.dims, dims, f"'{name}'")
+        if reshape is not None:
+            fill_shape(reshaped, reshape, f"reshape of '{name}'")
+            set_reshape(self.spec, reshaped)
+        self.spec.optional = optional
+        self.spec.allow_ragged_batch = allow_ragged_batch
+        self.spec.is_shape_tensor = is_shape_tensor
+        for label in labels:
+            self.spec.labels.push_back((<str?>label).encode())
+
+
+cdef class ModelPlan:
+    cdef shared_ptr[CModelPlan] plan
+    cdef readonly str name
+    cdef readonly tuple inputs
+    cdef readonly tuple outputs
+
+    def __init__(
+        self,
+        *,
+        str name not None,
+        int64_t version,
+        int64_t max_batch_size,
+        inputs,
+        outputs,
+        bint dynamic_batching=False,
+        preferred_batch_sizes=(),
+        unsigned long long max_queue_delay_us=0,
+        bint preserve_ordering=False,
+        bint timeout_delay=False,
+        unsigned long long default_timeout_us=0,
+        bint allow_timeout_override=False,
+        unsigned int max_queue_size=0,
+        unsigned int queue_capacity=4096,
+        unsigned int instance_count=1,
+        bint decoupled=False,
+    ):
+        cdef TensorSpec spec
+        self.plan = make_shared[CModelPlan]()
+        cdef CModelPlan* plan = self.plan.get()
+        self.name = name
+        self.inputs = tuple(inputs)
+        self.outputs = tuple(outputs)
+        plan.name = name.encode()
+        plan.version = version
+        plan.max_batch_size = max_batch_size
+        for spec in self.inputs:
+            plan.inputs.push_back(spec.spec)
+        for spec in self.outputs:
+            plan.outputs.push_back(spec.spec)
+        if dynamic_batching:
+            plan.scheduler = kDynamic
+        for size in preferred_batch_sizes:
+            plan.dynamic.preferred_batch_sizes.push_back(<int64_t>size)
+        plan.dynamic.max_queue_delay_us = max_queue_delay_us
+        plan.dynamic.preserve_ordering = preserve_ordering
+        if timeout_delay:
+            plan.dynamic.default_policy.timeout_action = kDelay
+        plan.dynamic.default_policy.default_timeout_us = default_timeout_us
+        plan.dynamic.default_policy.allow_timeout_override = allow_timeout_override
+        plan.dynamic.default_policy.max_queue_size = max_queue_size
+        plan.queue_capacity = queue_capacity
+        plan.instance_count = instance_count
+        plan.decoupled = decoupled
+
+    @property
+    def version(self):
+        return self.plan.get().version
+
+    @property
+    def max_batch_size(self):
+        return self.plan.get().max_batch_size
+
+    @property
+    def instance_count(self):
+        return self.plan.get().instance_count
+
+    @property
+    def decoupled(self):
+        return self.plan.get().decoupled

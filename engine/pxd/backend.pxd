@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint32_t
+from libcpp cimport bool
+from libcpp.memory cimport unique_ptr
+
+from buffer cimport BufferLease
+from plan cimport CModelPlan
+from request cimport Request
+from status cimport Status
+from tensor cimport TensorView
+
+cdef extern from "penstock/backend.h" namespace "penstock" nogil:
+    cdef cppclass CBatch "penstock::Batch":
+        CBatch()
+        size_t size()
+        Request& request(size_t)
+        const CModelPlan& plan()
+        int64_t total_batch_size()
+        Status gather(uint32_t, TensorView&, BufferLease*)
+        bool input(size_t, uint32_t, TensorView&)
+        Status scatter(uint32_t, const TensorView&, const BufferLease&)
+        Status set_output(size_t, uint32_t, const TensorView&, const BufferLease&)
+        void fail(size_t, Status)
+        void fail_all(const Status&)
+        void mark_exec_start()
+        void mark_exec_end()
+
+    cdef cppclass CNativeInstance "penstock::NativeInstance":
+        pass

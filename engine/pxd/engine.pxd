@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libcpp cimport bool
+from libcpp.memory cimport shared_ptr, unique_ptr
+from libcpp.string cimport string
+from libcpp.vector cimport vector
+
+from backend cimport CBatch, CNativeInstance
+from buffer cimport BufferPool
+from plan cimport CModelPlan
+from request cimport Request, RequestHandle
+from status cimport Status
+
+cdef extern from "penstock/clock.h" namespace "penstock" nogil:
+    cdef cppclass Clock:
+        int64_t now_ns()
+
+cdef extern from "penstock/engine.h" namespace "penstock" nogil:
+    cdef cppclass DurationStat:
+        uint64_t count
+        uint64_t ns
+
+    cdef cppclass BatchStat:
+        uint64_t batch_size
+        DurationStat compute_input
+        DurationStat compute_infer
+        DurationStat compute_output
+
+    cdef cppclass ModelStatistics:
+        uint64_t last_inference_ms
+        uint64_t inference_count
+        uint64_t execution_count
+        DurationStat success, fail, queue, compute_input, compute_infer, compute_output
+        DurationStat cache_hit, cache_miss
+        vector[BatchStat] batches
+        uint64_t pending
+
+    cdef cppclass CModelVersion "penstock::ModelVersion":
+        const CModelPlan& plan()
+        ModelStatistics statistics()
+        bool next(uint32_t, CBatch&)
+        void complete(uint32_t, CBatch&)
+        void start(uint32_t, unique_ptr[CNativeInstance])
+
+    ctypedef shared_ptr[CModelVersion] ModelVersionRef
+
+    cdef cppclass CEngine "penstock::Engine":
+        void publish(const string&, vector[ModelVersionRef], vector[int64_t])
+        void forget(const string&)
+        void retire(const ModelVersionRef&, int64_t)
+        void stop_accepting()
+        uint64_t in_flight()
+        Request* acquire()
+        Status bind(Request&, const string&, int64_t)
+        Status submit(Request&)
+        void release(Request*)
+        bool cancel(RequestHandle)
+        BufferPool& pool()
+        const string& memory_report()
+        const Clock& clock()

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libcpp cimport bool
+from libcpp.string cimport string
+from libcpp.vector cimport vector
+
+from tensor cimport DataType, Shape
+
+cdef extern from "penstock/plan.h" namespace "penstock" nogil:
+    cdef cppclass CTensorSpec "penstock::TensorSpec":
+        string name
+        DataType type
+        Shape dims
+        bool optional
+        bool allow_ragged_batch
+        bool is_shape_tensor
+        vector[string] labels
+
+    cdef cppclass SchedulerKind:
+        pass
+
+    cdef cppclass TimeoutAction:
+        pass
+
+    cdef cppclass QueuePolicy:
+        TimeoutAction timeout_action
+        uint64_t default_timeout_us
+        bool allow_timeout_override
+        uint32_t max_queue_size
+
+    cdef cppclass DynamicBatching:
+        vector[int64_t] preferred_batch_sizes
+        uint64_t max_queue_delay_us
+        bool preserve_ordering
+        QueuePolicy default_policy
+
+    cdef cppclass CModelPlan "penstock::ModelPlan":
+        string name
+        int64_t version
+        int64_t max_batch_size
+        vector[CTensorSpec] inputs
+        vector[CTensorSpec] outputs
+        SchedulerKind scheduler
+        DynamicBatching dynamic
+        uint32_t instance_count
+        uint32_t queue_capacity
+        bool decoupled
+        int find_input(string)
+        int find_output(string)
+
+cdef extern from "penstock/plan.h" namespace "penstock::SchedulerKind" nogil:
+    SchedulerKind kDynamic
+
+cdef extern from "penstock/plan.h" namespace "penstock::TimeoutAction" nogil:
+    TimeoutAction kDelay

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libcpp cimport bool
+from libcpp.memory cimport shared_ptr, unique_ptr
+from libcpp.string cimport string
+
+from cpython.ref cimport PyObject
+
+from buffer cimport BufferLease
+from codec cimport CGrpcCodec, CHttpCodec, Reply
+from engine cimport CEngine, ModelStatistics, ModelVersionRef
+from plan cimport CModelPlan, CTensorSpec
+from request cimport Parameter, Recycled, Request
+from status cimport Status
+from tensor cimport Shape, TensorView
+
+cdef extern from "shim.h" namespace "penstock::binding" nogil:
+    shared_ptr[CEngine] make_engine(uint32_t, size_t, bool) except +
+    Status create_model(CEngine&, const shared_ptr[CModelPlan]&, ModelVersionRef&) except +
+    Status find_model(const CEngine&, const string&, int64_t, ModelVersionRef&)
+    int code_of(const Status&)
+    Status status_of(int, string)
+    int type_of(const TensorView&)
+    int type_of(const CTensorSpec&)
+    void set_type(TensorView&, int)
+    void set_type(CTensorSpec&, int)
+    size_t size_of_type(int)
+    char* chars(const TensorView&)
+    char* chars(const BufferLease&)
+    void point_at(TensorView&, const BufferLease&, size_t)
+    bool held(const BufferLease&)
+    uint64_t failures_of(const ModelStatistics&, int)
+    void set_reshape(CTensorSpec&, const Shape&)
+    void set_bool(Parameter&, bool)
+    void set_int(Parameter&, int64_t)
+    void set_double(Parameter&, double)
+    void set_string(Parameter&, string)
+    int kind_of(const Parameter&)
+    bool bool_of(const Parameter&)
+    int64_t int_of(const Parameter&)
+    uint64_t uint_of(const Parameter&)
+    double double_of(const Parameter&)
+    const string& string_of(const Parameter&)
+    void append_string(Recycled[Parameter]&, const string&, const string&)
+    void join(const Reply&, char*)
+    Status decode_http(CHttpCodec&, bool, uint64_t, const BufferLease&, Request&)
+    Status bind_grpc(CGrpcCodec&, CEngine&, const BufferLease&, Request&)
+    Status decode_grpc(CGrpcCodec&, const BufferLease&, Request&)
+    Status header_length(const string&, uint64_t, uint64_t&)
+    Status version_of(const string&, int64_t&)
+    unique_ptr[CHttpCodec] make_http_codec(CEngine&, uint64_t) except +
+    unique_ptr[CGrpcCodec] make_grpc_codec(CEngine&) except +
+    int64_t after_us(int64_t, uint64_t)
+
+cdef extern from "py_owned.h" namespace "penstock::binding":
+    BufferLease lend_buffer(PyObject*) except *
+    BufferLease lend_dlpack(DLManagedTensor*, size_t)
+    void sweep()
+
+cdef extern from "dlpack.h" namespace "penstock::binding":
+    cdef struct DLManagedTensor "DLManagedTensor":
+        void (*deleter)(DLManagedTensor*)
+
+    DLManagedTensor* make_managed(const TensorView&, const BufferLease&, const shared_ptr[CEngine]&)
+    Status view_of_managed(const DLManagedTensor&, TensorView&)

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+from libcpp cimport bool
+from libcpp.string cimport string
+
+cdef extern from "penstock/status.h" namespace "penstock" nogil:
+    cdef cppclass Code:
+        pass
+
+    cdef cppclass Status:
+        Status()
+        Status(Code, string)
+        bool ok()
+        Code code()
+        const string& message()

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 The Penstock Authors
+//
+// What Cython cannot say: Results (no default value), variants, shared_ptr to const, joins.
+//
+// Thin on purpose: every function is a line or two over the public headers. No Python here.
+#pragma once
+
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "penstock/codec.h"
+#include "penstock/engine.h"
+
+namespace penstock::binding {
+
+template <typename T>
+Status take(Result<T> result, T& out) {
+  if (!result.ok()) return result.take_status();
+  out = std::move(result.value());
+  return {};
+}
+
+inline std::shared_ptr<Engine> make_engine(std::uint32_t max_requests, std::size_t cached_bytes,
+                                           bool pinned) {
+  EngineOptions options;
+  options.max_requests = max_requests;
+  options.pool.max_cached_bytes = cached_bytes;
+  options.pinned = pinned;
+  return std::make_shared<Engine>(options);
+}
+
+inline Status create_model(Engine& engine, const std::shared_ptr<ModelPlan>& plan,
+                           ModelVersionRef& out) {
+  return take(engine.create(plan), out);
+}
+
+inline Status find_model(const Engine& engine, const std::string& name, std::int64_t version,
+                         ModelVersionRef& out) {
+  return take(engine.find(name, version), out);
+}
+
+inline int code_of(const Status& status) { return static_cast<int>(status.code()); }
+inline Status status_of(int code, std::string message) {
+  return {static_cast<Code>(code), std::move(message)};
+}
+
+inline int type_of(const TensorView& view) { return static_cast<int>(view.type); }
+inline int type_of(const TensorSpec& spec) { return static_cast<int>(spec.type); }
+inline void set_type(TensorView& view, int type) { view.type = static_cast<DataType>(type); }
+inline void set_type(TensorSpec& spec, int type) { spec.type = static_cast<DataType>(type); }
+inline std::size_t size_of_type(int type) { return element_size(static_cast<DataType>(type)); }
+inline char* chars(const TensorView& view) {
+  return const_cast<char*>(reinterpret_cast<const char*>(view.data));
+}
+inline char* chars(const BufferLease& lease) { return reinterpret_cast<char*>(lease->data); }
+inline void point_at(TensorView& view, const BufferLease& lease, std::size_t size_bytes) {
+  view.data = lease->data;
+  view.size_bytes = size_bytes;
+}
+inline bool held(const BufferLease& lease) { return static_cast<bool>(lease); }
+
+inline std::uint64_t failures_of(const ModelStatistics& stats, int reason) {
+  return stats.failures[static_cast<std::size_t>(reason)];
+}
+
+inline void set_reshape(TensorSpec& spec, const Shape& shape) { spec.reshape = shape; }
+
+inline void set_bool(Parameter& p, bool v) { p.value = v; }
+inline void set_int(Parameter& p, std::int64_t v) { p.value = v; }
+inline void set_double(Parameter& p, double v) { p.value = v; }
+inline void set_string(Parameter& p, std::string v) { p.value = std::move(v); }
+// 0 bool, 1 int64, 2 uint64, 3 double, 4 string
+inline int kind_of(const Parameter& p) { return static_cast<int>(p.value.index()); }
+inline bool bool_of(const Parameter& p) { return std::get<bool>(p.value); }
+inline std::int64_t int_of(const Parameter& p) { return std::get<std::int64_t>(p.value); }
+inline std::uint64_t uint_of(const Parameter& p) { return std::get<std::uint64_t>(p.value); }
+inline double double_of(const Parameter& p) { return std::get<double>(p.value); }
+inline const std::string& string_of(const Parameter& p) { return std::get<std::string>(p.value); }
+
+inline void append_string(Recycled<Parameter>& parameters, const std::string& name,
+                          const std::string& value) {
+  Parameter& p = parameters.append();
+  p.name = name;
+  p.value = value;
+}
+
+inline void join(const Reply& reply, char* to) {
+  for (const auto& segment : reply.segments) {
+    if (!segment.empty()) std::memcpy(to, segment.data(), segment.size());
+    to += segment.size();
+  }
+}
+
+inline ByteSpan span_of(const BufferLease& lease) { return {lease->data, lease->size_bytes}; }
+
+inline Status decode_http(HttpCodec& codec, bool has_json_bytes, std::uint64_t json_bytes,
+                          const BufferLease& owner, Request& request) {
+  return codec.decode(span_of(owner),
+                      has_json_bytes ? std::optional<std::uint64_t>(json_bytes) : std::nullopt,
+                      owner, request);
+}
+
+// Reads the target of a gRPC message and binds it.
+inline Status bind_grpc(GrpcCodec& codec, Engine& engine, const BufferLease& owner,
+                        Request& request) {
+  GrpcCodec::Target target;
+  PENSTOCK_RETURN_IF_ERROR(codec.peek(span_of(owner), target));
+  std::int64_t version = -1;
+  PENSTOCK_RETURN_IF_ERROR(take(parse_version(target.version), version));
+  return engine.bind(request, target.model, version);
+}
+
+inline Status decode_grpc(GrpcCodec& codec, const BufferLease& owner, Request& request) {
+  return codec.decode(span_of(owner), owner, request);
+}
+
+inline Status header_length(const std::string& value, std::uint64_t content_length,
+                            std::uint64_t& out) {
+  return take(parse_header_length(value, content_length), out);
+}
+
+inline Status version_of(const std::string& text, std::int64_t& out) {
+  return take(parse_version(text), out);
+}
+
+inline std::unique_ptr<HttpCodec> make_http_codec(Engine& engine, std::uint64_t max_input_bytes) {
+  CodecLimits limits;
+  limits.max_input_bytes = max_input_bytes;
+  return std::make_unique<HttpCodec>(engine.pool(), limits);
+}
+
+inline std::unique_ptr<GrpcCodec> make_grpc_codec(Engine& engine) {
+  return std::make_unique<GrpcCodec>(engine.pool());
+}
+
+inline std::int64_t after_us(std::int64_t now_ns, std::uint64_t us) {
+  constexpr std::uint64_t kMaxUs = INT64_MAX / 4000;
+  return now_ns + static_cast<std::int64_t>(us < kMaxUs ? us * 1000 : kMaxUs * 1000);
+}
+
+}  // namespace penstock::binding
