@@ -134,6 +134,9 @@ cdef class Batch:
         cdef Parameter* slot = &self.batch.request(self.check_index(index)).response.parameters.append()
         slot[0] = parameter
 
+    def answer(self, Py_ssize_t index):
+        self.batch.answer(self.check_index(index))
+
     def fail(self, Py_ssize_t index, int code, str message not None):
         if not 0 <= code < 8:
             raise InvalidArgError(f"{code} is no error code")

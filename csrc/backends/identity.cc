@@ -123,9 +123,8 @@ Status check_identity_plan(const ModelPlan& plan) {
     const TensorSpec& out = plan.outputs[i];
     if (in.type != out.type) {
       return invalid_arg("identity back end: " + pair_text(plan, in, out) +
-                         ": expected the same datatype, got TYPE_" +
-                         std::string(data_type_name(in.type)) + " and TYPE_" +
-                         std::string(data_type_name(out.type)));
+                         ": expected the same datatype, got " + config_type_name(in.type) +
+                         " and " + config_type_name(out.type));
     }
     if (!(backend_dims(in) == backend_dims(out))) {
       return invalid_arg("identity back end: " + pair_text(plan, in, out) +

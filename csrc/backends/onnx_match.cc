@@ -33,9 +33,9 @@ Status check_type(const ModelPlan& plan, const TensorSpec& spec, const OnnxTenso
   if (info.type == spec.type) return {};
   const std::string provided = info.type == DataType::kInvalid
                                    ? info.onnx_type + ", which the protocol cannot carry"
-                                   : "TYPE_" + std::string(data_type_name(info.type));
-  return invalid_arg(failed_to_load(plan) + "configuration expects datatype TYPE_" +
-                     std::string(data_type_name(spec.type)) + " for " + kind + " '" + spec.name +
+                                   : config_type_name(info.type);
+  return invalid_arg(failed_to_load(plan) + "configuration expects datatype " +
+                     config_type_name(spec.type) + " for " + kind + " '" + spec.name +
                      "', model provides " + provided);
 }
 

@@ -36,6 +36,10 @@ std::string_view data_type_name(DataType type) {
   return kTypes[static_cast<std::size_t>(type)].name;
 }
 
+std::string config_type_name(DataType type) {
+  return "TYPE_" + std::string(type == DataType::kBytes ? "STRING" : data_type_name(type));
+}
+
 DataType parse_data_type(std::string_view name) {
   for (std::size_t i = 1; i < kTypes.size(); ++i) {
     if (kTypes[i].name == name) return static_cast<DataType>(i);

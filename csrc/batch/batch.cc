@@ -40,8 +40,25 @@ std::optional<std::size_t> string_bytes(StringCursor& cursor, std::uint64_t coun
   return before - cursor.left();
 }
 
-void append_output(Request& request, std::uint32_t spec, const TensorView& view,
-                   const BufferLease& lease) {
+Status strings_missing(const ModelPlan& plan, const TensorSpec& spec, const TensorView& view) {
+  return internal_error("output '" + spec.name + "' of model '" + plan.name +
+                        "' does not hold the strings that its shape " + to_string(view.shape) +
+                        " says");
+}
+
+std::int64_t ragged_elements(std::span<Request* const> requests, std::uint32_t spec) {
+  std::uint64_t elements = 0;
+  for (auto* request : requests) {
+    elements += element_count(request->find_input(spec)->view.shape).value_or(0);
+  }
+  return static_cast<std::int64_t>(elements);
+}
+
+// Adds the output to the response if the client wants it; the request is answered either way.
+void give_output(Request& request, std::uint32_t spec, const TensorView& view,
+                 const BufferLease& lease) {
+  request.response.answered = true;
+  if (!request.response.status.ok() || !request.wants_output(spec)) return;
   OutputTensor& output = request.response.outputs.append();
   output.spec = spec;
   output.view = view;
@@ -78,46 +95,44 @@ bool Batch::input(std::size_t i, std::uint32_t spec, TensorView& view) const {
   return true;
 }
 
+Status Batch::concatenate(std::uint32_t spec, TensorView& view, BufferLease& lease) {
+  std::size_t total = 0;
+  std::int64_t rows = 0;
+  for (auto* request : requests_) {
+    const TensorView& part = request->find_input(spec)->view;
+    total += part.size_bytes;  // each was received: the sum of what is in memory
+    rows += part.shape.empty() ? 0 : part.shape[0];
+  }
+  lease = pool_->acquire(total);
+  if (!lease) {
+    return unavailable("no memory to gather input '" + plan_->inputs[spec].name + "' of model '" +
+                       plan_->name + "': " + std::to_string(total) + " bytes");
+  }
+  std::byte* to = lease->data;
+  for (auto* request : requests_) {
+    const TensorView& part = request->find_input(spec)->view;
+    if (part.size_bytes > 0) std::memcpy(to, part.data, part.size_bytes);
+    to += part.size_bytes;
+  }
+  view.data = lease->data;
+  view.size_bytes = total;
+  view.memory = lease->memory;
+  if (!view.shape.empty()) view.shape[0] = rows;
+  gathered_.append() = lease;
+  return {};
+}
+
 Status Batch::gather(std::uint32_t spec, TensorView& view, BufferLease* lease) {
   view = TensorView{};
-  const TensorSpec& tensor = plan_->inputs[spec];
   const InputTensor* first = requests_.empty() ? nullptr : requests_[0]->find_input(spec);
   if (first == nullptr) return {};
   (void)input(0, spec, view);
-  if (requests_.size() > 1) {
-    std::size_t total = 0;
-    std::int64_t rows = 0;
-    std::int64_t elements = 0;
-    for (auto* request : requests_) {
-      const InputTensor* part = request->find_input(spec);
-      total += part->view.size_bytes;  // each was received: the sum of what is in memory
-      rows += part->view.shape.empty() ? 0 : part->view.shape[0];
-      elements += static_cast<std::int64_t>(element_count(part->view.shape).value_or(0));
-    }
-    BufferLease buffer = pool_->acquire(total);
-    if (!buffer) {
-      return unavailable("no memory to gather input '" + tensor.name + "' of model '" +
-                         plan_->name + "': " + std::to_string(total) + " bytes");
-    }
-    std::byte* to = buffer->data;
-    for (auto* request : requests_) {
-      const TensorView& part = request->find_input(spec)->view;
-      if (part.size_bytes > 0) std::memcpy(to, part.data, part.size_bytes);
-      to += part.size_bytes;
-    }
-    view.data = buffer->data;
-    view.size_bytes = total;
-    view.memory = buffer->memory;
-    if (!view.shape.empty()) view.shape[0] = rows;
-    if (tensor.allow_ragged_batch) view.shape = Shape{elements};
-    if (lease != nullptr) *lease = buffer;
-    gathered_.append() = std::move(buffer);
-  } else {
-    if (lease != nullptr) *lease = first->lease;
-    if (tensor.allow_ragged_batch) {  // C-4: ragged inputs are flat, also alone
-      view.shape = Shape{static_cast<std::int64_t>(element_count(view.shape).value_or(0))};
-    }
+  BufferLease keeper = first->lease;
+  if (requests_.size() > 1) PENSTOCK_RETURN_IF_ERROR(concatenate(spec, view, keeper));
+  if (plan_->inputs[spec].allow_ragged_batch) {  // C-4: ragged inputs are flat, also alone
+    view.shape = Shape{ragged_elements(requests_, spec)};
   }
+  if (lease != nullptr) *lease = std::move(keeper);
   return {};
 }
 
@@ -131,51 +146,47 @@ Status Batch::set_output(std::size_t i, std::uint32_t spec, const TensorView& vi
   if (view.type == DataType::kBytes) {
     StringCursor cursor(view.data, view.size_bytes);
     const auto bytes = string_bytes(cursor, element_count(view.shape).value_or(0));
-    if (!bytes || *bytes != view.size_bytes) {
-      return internal_error("output '" + tensor.name + "' of model '" + plan_->name +
-                            "' does not hold the strings that its shape " + to_string(view.shape) +
-                            " says");
-    }
+    if (!bytes || *bytes != view.size_bytes) return strings_missing(*plan_, tensor, view);
   }
-  if (requests_[i]->wants_output(spec)) append_output(*requests_[i], spec, out, lease);
+  give_output(*requests_[i], spec, out, lease);
   return {};
 }
 
+// How the rows of a batch's output fall to its requests.
+Status Batch::check_rows(const TensorSpec& tensor, const TensorView& view) const {
+  if (!plan_->batching()) {
+    if (requests_.size() == 1) return {};
+  } else if (view.shape[0] == total_batch_size_) {
+    return {};
+  }
+  return internal_error("output '" + tensor.name + "' of model '" + plan_->name + "' has shape " +
+                        to_string(view.shape) + " for a batch of " +
+                        std::to_string(total_batch_size_));
+}
+
 Status Batch::scatter(std::uint32_t spec, const TensorView& view, const BufferLease& lease) {
-  if (requests_.size() == 1) return set_output(0, spec, view, lease);
   const TensorSpec& tensor = plan_->outputs[spec];
   PENSTOCK_RETURN_IF_ERROR(check_type(*plan_, tensor, view));
   PENSTOCK_RETURN_IF_ERROR(check_size(*plan_, tensor, view));
   TensorView part = view;
   PENSTOCK_RETURN_IF_ERROR(client_shape(*plan_, tensor, view.shape, part.shape));
-  if (!plan_->batching() || view.shape[0] != total_batch_size_) {
-    return internal_error("output '" + tensor.name + "' of model '" + plan_->name + "' has shape " +
-                          to_string(view.shape) + " for a batch of " +
-                          std::to_string(total_batch_size_));
-  }
-  const std::size_t row_bytes =
-      total_batch_size_ > 0 ? view.size_bytes / static_cast<std::size_t>(total_batch_size_) : 0;
-  const std::uint64_t row_elements =
-      total_batch_size_ > 0
-          ? element_count(view.shape).value_or(0) / static_cast<std::uint64_t>(total_batch_size_)
-          : 0;
+  PENSTOCK_RETURN_IF_ERROR(check_rows(tensor, view));
+  if (requests_.size() == 1) return set_output(0, spec, view, lease);
+  const auto rows = static_cast<std::uint64_t>(std::max<std::int64_t>(total_batch_size_, 1));
+  const std::size_t row_bytes = view.size_bytes / rows;
+  const std::uint64_t row_elements = element_count(view.shape).value_or(0) / rows;
   StringCursor cursor(view.data, view.size_bytes);
   for (auto* request : requests_) {
-    const auto rows = static_cast<std::uint64_t>(request->batch_size);
+    const auto own = static_cast<std::uint64_t>(request->batch_size);
     part.shape[0] = request->batch_size;
-    // Rows of what is in memory already, so the product is at most view.size_bytes.
-    part.size_bytes = row_bytes * rows;
+    // Rows of what is in memory already, so the products are at most what view says.
+    part.size_bytes = row_bytes * own;
     if (view.type == DataType::kBytes) {
-      const auto bytes = string_bytes(cursor, row_elements * rows);
-      if (!bytes) {
-        return internal_error("output '" + tensor.name + "' of model '" + plan_->name +
-                              "' does not hold the strings that its shape says");
-      }
+      const auto bytes = string_bytes(cursor, row_elements * own);
+      if (!bytes) return strings_missing(*plan_, tensor, view);
       part.size_bytes = *bytes;
     }
-    if (request->response.status.ok() && request->wants_output(spec)) {
-      append_output(*request, spec, part, lease);
-    }
+    give_output(*request, spec, part, lease);
     part.data += part.size_bytes;
   }
   return {};

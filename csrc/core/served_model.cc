@@ -25,12 +25,10 @@ RequestDurations durations(const StageTimes& t, std::int64_t batch_size) {
           static_cast<std::uint64_t>(std::max<std::int64_t>(batch_size, 1))};
 }
 
-// A back end must answer: a model with outputs that gave none, and no error, has not.
 void fail_unanswered(const ModelPlan& plan, Request& request) {
-  if (request.response.status.ok() && request.response.outputs.empty() && !plan.outputs.empty()) {
-    request.response.status =
-        internal_error("model '" + plan.name + "' gave no output for the request");
-  }
+  if (request.response.answered || !request.response.status.ok()) return;
+  request.response.status =
+      internal_error("model '" + plan.name + "' gave no output for the request");
 }
 
 }  // namespace

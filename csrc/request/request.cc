@@ -115,6 +115,7 @@ void Request::reset() {
   response.parameters.clear();
   response.status = Status{};
   response.final = true;
+  response.answered = false;
   response.next = nullptr;
   response.request = this;
   plan_ = nullptr;

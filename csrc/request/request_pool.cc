@@ -8,14 +8,29 @@ namespace penstock {
 
 RequestPool::RequestPool(std::uint32_t max_slots)
     : max_slots_(std::max<std::uint32_t>(max_slots, 1)),
-      free_(max_slots_),
       blocks_((max_slots_ + kBlockSlots - 1) / kBlockSlots) {
   owned_.reserve(blocks_.size());
 }
 
+RequestPool::Slot& RequestPool::slot(std::uint32_t index) const {
+  // acquire: pairs with the release store in grow()
+  return blocks_[index / kBlockSlots].load(std::memory_order_acquire)[index % kBlockSlots];
+}
+
+Request* RequestPool::pop_free() {
+  const auto index =
+      free_.pop([this](std::uint32_t i) -> std::atomic<std::uint32_t>& { return slot(i).link; });
+  return index == TaggedStack<>::kNone ? nullptr : &slot(index).request;
+}
+
+void RequestPool::push_free(std::uint32_t index) {
+  free_.push(index,
+             [this](std::uint32_t i) -> std::atomic<std::uint32_t>& { return slot(i).link; });
+}
+
 Request* RequestPool::acquire() {
-  Request* request = nullptr;
-  if (!free_.try_pop(request)) request = grow();
+  Request* request = pop_free();
+  if (request == nullptr) request = grow();
   if (request == nullptr) return nullptr;
   // relaxed: a statistic; pairs with nothing
   acquired_.fetch_add(1, std::memory_order_relaxed);
@@ -25,21 +40,21 @@ Request* RequestPool::acquire() {
 
 Request* RequestPool::grow() {
   std::lock_guard lock(grow_mutex_);
-  Request* request = nullptr;
-  if (free_.try_pop(request)) return request;  // somebody grew, or released, meanwhile
+  if (Request* request = pop_free()) return request;  // somebody grew, or released, meanwhile
   if (made_ == max_slots_) return nullptr;
-  const std::uint32_t count = std::min(kBlockSlots, max_slots_ - made_);
-  auto block = std::make_unique<Request[]>(count);
+  const std::uint32_t first = made_;
+  const std::uint32_t count = std::min(kBlockSlots, max_slots_ - first);
+  auto block = std::make_unique<Slot[]>(count);
   for (std::uint32_t i = 0; i < count; ++i) {
-    block[i].index_ = made_ + i;
-    block[i].reset();
+    block[i].request.index_ = first + i;
+    block[i].request.reset();
   }
-  // release: pairs with the acquire load in cancel(), which may see this block's slots at once
-  blocks_[made_ / kBlockSlots].store(block.get(), std::memory_order_release);
+  // release: pairs with the acquire load in slot()
+  blocks_[first / kBlockSlots].store(block.get(), std::memory_order_release);
   made_ += count;
-  for (std::uint32_t i = 1; i < count; ++i) (void)free_.try_push(&block[i]);
   owned_.push_back(std::move(block));
-  return &owned_.back()[0];
+  for (std::uint32_t i = 1; i < count; ++i) push_free(first + i);
+  return &owned_.back()[0].request;
 }
 
 void RequestPool::release(Request* request) {
@@ -48,15 +63,14 @@ void RequestPool::release(Request* request) {
   request->reset();
   request->set_state(RequestState::kFree);
   released_.fetch_add(1, std::memory_order_relaxed);  // relaxed: a statistic
-  (void)free_.try_push(request);  // cannot be full: there are no more slots than places
+  push_free(request->index_);
 }
 
 bool RequestPool::cancel(RequestHandle handle) {
   if (handle.index >= max_slots_) return false;
   // acquire: pairs with the release store in grow()
-  Request* block = blocks_[handle.index / kBlockSlots].load(std::memory_order_acquire);
-  if (block == nullptr) return false;
-  Request& request = block[handle.index % kBlockSlots];
+  if (blocks_[handle.index / kBlockSlots].load(std::memory_order_acquire) == nullptr) return false;
+  Request& request = slot(handle.index).request;
   // relaxed: a slot that moves on meanwhile is safe, the mark carries the generation it is for
   if (request.generation_.load(std::memory_order_relaxed) != handle.generation) return false;
   request.mark_cancelled(handle.generation);

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "penstock/request.h"
-#include "sync/mpmc_ring.h"
+#include "sync/tagged_stack.h"
 
 namespace penstock {
 
@@ -37,15 +37,23 @@ class RequestPool {
 
  private:
   static constexpr std::uint32_t kBlockSlots = 64;
-  using Block = std::unique_ptr<Request[]>;
+  struct Slot {
+    Request request;
+    std::atomic<std::uint32_t> link{0};  // to the next free one
+  };
   Request* grow();
+  [[nodiscard]] Slot& slot(std::uint32_t index) const;
+  [[nodiscard]] Request* pop_free();
+  void push_free(std::uint32_t index);
 
   const std::uint32_t max_slots_;
-  MpmcRing<Request*> free_;
+  // A stack, not a ring: one thread stopped in the middle of a release must not make the pool look
+  // empty to the others.
+  TaggedStack<> free_;
   std::mutex grow_mutex_;
-  std::vector<std::atomic<Request*>> blocks_;  // sized once; an entry is set once
-  std::vector<Block> owned_;                   // under grow_mutex_
-  std::uint32_t made_ = 0;                     // under grow_mutex_
+  std::vector<std::atomic<Slot*>> blocks_;      // sized once; an entry is set once
+  std::vector<std::unique_ptr<Slot[]>> owned_;  // under grow_mutex_
+  std::uint32_t made_ = 0;                      // under grow_mutex_
   std::atomic<std::uint64_t> acquired_{0};
   std::atomic<std::uint64_t> released_{0};
 };

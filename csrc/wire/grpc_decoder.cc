@@ -111,15 +111,15 @@ Status GrpcDecoder::apply_custom(const ProtoParameter& parameter, Request& reque
         "parameter keys starting with 'triton_' are reserved for Triton usage. Only the following "
         "keys starting with 'triton_' are allowed: triton_enable_empty_final_response");
   }
-  Parameter* custom = add_parameter(request, parameter.name);  // names are unique by now
+  Parameter& custom = wire::parameter(request, parameter.name);
   if (const auto* text = std::get_if<std::string_view>(&parameter.value)) {
-    assign(*custom, *text);
+    assign(custom, *text);
   } else if (const auto* integer = std::get_if<std::int64_t>(&parameter.value)) {
-    custom->value = *integer;
+    custom.value = *integer;
   } else if (const auto* on = std::get_if<bool>(&parameter.value)) {
-    custom->value = *on;
+    custom.value = *on;
   } else if (const auto* number = std::get_if<double>(&parameter.value)) {
-    custom->value = *number;
+    custom.value = *number;
   } else {
     return wrong_type(parameter.name, "int64_param, bool_param, or string_param.");
   }

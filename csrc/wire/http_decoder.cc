@@ -135,16 +135,18 @@ Status HttpDecoder::read_custom(std::string_view key, simdjson::dom::element val
         "parameter keys starting with 'triton_' are reserved for Triton usage and should not be "
         "specified.");
   }
-  Parameter* parameter = add_parameter(request_, key);
-  if (!parameter) return unable_to_parse(key, "the parameter occurs twice", kTop);
+  if (has_parameter(request_, forwarded_, key)) {
+    return unable_to_parse(key, "the parameter occurs twice", kTop);
+  }
+  Parameter& custom = parameter(request_, key);
   if (std::string_view text; !value.get(text)) {
-    assign(*parameter, text);
+    assign(custom, text);
   } else if (std::int64_t integer = 0; !value.get(integer)) {
-    parameter->value = integer;
+    custom.value = integer;
   } else if (bool on = false; !value.get(on)) {
-    parameter->value = on;
+    custom.value = on;
   } else if (double number = 0; !value.get(number)) {
-    parameter->value = number;
+    custom.value = number;
   } else {
     std::string text = "parameter '";
     text.append(key);

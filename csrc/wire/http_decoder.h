@@ -26,7 +26,8 @@ class HttpDecoder {
         document_(document),
         body_(body),
         owner_(owner),
-        request_(request) {}
+        request_(request),
+        forwarded_(request.parameters.size()) {}
 
   // JSON in front, then the tensors with a binary_data_size. `json_bytes` nullopt: JSON alone.
   [[nodiscard]] Status decode_json(std::optional<std::uint64_t> json_bytes);
@@ -60,6 +61,7 @@ class HttpDecoder {
   ByteSpan body_;
   const BufferLease& owner_;
   Request& request_;
+  std::size_t forwarded_;  // parameters that were there before: headers
   std::size_t json_bytes_ = 0;
   bool has_binary_part_ = false;
   std::size_t binary_at_ = 0;  // the next binary tensor's first byte in body_

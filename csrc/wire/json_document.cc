@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <bit>
 
-#include "wire/json_nonfinite.h"
+#include "wire/json_scan.h"
 
 namespace penstock::wire {
 namespace {
@@ -19,12 +19,12 @@ Status parse_failure(std::string_view reason) {
 
 }  // namespace
 
-simdjson::error_code JsonDocument::parse_text(std::string_view json, bool padded,
+simdjson::error_code JsonDocument::parse_text(std::string_view json, bool padded, std::size_t depth,
                                               simdjson::dom::element& root) {
-  const std::size_t capacity = std::bit_ceil(std::max(json.size(), kSmallestCapacity));
-  if (parser_.capacity() < capacity) {
-    // simdjson refuses a container when its depth reaches the limit, we when it passes it.
-    if (auto error = parser_.allocate(capacity, max_depth_ + 1)) return error;
+  const std::size_t needed = std::bit_ceil(std::max(json.size(), kSmallestCapacity));
+  if (parser_.capacity() < needed || parser_.max_depth() != depth) {
+    const std::size_t capacity = std::max(parser_.capacity(), needed);
+    if (auto error = parser_.allocate(capacity, depth)) return error;
     if (auto error = parser_.doc.allocate(capacity)) return error;
   }
   const char* text = json.data();
@@ -37,16 +37,27 @@ simdjson::error_code JsonDocument::parse_text(std::string_view json, bool padded
   return parser_.parse(text, json.size(), /*realloc_if_needed=*/false).get(root);
 }
 
+// A refused text: too deep, deeper than the fast way goes, or with literals that JSON has not.
+simdjson::error_code JsonDocument::parse_again(std::string_view json, bool padded,
+                                               simdjson::error_code refused,
+                                               simdjson::dom::element& root) {
+  if (refused == simdjson::MEMALLOC || refused == simdjson::CAPACITY) return refused;
+  if (nesting_depth(json, max_depth_) > max_depth_) return simdjson::DEPTH_ERROR;
+  if (refused == simdjson::DEPTH_ERROR) {
+    refused = parse_text(json, padded, max_depth_ + 1, root);
+    if (!refused) return refused;
+  }
+  if (!rewrite_nonfinite(json, rewritten_text_)) return refused;
+  has_nonfinite_ = true;  // and an object more a level, where one stands
+  return parse_text(rewritten_text_, false, max_depth_ + 2, root);
+}
+
 Status JsonDocument::parse(std::string_view json, bool padded, simdjson::dom::element& root) {
   has_nonfinite_ = false;
   if (json.starts_with(kByteOrderMark)) return parse_failure("it begins with a byte order mark");
-  auto error = parse_text(json, padded, root);
-  const bool syntax = error && error != simdjson::DEPTH_ERROR && error != simdjson::MEMALLOC &&
-                      error != simdjson::CAPACITY && error != simdjson::UTF8_ERROR;
-  if (syntax && rewrite_nonfinite(json, max_depth_, rewritten_text_)) {
-    error = parse_text(rewritten_text_, false, root);
-    has_nonfinite_ = true;
-  }
+  // simdjson refuses a container that is not empty when its depth reaches the limit.
+  auto error = parse_text(json, padded, max_depth_, root);
+  if (error) error = parse_again(json, padded, error, root);
   switch (error) {
     case simdjson::SUCCESS:
       return {};

@@ -40,7 +40,10 @@ class JsonDocument {
   void trim();
 
  private:
-  simdjson::error_code parse_text(std::string_view json, bool padded, simdjson::dom::element& root);
+  simdjson::error_code parse_text(std::string_view json, bool padded, std::size_t depth,
+                                  simdjson::dom::element& root);
+  simdjson::error_code parse_again(std::string_view json, bool padded, simdjson::error_code refused,
+                                   simdjson::dom::element& root);
 
   std::uint32_t max_depth_;
   bool has_nonfinite_ = false;

@@ -9,7 +9,7 @@
 #include <type_traits>
 
 #include "wire/json_members.h"
-#include "wire/json_nonfinite.h"
+#include "wire/json_scan.h"
 
 namespace penstock::wire {
 namespace {

@@ -52,13 +52,11 @@ void append_number(std::string& out, T value) {
 // `count` elements at `data` (of any alignment), separated by commas.
 template <typename T>
 void append_numbers(std::string& out, const std::byte* data, std::size_t count) {
-  constexpr std::size_t kChunk = 512;  // elements between two looks at the capacity
+  constexpr std::size_t kChunk = 256;  // elements a time; their text fits the stack
+  char text[kChunk * (kNumberRoom + 1)];
   for (std::size_t done = 0; done < count;) {
-    const std::size_t chunk = std::min(kChunk, count - done);
-    const std::size_t used = out.size();
-    out.resize(used + chunk * (kNumberRoom + 1));
-    char* to = out.data() + used;
-    for (std::size_t i = 0; i < chunk; ++i, ++done) {
+    char* to = text;
+    for (const std::size_t end = std::min(done + kChunk, count); done < end; ++done) {
       if (done > 0) *to++ = ',';
       if constexpr (std::same_as<T, bool>) {
         to = write_number(to, data[done] != std::byte{0});  // any byte may stand there
@@ -68,7 +66,7 @@ void append_numbers(std::string& out, const std::byte* data, std::size_t count) 
         to = write_number(to, value);
       }
     }
-    out.resize(static_cast<std::size_t>(to - out.data()));
+    out.append(text, static_cast<std::size_t>(to - text));
   }
 }
 

@@ -2,6 +2,7 @@
 // Copyright (c) 2026 The Penstock Authors
 #include "wire/request_rules.h"
 
+#include <algorithm>
 #include <limits>
 #include <string>
 
@@ -121,13 +122,18 @@ void set_flag(Request& request, RequestFlag flag, bool on) {
   if (on) request.flags |= flag;
 }
 
-Parameter* add_parameter(Request& request, std::string_view name) {
-  for (const Parameter& parameter : request.parameters) {
-    if (parameter.name == name) return nullptr;
+Parameter& parameter(Request& request, std::string_view name) {
+  for (Parameter& existing : request.parameters) {
+    if (existing.name == name) return existing;
   }
-  Parameter& parameter = request.parameters.append();
-  parameter.name.assign(name);
-  return &parameter;
+  Parameter& added = request.parameters.append();
+  added.name.assign(name);
+  return added;
+}
+
+bool has_parameter(const Request& request, std::size_t forwarded, std::string_view name) {
+  return std::any_of(request.parameters.begin() + forwarded, request.parameters.end(),
+                     [name](const Parameter& p) { return p.name == name; });
 }
 
 void assign(Parameter& parameter, std::string_view text) {

@@ -43,8 +43,11 @@ void borrow(InputTensor& input, const std::byte* data, std::size_t size_bytes,
 [[nodiscard]] bool is_reserved_key(std::string_view key);  // begins "triton_"
 [[nodiscard]] Status set_correlation_id(Request& request, std::string_view id);
 void set_flag(Request& request, RequestFlag flag, bool on);
-// nullptr when the request has a parameter of that name.
-[[nodiscard]] Parameter* add_parameter(Request& request, std::string_view name);
+// The parameter of that name, which a forwarded header may have set before; or a new one.
+[[nodiscard]] Parameter& parameter(Request& request, std::string_view name);
+// Whether the body itself, whose parameters come behind `forwarded` others, has set it.
+[[nodiscard]] bool has_parameter(const Request& request, std::size_t forwarded,
+                                 std::string_view name);
 // Keeps the capacity of a string that is there.
 void assign(Parameter& parameter, std::string_view text);
 

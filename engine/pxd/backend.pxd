@@ -22,6 +22,7 @@ cdef extern from "penstock/backend.h" namespace "penstock" nogil:
         bool input(size_t, uint32_t, TensorView&)
         Status scatter(uint32_t, const TensorView&, const BufferLease&)
         Status set_output(size_t, uint32_t, const TensorView&, const BufferLease&)
+        void answer(size_t)
         void fail(size_t, Status)
         void fail_all(const Status&)
         void mark_exec_start()

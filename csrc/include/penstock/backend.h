@@ -53,6 +53,8 @@ class Batch {
   // One request's output.
   [[nodiscard]] Status set_output(std::size_t i, std::uint32_t spec, const TensorView& view,
                                   const BufferLease& lease);
+  // A response without outputs: that, too, is an answer.
+  void answer(std::size_t i) { requests_[i]->response.answered = true; }
   void fail(std::size_t i, Status status);
   void fail_all(const Status& status);
   [[nodiscard]] bool failed(std::size_t i) const { return !requests_[i]->response.status.ok(); }
@@ -70,6 +72,9 @@ class Batch {
   [[nodiscard]] std::span<Request* const> requests() const { return requests_; }
 
  private:
+  [[nodiscard]] Status concatenate(std::uint32_t spec, TensorView& view, BufferLease& lease);
+  [[nodiscard]] Status check_rows(const TensorSpec& tensor, const TensorView& view) const;
+
   const ModelPlan* plan_ = nullptr;
   BufferPool* pool_ = nullptr;
   const Clock* clock_ = nullptr;

@@ -107,6 +107,7 @@ struct Response : CompletionNode {
   Recycled<OutputTensor> outputs;
   Recycled<Parameter> parameters;
   bool final = true;
+  bool answered = false;  // the back end gave outputs, an error, or said that there is nothing
 };
 
 // May be stale: it names a slot and the generation the slot had.

@@ -41,7 +41,9 @@ inline constexpr int kDataTypeCount = 15;
 [[nodiscard]] std::size_t element_size(DataType type);
 // The protocol's name, "FP32", "BYTES", ...; "<invalid>" for INVALID.
 [[nodiscard]] std::string_view data_type_name(DataType type);
-// The inverse; kInvalid for a name the protocol has not.
+// The name in config.pbtxt: "TYPE_FP32", and "TYPE_STRING" for BYTES.
+[[nodiscard]] std::string config_type_name(DataType type);
+// The inverse of data_type_name; kInvalid for a name the protocol has not.
 [[nodiscard]] DataType parse_data_type(std::string_view name);
 
 [[nodiscard]] std::optional<std::uint64_t> checked_add(std::uint64_t a, std::uint64_t b);

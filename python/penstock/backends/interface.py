@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from penstock.errors import InvalidArgError
 
 if TYPE_CHECKING:
     from penstock._engine import Batch, ModelPlan, NativeInstance
@@ -47,6 +49,24 @@ class ModelContext:
     def model_file(self) -> Path:
         """The model file: default_model_filename inside the version's directory."""
         return self.version_dir / self.config.default_model_filename
+
+    def model_path(self, default_filename: str) -> Path:
+        """`model_file`, or the back end's own default where the configuration names none.
+
+        It need not exist. Raises InvalidArgError for a name that leads out of the directory.
+        """
+        filename = self.config.default_model_filename or default_filename
+        relative = PurePosixPath(filename)
+        if relative.is_absolute() or ".." in relative.parts:
+            raise InvalidArgError(
+                f"default_model_filename '{filename}' of model '{self.name}' leads out of the "
+                f"version's directory"
+            )
+        return self.version_dir / relative
+
+    def shown_path(self, path: Path) -> str:
+        """A path of this model as errors show it: below the model repository."""
+        return str(path.relative_to(self.model_dir.parent))
 
 
 @dataclass(frozen=True)

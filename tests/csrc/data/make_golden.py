@@ -79,7 +79,7 @@ def values(datatype: str) -> Array:
 def tensor_bytes(datatype: str, array: Array) -> bytes:
     """The protocol's bytes of a tensor."""
     if datatype == "BYTES":
-        return serialize_byte_tensor(array).tobytes()
+        return bytes(serialize_byte_tensor(array).item())
     return array.tobytes()
 
 
@@ -169,7 +169,7 @@ def write_responses() -> None:
     message.outputs.add(name="SCORES", datatype="FP32", shape=scores.shape)
     message.outputs.add(name="TEXTS", datatype="BYTES", shape=texts.shape)
     message.raw_output_contents.append(scores.tobytes())
-    message.raw_output_contents.append(serialize_byte_tensor(texts).tobytes())
+    message.raw_output_contents.append(tensor_bytes("BYTES", texts))
     (HERE / "golden_response.grpc.bin").write_bytes(message.SerializeToString(deterministic=True))
 
     def head(binary: bool) -> bytes:

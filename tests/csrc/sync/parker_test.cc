@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "penstock/clock.h"
+#include "sync/cache_line.h"
 #include "sync/mpmc_ring.h"
 
 namespace penstock {
@@ -110,6 +111,53 @@ TEST(ParkerTest, PingPongLosesNoWakeUp) {
   std::thread other(play, 1);
   play(0);
   other.join();
+  EXPECT_FALSE(lost.load());
+}
+
+// Both sides start each round together, so that the notifier's "publish, look for a waiter" meets
+// the waiter's "register, look at the condition" within nanoseconds: without the full ordering
+// between the two steps of either side, both look too early in some round.
+TEST(ParkerTest, NotifyThatMeetsPrepareIsNotLost) {
+#if defined(__SANITIZE_THREAD__)
+  constexpr std::uint32_t kRounds = 5'000;  // it checks the orders themselves, not their timing
+#else
+  constexpr std::uint32_t kRounds = 100'000;
+#endif
+  Parker parker;
+  struct alignas(kCacheLine) Word {
+    std::atomic<std::uint32_t> value{0};
+  };
+  Word condition, ready, go;
+  std::atomic<bool> lost{false};
+  const auto spin_until = [](const Word& word, std::uint32_t round) {
+    for (int spins = 0; word.value.load(std::memory_order_acquire) < round; ++spins) {
+      if (spins > 2000) std::this_thread::yield();
+    }
+  };
+  std::thread waiter([&] {
+    for (std::uint32_t round = 1; round <= kRounds; ++round) {
+      ready.value.store(round, std::memory_order_release);
+      spin_until(go, round);
+      while (condition.value.load(std::memory_order_relaxed) < round && !lost.load()) {
+        const Parker::Key key = parker.prepare_wait();
+        if (condition.value.load(std::memory_order_relaxed) >= round) {
+          parker.cancel_wait();
+        } else if (!parker.wait(key, RealClock().now_ns() + 5'000 * kMs)) {
+          lost = true;
+        }
+      }
+    }
+  });
+  for (std::uint32_t round = 1; round <= kRounds; ++round) {
+    spin_until(ready, round);
+    parker.notify_one();  // nobody waits: only fetches the cache line
+    go.value.store(round, std::memory_order_release);
+    // The waiter sees `go` a little later: try the whole range of that delay.
+    for (std::uint32_t i = 0; i < round % 128; ++i) (void)go.value.load();
+    condition.value.store(round, std::memory_order_release);
+    parker.notify_one();
+  }
+  waiter.join();
   EXPECT_FALSE(lost.load());
 }
 

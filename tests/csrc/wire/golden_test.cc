@@ -102,7 +102,7 @@ TEST_F(GoldenTest, GrpcMessagesCutShortDoNoHarm) {
     for (std::size_t size = 0; size < golden.body.size(); ++size) {
       const std::string body = golden.body.substr(0, size);
       const Status status = grpc(body);
-      if (!status.ok()) EXPECT_EQ(status.code(), Code::kInvalidArg) << status.message();
+      EXPECT_TRUE(status.ok() || status.code() == Code::kInvalidArg) << status.message();
       refused += status.ok() ? 0 : 1;
       GrpcCodec::Target target;
       (void)grpc_->peek(span_of(owner_), target);

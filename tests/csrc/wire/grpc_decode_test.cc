@@ -101,6 +101,19 @@ TEST_F(GrpcDecodeTest, Parameters) {  // 1.8
   EXPECT_EQ(request_->correlation_id_string, "s");
 }
 
+TEST_F(GrpcDecodeTest, ForwardedHeadersGiveWayToParameters) {  // 1.15
+  for (const char* name : {"x-a", "x-b"}) {
+    Parameter& header = request_->parameters.append();
+    header.name = name;
+    header.value = std::string("header");
+  }
+  const BufferLease message = exact_lease(parameter(4, "x-a", int64_param(1)));
+  EXPECT_OK(grpc_->decode(span_of(message), message, *request_));
+  ASSERT_EQ(request_->parameters.size(), 2u);
+  EXPECT_EQ(std::get<std::int64_t>(request_->parameters[0].value), 1);
+  EXPECT_EQ(std::get<std::string>(request_->parameters[1].value), "header");
+}
+
 TEST_F(GrpcDecodeTest, IllTypedParameters) {  // 1.8
   EXPECT_STATUS(with_parameter("priority", int64_param(-1)), kInvalidArg,
                 "invalid value for 'priority', expected value >= 0.");

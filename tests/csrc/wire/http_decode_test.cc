@@ -126,6 +126,19 @@ TEST_F(HttpDecodeTest, CustomParameters) {  // H-47
   EXPECT_EQ(std::get<double>(request_->parameters[4].value), 18446744073709551616.0);
 }
 
+TEST_F(HttpDecodeTest, ForwardedHeadersGiveWayToParameters) {  // 1.15
+  for (const char* name : {"x-a", "x-b"}) {
+    Parameter& header = request_->parameters.append();
+    header.name = name;
+    header.value = std::string("header");
+  }
+  const BufferLease body = exact_lease(R"({"inputs":[],"parameters":{"x-a":1}})");
+  EXPECT_OK(http_->decode(span_of(body), std::nullopt, body, *request_));
+  ASSERT_EQ(request_->parameters.size(), 2u);
+  EXPECT_EQ(std::get<std::int64_t>(request_->parameters[0].value), 1);
+  EXPECT_EQ(std::get<std::string>(request_->parameters[1].value), "header");
+}
+
 TEST_F(HttpDecodeTest, Outputs) {  // H-44, H-45
   EXPECT_OK(with_output(
       R"({"name":"OUT1","parameters":{"binary_data":true,"classification":5000000000}},)"

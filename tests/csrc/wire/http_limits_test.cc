@@ -61,11 +61,15 @@ TEST_F(HttpLimitsTest, NestingDepth) {  // H-26
                 "JSON nesting depth exceeds maximum allowed limit (100)");
   EXPECT_STATUS(http(std::string(1'000'000, '[')), kInvalidArg,
                 "JSON nesting depth exceeds maximum allowed limit (100)");
-  EXPECT_STATUS(http(std::string(200, '{')), kInvalidArg,
+  EXPECT_OK(http(nested(100)));  // a deep one before leaves nothing behind
+  EXPECT_STATUS(http("{\"x\":\"" + std::string(200, '[') + "\""), kInvalidArg,  // in a string
                 "failed to parse the request JSON buffer: The JSON document has an improper "
                 "structure: missing or superfluous commas, braces, missing keys, etc.");
   std::string data(97, '[');  // under request, inputs, input: 100 levels
   data += "1" + std::string(97, ']');
+  EXPECT_OK(
+      http(R"({"inputs":[{"name":"IN","datatype":"FP32","shape":[1],"data":)" + data + "}]}"));
+  data = std::string(97, '[') + "NaN" + std::string(97, ']');
   EXPECT_OK(
       http(R"({"inputs":[{"name":"IN","datatype":"FP32","shape":[1],"data":)" + data + "}]}"));
 }

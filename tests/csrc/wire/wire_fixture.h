@@ -130,18 +130,18 @@ class WireTest : public ::testing::Test {
   Reply reply_;
 };
 
-#define EXPECT_STATUS(expr, expected_code, expected_message)     \
-  do {                                                           \
-    const ::penstock::Status got_ = (expr);                      \
-    EXPECT_FALSE(got_.ok());                                     \
-    EXPECT_EQ(got_.code(), ::penstock::Code::expected_code);     \
-    if (!got_.ok()) EXPECT_EQ(got_.message(), expected_message); \
+#define EXPECT_STATUS(expr, expected_code, expected_message) \
+  do {                                                       \
+    const ::penstock::Status got_ = (expr);                  \
+    EXPECT_EQ(got_.code(), ::penstock::Code::expected_code); \
+    EXPECT_EQ(got_.message(), expected_message);             \
   } while (false)
 
-#define EXPECT_OK(expr)                                          \
-  do {                                                           \
-    const ::penstock::Status got_ = (expr);                      \
-    EXPECT_TRUE(got_.ok()) << (got_.ok() ? "" : got_.message()); \
+#define EXPECT_OK(expr)                     \
+  do {                                      \
+    const ::penstock::Status got_ = (expr); \
+    EXPECT_TRUE(got_.ok());                 \
+    EXPECT_EQ(got_.message(), "");          \
   } while (false)
 
 }  // namespace penstock::testing

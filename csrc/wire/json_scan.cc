@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 The Penstock Authors
-#include "wire/json_nonfinite.h"
+#include "wire/json_scan.h"
 
+#include <algorithm>
 #include <array>
 #include <limits>
 
@@ -45,7 +46,23 @@ std::size_t string_end(std::string_view json, std::size_t begin) {
 
 }  // namespace
 
-bool rewrite_nonfinite(std::string_view json, std::uint32_t max_depth, std::string& out) {
+std::size_t nesting_depth(std::string_view json, std::size_t limit) {
+  std::size_t open = 0;
+  std::size_t deepest = 0;
+  for (std::size_t i = 0; i < json.size() && deepest <= limit;) {
+    const char c = json[i];
+    if (c == '"') {
+      i = string_end(json, i);
+      continue;
+    }
+    if (c == '[' || c == '{') deepest = std::max(deepest, ++open);
+    if ((c == ']' || c == '}') && open > 0) --open;
+    ++i;
+  }
+  return deepest;
+}
+
+bool rewrite_nonfinite(std::string_view json, std::string& out) {
   out.clear();
   std::size_t copied = 0;
   std::string open;  // the containers around, '[' or '{'
@@ -56,7 +73,6 @@ bool rewrite_nonfinite(std::string_view json, std::uint32_t max_depth, std::stri
       continue;
     }
     if (c == '[' || c == '{') {
-      if (open.size() == max_depth) return false;
       open.push_back(c);
     } else if ((c == ']' || c == '}') && !open.empty()) {
       open.pop_back();

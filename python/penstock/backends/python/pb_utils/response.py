@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""`InferenceResponse` and `InferenceResponseSender` of the `model.py` API (contract 5.1)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from .errors import TritonError, TritonModelException
+from .parameters import Parameters, ParameterValue, checked_parameters, parameters_json
+from .tensor import Tensor
+
+#: Flag of `InferenceResponseSender.send`: no response follows.
+TRITONSERVER_RESPONSE_COMPLETE_FINAL: Final = 1
+
+
+class InferenceResponse:
+    """Output tensors, or an error: the outputs of a response with an error are ignored."""
+
+    __slots__ = ("_error", "_output_tensors", "_parameters")
+
+    def __init__(
+        self,
+        output_tensors: Sequence[Tensor] = (),
+        error: TritonError | None = None,
+        parameters: Parameters | None = None,
+    ) -> None:
+        self._output_tensors = list(output_tensors)
+        for tensor in self._output_tensors:
+            if not isinstance(tensor, Tensor):
+                raise TypeError(f"output_tensors must hold Tensor objects, found {type(tensor)}")
+        if error is not None and not isinstance(error, TritonError):
+            raise TypeError(f"error must be a TritonError, found {type(error)}")
+        self._error = error
+        self._parameters: dict[str, ParameterValue] | None = (
+            None if parameters is None else checked_parameters(parameters)
+        )
+
+    def output_tensors(self) -> list[Tensor]:
+        """The outputs, as given."""
+        return self._output_tensors
+
+    def has_error(self) -> bool:
+        """Whether the response is a failure."""
+        return self._error is not None
+
+    def error(self) -> TritonError | None:
+        """The failure, if it is one."""
+        return self._error
+
+    def parameters(self) -> str:
+        """The response's parameters as a JSON object."""
+        return parameters_json(self._parameters or {})
+
+
+class Reply:
+    """Where a request's response senders put its response; one response, from any thread."""
+
+    __slots__ = ("_closed", "_lock", "_senders", "done", "response")
+
+    def __init__(self) -> None:
+        self.response: InferenceResponse | None = None
+        #: set when there is a response, or nobody left to send one
+        self.done = threading.Event()
+        self._closed = False
+        self._senders = 0
+        # Reentrant: the garbage collector may end a sender while this thread holds the lock.
+        self._lock = threading.RLock()
+
+    def join(self) -> None:
+        """One more sender exists."""
+        with self._lock:
+            self._senders += 1
+
+    def leave(self) -> None:
+        """A sender is gone; with the last one goes the hope for a response."""
+        with self._lock:
+            self._senders -= 1
+            if self._senders == 0:
+                self.done.set()
+
+    def close(self) -> None:
+        """Nothing can be sent any more: the request has been answered."""
+        with self._lock:
+            self._closed = True
+
+    def put(self, response: InferenceResponse | None, final: bool) -> None:
+        """Takes the response. Raises TritonModelException for a second one."""
+        with self._lock:
+            if self._closed:
+                raise TritonModelException(
+                    "Unable to send response. Response sender has been closed."
+                )
+            if response is not None and self.response is not None:
+                raise TritonModelException(
+                    "Unable to send response. Non-decoupled model cannot send more than one "
+                    "response."
+                )
+            if response is None and self.response is None:
+                raise TritonModelException(
+                    "Unable to send response. Non-decoupled model cannot send complete final "
+                    "before sending a response."
+                )
+            self._closed = final
+            if response is not None:
+                self.response = response
+                self.done.set()
+
+
+class CancelFlag(Protocol):
+    """The request that a sender answers."""
+
+    def is_cancelled(self) -> bool:
+        """Whether the client has gone, or said stop."""
+
+
+class InferenceResponseSender:
+    """Sends a request's response from anywhere, while `execute` returns None for that request."""
+
+    __slots__ = ("_cancelled", "_reply")
+
+    def __init__(self, reply: Reply, cancelled: CancelFlag) -> None:
+        self._reply = reply
+        self._cancelled = cancelled
+        reply.join()
+
+    def send(self, response: InferenceResponse | None = None, flags: int = 0) -> None:
+        """Send the response, the final flag, or both.
+
+        Raises TritonModelException for other flags, for no response without the final flag, for a
+        second response, and once the request has been answered.
+        """
+        if flags not in (0, TRITONSERVER_RESPONSE_COMPLETE_FINAL):
+            raise TritonModelException("Unable to send response. Unsupported flag provided.")
+        if response is not None and not isinstance(response, InferenceResponse):
+            raise TypeError(f"response must be an InferenceResponse, found {type(response)}")
+        if flags == 0 and response is None:
+            raise TritonModelException(
+                "Inference Response object must be provided when the response flags is set to zero."
+            )
+        self._reply.put(response, flags == TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+    def is_cancelled(self) -> bool:
+        """Whether the client has gone, or said stop."""
+        return self._cancelled.is_cancelled()
+
+    def __del__(self) -> None:
+        self._reply.leave()

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""The commands `penstock` and `tritonserver`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from penstock import __version__
+from penstock.config.settings import HelpRequested, Profile, SettingsError, parse_settings
+from penstock.config.usage import usage
+
+_USAGE = """\
+Usage: penstock <command> [options]
+
+Commands:
+  serve    Serve the models of a repository. `penstock serve --help` lists its options.
+
+Options:
+  --help     Print this and exit.
+  --version  Print the version and exit.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`penstock <command>`. Returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command = arguments[0] if arguments else "--help"
+    if command in ("--help", "-h", "help"):
+        print(_USAGE, end="")
+        return 0 if arguments else 1
+    if command in ("--version", "version"):
+        print(f"penstock {__version__}")
+        return 0
+    if command == "serve":
+        return _serve(arguments[1:], Profile.PENSTOCK)
+    print(f"penstock: unknown command '{command}'\n\n{_USAGE}", end="", file=sys.stderr)
+    return 1
+
+
+def tritonserver(argv: Sequence[str] | None = None) -> int:
+    """`tritonserver`: the same server with Triton's defaults. Returns the exit code."""
+    return _serve(sys.argv[1:] if argv is None else argv, Profile.TRITONSERVER)
+
+
+def _serve(argv: Sequence[str], profile: Profile) -> int:
+    try:
+        settings = parse_settings(argv, profile)
+    except HelpRequested:
+        # Triton prints its usage to stderr and exits with 1 (contract 7)
+        triton = profile is Profile.TRITONSERVER
+        print(usage(profile), end="", file=sys.stderr if triton else sys.stdout)
+        return 1 if triton else 0
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        print(f"Try '{profile.value} --help' for all options.", file=sys.stderr)
+        return 1
+    return _load_serve()(settings)
+
+
+def _load_serve() -> Callable[..., int]:
+    """Imported late: a wrong flag is answered before the engine and the frontends are loaded."""
+    from penstock.cli.serve import serve
+
+    return serve

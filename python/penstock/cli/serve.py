@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""Composes the server from its settings and runs it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterable
+
+import uvloop
+
+from penstock._engine import Engine
+from penstock.backends.python.pb_utils.metrics import custom_metrics
+from penstock.backends.registry import find_backend
+from penstock.cli.table import format_table
+from penstock.config.settings import Settings
+from penstock.errors import Code, ServerError
+from penstock.frontends.grpc.server import GrpcFrontend, GrpcOptions
+from penstock.frontends.http.server import HttpFrontend, HttpOptions
+from penstock.frontends.metrics.server import MetricsFrontend, MetricsOptions
+from penstock.models.lifecycle import IndexEntry, Lifecycle, LifecycleOptions, LoadFailure
+from penstock.models.repository import Repository
+from penstock.serving.control_plane import ControlPlane
+from penstock.serving.data_plane import DataPlane
+from penstock.serving.loader import LoadedVersion, ModelLoader
+from penstock.serving.server import Frontend, Server
+from penstock.telemetry.cpu import CpuCollector
+from penstock.telemetry.logging import LogSettings, log_block, setup_logging
+from penstock.telemetry.metrics import ModelCollector, ModelSnapshot, PinnedPoolCollector
+from penstock.telemetry.registry import MetricsRegistry
+
+_LOGGER = logging.getLogger(__name__)
+
+_CODE_NAMES = {
+    Code.UNKNOWN: "Unknown",
+    Code.INTERNAL: "Internal",
+    Code.NOT_FOUND: "Not found",
+    Code.INVALID_ARG: "Invalid argument",
+    Code.UNAVAILABLE: "Unavailable",
+    Code.UNSUPPORTED: "Unsupported",
+    Code.ALREADY_EXISTS: "Already exists",
+    Code.CANCELLED: "Cancelled",
+}
+
+
+def serve(settings: Settings) -> int:
+    """Runs a server until it is told to stop. Returns the exit code; failures are one line."""
+    try:
+        setup_logging(_log_settings(settings))
+    except OSError as error:
+        return _fail(f"unable to open the log file '{settings.log_file}': {error.strerror}")
+    for warning in settings.warnings:
+        _LOGGER.warning(warning)
+    try:
+        return uvloop.run(_run(settings))
+    except ServerError as error:
+        return _fail(f"creating server: {_CODE_NAMES[error.code]} - {error.message}")
+
+
+def _fail(cause: str) -> int:
+    print(f"error: {cause}", file=sys.stderr)
+    return 1
+
+
+async def _run(settings: Settings) -> int:
+    """Builds the rooms from the bottom up, and runs the server of them."""
+    repository = Repository(settings.model_repositories)
+    engine = Engine(
+        max_requests=settings.max_requests,
+        pool_cached_bytes=settings.pinned_memory_pool_byte_size,
+        pinned=settings.pinned_memory_pool_byte_size > 0,
+    )
+    _LOGGER.info("Memory for tensors: %s", engine.memory_report)
+    loader = ModelLoader(
+        engine,
+        find_backend,
+        backend_settings=settings.backend_settings,
+        queue_capacity=settings.queue_capacity,
+        drain_timeout_s=float(settings.exit_timeout_secs),
+    )
+    lifecycle = Lifecycle(repository, loader, _lifecycle_options(settings))
+    control = ControlPlane(engine, lifecycle, loader, server_id=settings.id)
+    data = DataPlane(engine, max_input_bytes=settings.http_max_input_size)
+    server = Server(
+        engine,
+        lifecycle,
+        control,
+        _frontends(settings, engine, loader, control, data),
+        exit_timeout_s=settings.exit_timeout_secs,
+        exit_on_error=settings.exit_on_error,
+        on_loaded=lambda failures: _report(lifecycle.index(), failures),
+    )
+    try:
+        return await server.run()
+    finally:
+        data.close()
+
+
+def _frontends(
+    settings: Settings,
+    engine: Engine,
+    loader: ModelLoader,
+    control: ControlPlane,
+    data: DataPlane,
+) -> list[Frontend]:
+    """What is allowed, in the order of Triton's start-up lines."""
+    frontends: list[Frontend] = []
+    if settings.allow_grpc:
+        frontends.append(GrpcFrontend(data, control, _grpc_options(settings)))
+    if settings.allow_http:
+        http = HttpOptions(
+            address=settings.http_address,
+            port=settings.http_port,
+            reuse_port=settings.reuse_http_port,
+            max_input_bytes=settings.http_max_input_size,
+            max_body_bytes=settings.http_max_body_size,
+        )
+        frontends.append(HttpFrontend(data, control, http))
+    if settings.allow_metrics:
+        metrics = MetricsOptions(address=settings.metrics_address, port=settings.metrics_port)
+        registry = _metrics(settings, engine, loader)
+        frontends.append(MetricsFrontend(registry.render, metrics))
+    return frontends
+
+
+def _metrics(settings: Settings, engine: Engine, loader: ModelLoader) -> MetricsRegistry:
+    registry = MetricsRegistry()
+    registry.add(custom_metrics)
+    registry.add(ModelCollector(lambda: map(_snapshot, loader.all_published())))
+    registry.add(
+        PinnedPoolCollector(
+            settings.pinned_memory_pool_byte_size, lambda: engine.pool_stats()["in_use_bytes"]
+        )
+    )
+    if settings.allow_cpu_metrics:
+        registry.add(CpuCollector())
+    return registry
+
+
+def _snapshot(served: LoadedVersion) -> ModelSnapshot:
+    return ModelSnapshot(
+        model=served.name,
+        version=str(served.version),
+        statistics=served.model.statistics(),
+        load_seconds=served.load_seconds,
+        tags=dict(served.config.metric_tags),
+    )
+
+
+def _report(index: Iterable[IndexEntry], failures: Iterable[LoadFailure]) -> None:
+    """The table of models (Model, Version, Status) and a line for each failure."""
+    for failure in failures:
+        _LOGGER.error("failed to load '%s': %s", failure.name, failure.reason)
+    rows = []
+    for entry in index:
+        status = "" if entry.state is None else entry.state.value
+        if entry.reason:
+            status = f"{status}: {entry.reason}"
+        rows.append((entry.name, "-" if entry.version is None else str(entry.version), status))
+    log_block(format_table(("Model", "Version", "Status"), rows))
+
+
+def _log_settings(settings: Settings) -> LogSettings:
+    return LogSettings(
+        verbose=settings.log_verbose,
+        info=settings.log_info,
+        warning=settings.log_warning,
+        error=settings.log_error,
+        format=settings.log_format,
+        file=settings.log_file,
+        escape=os.environ.get("TRITON_SERVER_ESCAPE_LOG_MESSAGES") != "0",
+    )
+
+
+def _lifecycle_options(settings: Settings) -> LifecycleOptions:
+    return LifecycleOptions(
+        control_mode=settings.model_control_mode,
+        load_models=settings.load_models,
+        auto_complete=settings.auto_complete,
+        config_name=settings.model_config_name,
+        thread_count=settings.model_load_thread_count,
+        retry_count=settings.model_load_retry_count,
+        strict_readiness=settings.strict_readiness,
+    )
+
+
+def _grpc_options(settings: Settings) -> GrpcOptions:
+    return GrpcOptions(
+        address=settings.grpc_address,
+        port=settings.grpc_port,
+        reuse_port=settings.reuse_grpc_port,
+        response_compression_level=settings.grpc_compression_level,
+        keepalive_time_ms=settings.grpc_keepalive_time_ms,
+        keepalive_timeout_ms=settings.grpc_keepalive_timeout_ms,
+        keepalive_permit_without_calls=settings.grpc_keepalive_permit_without_calls,
+        http2_max_pings_without_data=settings.grpc_http2_max_pings_without_data,
+        http2_min_recv_ping_interval_without_data_ms=(
+            settings.grpc_http2_min_recv_ping_interval_without_data_ms
+        ),
+        http2_max_ping_strikes=settings.grpc_http2_max_ping_strikes,
+        max_connection_age_ms=settings.grpc_max_connection_age_ms,
+        max_connection_age_grace_ms=settings.grpc_max_connection_age_grace_ms,
+    )

@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""The options of back ends, memory and what is not served yet."""
+
+from __future__ import annotations
+
+from penstock.config import option_values as values
+from penstock.config.options import Group, Option, no_effect, refused
+
+_BOOL = "<boolean>"
+_INT = "<integer>"
+_TEXT = "<string>"
+
+_SAGEMAKER_REASON = "the SageMaker endpoint is not available"
+_VERTEX_REASON = "the Vertex AI endpoint is not available"
+_TRACE_REASON = "tracing is not available"
+_CACHE_REASON = "response caches are not available"
+_RATE_REASON = "the rate limiter is not available"
+
+_BACKENDS = Group(
+    "Back ends, agents and caches",
+    (
+        no_effect(
+            "backend-directory",
+            "Folder of back end libraries.",
+            "back ends are part of Penstock or installed as Python packages",
+            default="/opt/tritonserver/backends",
+            form=_TEXT,
+            source="O-56",
+        ),
+        Option(
+            "backend-config",
+            "Setting for one back end, or for all when no name is given. May be repeated.",
+            values.parse_setting("backend-config", named="backend_name"),
+            "backend_config",
+            form="<backend>,<setting>=<value>",
+            repeats=True,
+            source="O-57",
+        ),
+        no_effect(
+            "repoagent-directory",
+            "Folder of repository agents.",
+            "repository agents are not available, models that ask for one fail to load",
+            default="/opt/tritonserver/repoagents",
+            form=_TEXT,
+            source="O-58",
+        ),
+        refused(
+            "cache-config",
+            "Setting for a response cache.",
+            _CACHE_REASON,
+            parse=values.parse_cache_config,
+            form="<cache>,<setting>=<value>",
+            repeats=True,
+            source="O-59",
+        ),
+        no_effect(
+            "cache-directory",
+            "Folder of cache libraries.",
+            _CACHE_REASON,
+            default="/opt/tritonserver/caches",
+            form=_TEXT,
+            source="O-60",
+        ),
+    ),
+)
+
+_SCHEDULING = Group(
+    "Rate limiter",
+    (
+        refused(
+            "rate-limit",
+            "off or execution_count.",
+            _RATE_REASON,
+            parse=values.parse_choice("rate-limit", "off", "execution_count"),
+            harmless=("off",),
+            default="off",
+            form=_TEXT,
+            source="O-61",
+        ),
+        refused(
+            "rate-limit-resource",
+            "Amount of a resource.",
+            _RATE_REASON,
+            form="<name>:<count>[:<device>]",
+            repeats=True,
+            source="O-62",
+        ),
+    ),
+)
+
+
+def _memory_option(name: str, help: str, form: str, source: str, default: str = "") -> Option:
+    reason = "no GPU memory is used"
+    parse = values.parse_pair(name, form)
+    return no_effect(
+        name, help, reason, parse=parse, form=form, default=default, repeats=True, source=source
+    )
+
+
+_MEMORY = Group(
+    "Memory and devices",
+    (
+        Option(
+            "pinned-memory-pool-byte-size",
+            "Memory that the buffer pool keeps for reuse, in bytes.",
+            values.parse_bytes,
+            "pinned_memory_pool_byte_size",
+            form=_INT,
+            source="O-63",
+        ),
+        _memory_option(
+            "cuda-memory-pool-byte-size",
+            "Memory pool of a GPU.",
+            "<device>:<bytes>",
+            "O-64",
+            "67108864",
+        ),
+        _memory_option(
+            "cuda-virtual-address-size",
+            "Virtual address range of a GPU.",
+            "<device>:<bytes>",
+            "O-65",
+            "1073741824",
+        ),
+        no_effect(
+            "min-supported-compute-capability",
+            "Least compute capability of a GPU that is used.",
+            "no GPU is used",
+            parse=values.parse_float,
+            default="0.0",
+            form="<number>",
+            source="O-66",
+        ),
+        no_effect(
+            "buffer-manager-thread-count",
+            "Threads that copy tensors.",
+            "batches are assembled by the threads that execute them",
+            parse=values.parse_count,
+            default="0",
+            form=_INT,
+            source="O-67",
+        ),
+        no_effect(
+            "host-policy",
+            "NUMA node or CPU cores of a host policy.",
+            "the operating system places the threads",
+            parse=values.parse_host_policy,
+            form="<policy>,<setting>=<value>",
+            repeats=True,
+            source="O-68",
+        ),
+        _memory_option(
+            "model-load-gpu-limit",
+            "Share of a GPU's memory that models may take.",
+            "<device>:<fraction>",
+            "O-69",
+        ),
+        refused(
+            "allow-client-shm",
+            "Let clients register shared memory.",
+            "shared memory for clients is not available",
+            parse=values.parse_bool,
+            harmless=(False,),
+            default="false",
+            form=_BOOL,
+            source="O-70",
+        ),
+    ),
+)
+
+
+def _only_with(switch: str, name: str, default: str, form: str = _INT) -> Option:
+    parse = values.parse_count if form == _INT else values.parse_text
+    reason = f"it needs --{switch}, which is not available"
+    source = "O-48" if "sagemaker" in switch else "O-49"
+    help = f"Belongs to --{switch}."
+    return no_effect(name, help, reason, parse=parse, default=default, form=form, source=source)
+
+
+_CLOUDS = Group(
+    "SageMaker and Vertex AI",
+    (
+        refused(
+            "allow-sagemaker",
+            "Serve SageMaker's protocol.",
+            _SAGEMAKER_REASON,
+            parse=values.parse_bool,
+            harmless=(False,),
+            default="false",
+            form=_BOOL,
+            source="O-48",
+        ),
+        _only_with("allow-sagemaker", "sagemaker-port", "8080"),
+        _only_with("allow-sagemaker", "sagemaker-safe-port-range", "", "<from>-<to>"),
+        _only_with("allow-sagemaker", "sagemaker-thread-count", "8"),
+        refused(
+            "allow-vertex-ai",
+            "Serve Vertex AI's protocol.",
+            _VERTEX_REASON,
+            parse=values.parse_bool,
+            harmless=(False,),
+            default="false",
+            form=_BOOL,
+            source="O-49",
+        ),
+        _only_with("allow-vertex-ai", "vertex-ai-port", "8080"),
+        _only_with("allow-vertex-ai", "vertex-ai-thread-count", "8"),
+        _only_with("allow-vertex-ai", "vertex-ai-default-model", "", _TEXT),
+    ),
+)
+
+_TRACING = Group(
+    "Tracing",
+    (
+        refused(
+            "trace-config",
+            "Trace settings.",
+            _TRACE_REASON,
+            parse=values.parse_setting("trace-config", named="mode"),
+            harmless=(("", "level", "OFF"), ("", "mode", "triton")),
+            form="<mode>,<setting>=<value>",
+            repeats=True,
+            source="O-55",
+        ),
+    ),
+)
+
+_DEPRECATED = Group(
+    "Deprecated",
+    (
+        Option(
+            "strict-model-config",
+            "Take configurations as they are written.",
+            values.parse_not,
+            "auto_complete",
+            form=_BOOL,
+            deprecated="use --disable-auto-complete-config",
+            source="O-71",
+        ),
+        refused(
+            "response-cache-byte-size",
+            "Size of a response cache.",
+            _CACHE_REASON,
+            parse=values.parse_bytes,
+            harmless=(0,),
+            default="0",
+            form=_INT,
+            deprecated="use --cache-config",
+            source="O-71",
+        ),
+        refused(
+            "trace-file",
+            "File of traces.",
+            _TRACE_REASON,
+            harmless=("",),
+            form=_TEXT,
+            deprecated="use --trace-config",
+            source="O-71",
+        ),
+        refused(
+            "trace-level",
+            "Level of tracing.",
+            _TRACE_REASON,
+            harmless=("OFF", "off", "false"),
+            default="OFF",
+            form=_TEXT,
+            deprecated="use --trace-config",
+            source="O-71",
+        ),
+        *(
+            no_effect(
+                name,
+                "Belongs to --trace-level.",
+                _TRACE_REASON,
+                parse=values.parse_signed,
+                default=default,
+                form=_INT,
+                deprecated="use --trace-config",
+                source="O-71",
+            )
+            for name, default in (
+                ("trace-rate", "1000"),
+                ("trace-count", "-1"),
+                ("trace-log-frequency", "0"),
+            )
+        ),
+    ),
+)
+
+EXTRA_GROUPS: tuple[Group, ...] = (
+    _BACKENDS,
+    _SCHEDULING,
+    _MEMORY,
+    _CLOUDS,
+    _TRACING,
+    _DEPRECATED,
+)

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""The options of what the server listens to: HTTP, gRPC and metrics."""
+
+from __future__ import annotations
+
+from penstock.config import option_values as values
+from penstock.config.options import Group, Option, no_effect, refused
+
+_BOOL = "<boolean>"
+_INT = "<integer>"
+_TEXT = "<string>"
+
+
+def _switch(name: str, help: str, source: str) -> Option:
+    field = name.replace("-", "_")
+    return Option(name, help, values.parse_bool, field, form=_BOOL, source=source)
+
+
+_HTTP = Group(
+    "HTTP",
+    (
+        _switch("allow-http", "Serve HTTP.", "O-20"),
+        Option(
+            "http-address", "Address to listen at.", field="http_address", form=_TEXT, source="O-21"
+        ),
+        Option(
+            "http-port",
+            "Port to listen at; 0: any free port.",
+            values.parse_port,
+            "http_port",
+            form=_INT,
+            source="O-22",
+        ),
+        _switch("reuse-http-port", "Share the port with other processes (SO_REUSEPORT).", "O-23"),
+        refused(
+            "http-header-forward-pattern",
+            "Regular expression of header names that become request parameters.",
+            "header forwarding is not available",
+            harmless=("",),
+            form=_TEXT,
+            source="O-24",
+        ),
+        no_effect(
+            "http-thread-count",
+            "Threads that serve HTTP.",
+            "one event loop serves all connections",
+            parse=values.parse_positive,
+            default="8",
+            form=_INT,
+            source="O-25",
+        ),
+        Option(
+            "http-max-input-size",
+            "Largest JSON input, in bytes.",
+            values.parse_input_size,
+            "http_max_input_size",
+            form=_INT,
+            source="O-26",
+        ),
+        Option(
+            "http-max-body-size",
+            "Largest body of a request, binary data included, in bytes; more is refused (413).",
+            values.parse_int(low=1, high=2**48),
+            "http_max_body_size",
+            form=_INT,
+        ),
+        refused(
+            "http-restricted-api",
+            "APIs that need a header with a secret.",
+            "restricted APIs are not available, and without them the APIs would be open to all",
+            form="<apis>:<key>=<value>",
+            repeats=True,
+            source="O-27",
+        ),
+    ),
+)
+
+
+def _grpc_time(name: str, help: str, source: str) -> Option:
+    field = name.replace("-", "_") + "_ms"
+    return Option(name, help, values.parse_count, field, form=_INT, source=source)
+
+
+_GRPC = Group(
+    "gRPC",
+    (
+        _switch("allow-grpc", "Serve gRPC.", "O-28"),
+        Option(
+            "grpc-address", "Address to listen at.", field="grpc_address", form=_TEXT, source="O-29"
+        ),
+        Option(
+            "grpc-port",
+            "Port to listen at; 0: any free port.",
+            values.parse_port,
+            "grpc_port",
+            form=_INT,
+            source="O-30",
+        ),
+        _switch("reuse-grpc-port", "Share the port with other processes (SO_REUSEPORT).", "O-31"),
+        refused(
+            "grpc-header-forward-pattern",
+            "Regular expression of metadata keys that become request parameters.",
+            "header forwarding is not available",
+            harmless=("",),
+            form=_TEXT,
+            source="O-32",
+        ),
+        no_effect(
+            "grpc-infer-thread-count",
+            "Threads that serve inference calls, 2 to 128.",
+            "one event loop serves all calls",
+            parse=values.parse_infer_threads,
+            default="2",
+            form=_INT,
+            source="O-33",
+        ),
+        no_effect(
+            "grpc-infer-allocation-pool-size",
+            "Call objects kept for reuse.",
+            "request slots are pooled for all protocols together",
+            parse=values.parse_count,
+            default="8",
+            form=_INT,
+            source="O-34",
+        ),
+        no_effect(
+            "grpc-max-response-pool-size",
+            "Responses of one stream that may wait for its reader.",
+            "the server bounds them by itself",
+            parse=values.parse_positive,
+            default="2147483647",
+            form=_INT,
+            source="O-35",
+        ),
+        refused(
+            "grpc-use-ssl",
+            "Serve gRPC over TLS.",
+            "TLS is not available: put a proxy that terminates TLS in front of the server",
+            parse=values.parse_bool,
+            harmless=(False,),
+            default="false",
+            form=_BOOL,
+            source="O-36",
+        ),
+        refused(
+            "grpc-use-ssl-mutual",
+            "Serve gRPC over TLS and ask clients for certificates.",
+            "TLS is not available: put a proxy that terminates TLS in front of the server",
+            parse=values.parse_bool,
+            harmless=(False,),
+            default="false",
+            form=_BOOL,
+            source="O-37",
+        ),
+        *(
+            refused(
+                f"grpc-{which}",
+                "PEM file for TLS.",
+                "TLS is not available: put a proxy that terminates TLS in front of the server",
+                harmless=("",),
+                form=_TEXT,
+                source="O-38",
+            )
+            for which in ("server-cert", "server-key", "root-cert")
+        ),
+        Option(
+            "grpc-infer-response-compression-level",
+            "Compression of responses: none, low, medium or high.",
+            values.parse_choice(
+                "grpc-infer-response-compression-level", "none", "low", "medium", "high"
+            ),
+            "grpc_compression_level",
+            form=_TEXT,
+            source="O-39",
+        ),
+        _grpc_time("grpc-keepalive-time", "Time between two keep-alive pings, in ms.", "O-40"),
+        _grpc_time("grpc-keepalive-timeout", "Time to wait for the answer, in ms.", "O-41"),
+        _switch(
+            "grpc-keepalive-permit-without-calls", "Send pings also while there is no call.", "O-42"
+        ),
+        Option(
+            "grpc-http2-max-pings-without-data",
+            "Pings in a row without a data frame between.",
+            values.parse_count,
+            "grpc_http2_max_pings_without_data",
+            form=_INT,
+            source="O-43",
+        ),
+        _grpc_time(
+            "grpc-http2-min-recv-ping-interval-without-data",
+            "Least time between two pings of a client, in ms.",
+            "O-44",
+        ),
+        Option(
+            "grpc-http2-max-ping-strikes",
+            "Pings that come too early before a connection is closed.",
+            values.parse_count,
+            "grpc_http2_max_ping_strikes",
+            form=_INT,
+            source="O-45",
+        ),
+        _grpc_time("grpc-max-connection-age", "Life of a connection, in ms; 0: no limit.", "O-46"),
+        _grpc_time(
+            "grpc-max-connection-age-grace",
+            "Time for its calls to end after that, in ms; 0: no limit.",
+            "O-46",
+        ),
+        refused(
+            "grpc-restricted-protocol",
+            "APIs that need metadata with a secret.",
+            "restricted APIs are not available, and without them the APIs would be open to all",
+            form="<protocols>:<key>=<value>",
+            repeats=True,
+            source="O-47",
+        ),
+    ),
+)
+
+_METRICS = Group(
+    "Metrics",
+    (
+        _switch("allow-metrics", "Serve metrics.", "O-50"),
+        no_effect(
+            "allow-gpu-metrics",
+            "Metrics of GPUs.",
+            "no GPU is used",
+            parse=values.parse_bool,
+            default="true",
+            form=_BOOL,
+            source="O-50",
+        ),
+        _switch("allow-cpu-metrics", "Metrics of the machine's CPUs and memory.", "O-50"),
+        Option(
+            "metrics-address",
+            "Address to listen at; not given: that of HTTP.",
+            field="metrics_address",
+            form=_TEXT,
+            source="O-51",
+        ),
+        Option(
+            "metrics-port",
+            "Port to listen at; 0: any free port.",
+            values.parse_port,
+            "metrics_port",
+            form=_INT,
+            source="O-52",
+        ),
+        Option(
+            "metrics-interval-ms",
+            "Age at which polled metrics are read anew, in ms.",
+            values.parse_positive,
+            "metrics_interval_ms",
+            form=_INT,
+            source="O-53",
+        ),
+        refused(
+            "metrics-config",
+            "Kinds of latency metrics.",
+            "only latency counters are available",
+            parse=values.parse_setting("metrics-config", named="name"),
+            harmless=(
+                ("", "counter_latencies", "true"),
+                ("", "histogram_latencies", "false"),
+                ("", "summary_latencies", "false"),
+            ),
+            form="<setting>=<value>",
+            repeats=True,
+            source="O-54",
+        ),
+    ),
+)
+
+NETWORK_GROUPS: tuple[Group, ...] = (_HTTP, _GRPC, _METRICS)

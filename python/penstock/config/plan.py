@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""From a final model configuration to the arguments of the engine's ModelPlan."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from penstock._proto.model_config_pb2 import (
+    ModelConfig,
+    ModelInput,
+    ModelInstanceGroup,
+    ModelOutput,
+    ModelQueuePolicy,
+)
+from penstock.config.labels import read_labels
+from penstock.errors import UnsupportedError
+
+_LOG = logging.getLogger("penstock.config")
+
+#: About thirty years: longer waits are the same, and in nanoseconds this still fits 64 bits.
+_MAX_US = 10**15
+
+
+@dataclass(frozen=True)
+class TensorSpecData:
+    """Arguments of penstock._engine.TensorSpec, by name. data_type: penstock.types.DataType."""
+
+    name: str
+    data_type: int
+    dims: tuple[int, ...]
+    reshape: tuple[int, ...] | None = None
+    optional: bool = False
+    allow_ragged_batch: bool = False
+    is_shape_tensor: bool = False
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlanSpec:
+    """Arguments of penstock._engine.ModelPlan, by name; times in microseconds."""
+
+    name: str
+    version: int
+    max_batch_size: int
+    inputs: tuple[TensorSpecData, ...]
+    outputs: tuple[TensorSpecData, ...]
+    dynamic_batching: bool = False
+    preferred_batch_sizes: tuple[int, ...] = ()
+    max_queue_delay_us: int = 0
+    preserve_ordering: bool = False
+    timeout_delay: bool = False
+    default_timeout_us: int = 0
+    allow_timeout_override: bool = False
+    max_queue_size: int = 0
+    queue_capacity: int = 4096
+    instance_count: int = 1
+    decoupled: bool = False
+
+
+@dataclass(frozen=True)
+class InstanceData:
+    """One instance of an instance group: the arguments of backends.interface.InstanceSpec."""
+
+    name: str
+    index: int
+    kind: str = "CPU"
+    device_id: int = 0
+
+
+def make_plan_spec(
+    config: ModelConfig, version: int, model_dir: Path, *, queue_capacity: int = 4096
+) -> PlanSpec:
+    """The plan of one version from its normalised, validated configuration.
+
+    Raises UnsupportedError for what the server cannot run, InvalidArgError for bad label files.
+    """
+    check_supported(config)
+    _warn_of_ignored(config)
+    batching = config.dynamic_batching
+    # With one level, its own policy is the only one that can apply.
+    policy = batching.priority_queue_policy.get(1, batching.default_queue_policy)
+    return PlanSpec(
+        name=config.name,
+        version=version,
+        max_batch_size=config.max_batch_size,
+        inputs=tuple(_input_spec(tensor) for tensor in config.input),
+        outputs=tuple(_output_spec(tensor, config, model_dir) for tensor in config.output),
+        dynamic_batching=config.HasField("dynamic_batching"),
+        preferred_batch_sizes=tuple(sorted(set(batching.preferred_batch_size))),
+        max_queue_delay_us=min(batching.max_queue_delay_microseconds, _MAX_US),
+        preserve_ordering=batching.preserve_ordering,
+        timeout_delay=policy.timeout_action == ModelQueuePolicy.DELAY,
+        default_timeout_us=min(policy.default_timeout_microseconds, _MAX_US),
+        allow_timeout_override=policy.allow_timeout_override,
+        max_queue_size=policy.max_queue_size,
+        queue_capacity=queue_capacity,
+        instance_count=len(make_instances(config)),
+        decoupled=config.model_transaction_policy.decoupled,
+    )
+
+
+def make_instances(config: ModelConfig) -> list[InstanceData]:
+    """The instances that take requests, in order, with their names (C-11, C-12, C-15)."""
+    instances: list[InstanceData] = []
+    for group in config.instance_group:
+        if group.passive:
+            continue
+        kind = ModelInstanceGroup.Kind.Name(group.kind).removeprefix("KIND_")
+        for number in range(group.count):
+            name = f"{group.name}_{number}"
+            instances.append(InstanceData(name=name, index=len(instances), kind=kind))
+    return instances
+
+
+def check_supported(config: ModelConfig) -> None:
+    """Refuse what would be served wrongly: raises UnsupportedError naming the field."""
+    fields = {
+        "ensemble_scheduling": config.HasField("ensemble_scheduling"),
+        "sequence_batching": config.HasField("sequence_batching"),
+        "dynamic_batching.priority_levels": config.dynamic_batching.priority_levels > 1,
+        "batch_input": bool(config.batch_input),
+        "batch_output": bool(config.batch_output),
+        "model_repository_agents": bool(config.model_repository_agents.agents),
+    }
+    for field, used in fields.items():
+        if used:
+            raise UnsupportedError(
+                f"model '{config.name}' cannot be served: '{field}' is not supported"
+            )
+
+
+def _warn_of_ignored(config: ModelConfig) -> None:
+    """Say what changes only speed: the answers are right without it."""
+    fields = {
+        "model_warmup": bool(config.model_warmup),
+        "response_cache": config.response_cache.enable,
+    }
+    for field, used in fields.items():
+        if used:
+            _LOG.warning("model '%s': '%s' has no effect", config.name, field)
+
+
+def _input_spec(tensor: ModelInput) -> TensorSpecData:
+    return TensorSpecData(
+        name=tensor.name,
+        data_type=tensor.data_type,
+        dims=tuple(tensor.dims),
+        reshape=_reshape(tensor),
+        optional=tensor.optional,
+        allow_ragged_batch=tensor.allow_ragged_batch,
+        is_shape_tensor=tensor.is_shape_tensor,
+    )
+
+
+def _output_spec(tensor: ModelOutput, config: ModelConfig, model_dir: Path) -> TensorSpecData:
+    return TensorSpecData(
+        name=tensor.name,
+        data_type=tensor.data_type,
+        dims=tuple(tensor.dims),
+        reshape=_reshape(tensor),
+        is_shape_tensor=tensor.is_shape_tensor,
+        labels=read_labels(config.name, tensor, model_dir),
+    )
+
+
+def _reshape(tensor: ModelInput | ModelOutput) -> tuple[int, ...] | None:
+    return tuple(tensor.reshape.shape) if tensor.HasField("reshape") else None

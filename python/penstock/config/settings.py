@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""The server's settings, and how the command line becomes them (contract section 7).
+
+    settings = parse_settings(sys.argv[1:], Profile.TRITONSERVER)
+
+raises SettingsError for anything wrong and HelpRequested for --help; the caller prints and exits.
+"""
+
+from __future__ import annotations
+
+import difflib
+import enum
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from penstock.config.option_table import OPTIONS
+from penstock.config.options import Option, Status
+
+
+class SettingsError(Exception):
+    """A wrong command line; the message is ready to be printed. The process exits with 1."""
+
+
+class HelpRequested(Exception):
+    """--help was given."""
+
+
+class Profile(enum.Enum):
+    """Which command's defaults apply."""
+
+    PENSTOCK = "penstock serve"
+    TRITONSERVER = "tritonserver"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line says. Sizes in bytes; `_ms` milliseconds; addresses without port."""
+
+    model_repositories: tuple[str, ...] = ()
+    id: str = "penstock"
+    exit_timeout_secs: int = 30
+    max_requests: int = 65536
+    queue_capacity: int = 4096
+
+    log_verbose: int = 0
+    log_info: bool = True
+    log_warning: bool = True
+    log_error: bool = True
+    log_format: str = "default"
+    log_file: str = ""
+
+    exit_on_error: bool = True
+    auto_complete: bool = True
+    strict_readiness: bool = True
+    model_control_mode: str = "none"
+    load_models: tuple[str, ...] = ()
+    model_config_name: str = ""
+    model_load_thread_count: int = 4
+    model_load_retry_count: int = 0
+
+    allow_http: bool = True
+    http_address: str = "127.0.0.1"
+    http_port: int = 8000
+    reuse_http_port: bool = False
+    http_max_input_size: int = 67108864
+    http_max_body_size: int = 2147483648
+
+    allow_grpc: bool = True
+    grpc_address: str = "127.0.0.1"
+    grpc_port: int = 8001
+    reuse_grpc_port: bool = False
+    grpc_compression_level: str = "none"
+    grpc_keepalive_time_ms: int = 7200000
+    grpc_keepalive_timeout_ms: int = 20000
+    grpc_keepalive_permit_without_calls: bool = False
+    grpc_http2_max_pings_without_data: int = 2
+    grpc_http2_min_recv_ping_interval_without_data_ms: int = 300000
+    grpc_http2_max_ping_strikes: int = 2
+    grpc_max_connection_age_ms: int = 0
+    grpc_max_connection_age_grace_ms: int = 0
+
+    allow_metrics: bool = True
+    allow_cpu_metrics: bool = True
+    #: empty: the address of HTTP; parse_settings fills it in
+    metrics_address: str = ""
+    metrics_port: int = 8002
+    metrics_interval_ms: int = 2000
+
+    #: (back end or "" for all, setting, value), in the order given
+    backend_config: tuple[tuple[str, str, str], ...] = ()
+    pinned_memory_pool_byte_size: int = 268435456
+
+    #: what to tell the person who started the server, one line each
+    warnings: tuple[str, ...] = ()
+
+    def backend_settings(self, backend: str) -> dict[str, str]:
+        """--backend-config for one back end; its own settings hide global ones (5.4)."""
+        merged = {key: value for name, key, value in self.backend_config if not name}
+        own = {key: value for name, key, value in self.backend_config if name == backend}
+        return merged | own
+
+
+#: Scripts written for tritonserver count on being reached from other machines.
+_EVERYWHERE = "0.0.0.0"
+
+_DEFAULTS = {
+    Profile.PENSTOCK: Settings(),
+    Profile.TRITONSERVER: Settings(id="triton", http_address=_EVERYWHERE, grpc_address=_EVERYWHERE),
+}
+
+
+def default_settings(profile: Profile) -> Settings:
+    """The settings of a command line without options."""
+    return _DEFAULTS[profile]
+
+
+def parse_settings(argv: Sequence[str], profile: Profile) -> Settings:
+    """The settings of a command line without the program's name. Raises SettingsError."""
+    values: dict[str, Any] = {}
+    warnings: list[str] = []
+    for option, text in _split(argv):
+        if option.name == "help":
+            raise HelpRequested
+        value = _value_of(option, text)
+        if option.deprecated:
+            warnings.append(f"--{option.name} is deprecated: {option.deprecated}")
+        if option.status is Status.NO_EFFECT:
+            warnings.append(f"--{option.name} has no effect: {option.reason}")
+        elif option.field and option.repeats:
+            values[option.field] = (*values.get(option.field, ()), value)
+        elif option.field:
+            values[option.field] = value
+    return _checked(replace(_DEFAULTS[profile], **values, warnings=tuple(warnings)))
+
+
+def _split(argv: Sequence[str]) -> Iterator[tuple[Option, str]]:
+    """(option, text of its value) as getopt_long does: `--name=value` or `--name value`."""
+    arguments = iter(argv)
+    for argument in arguments:
+        if argument in {"-h", "-?"}:
+            argument = "--help"
+        if not argument.startswith("--") or argument == "--":
+            raise SettingsError(f"Unexpected argument: {argument}")
+        name, equals, text = argument[2:].partition("=")
+        option = _find(name)
+        if option.flag_value is not None:
+            if equals:
+                raise _bad_option(option.name, "the option takes no argument")
+            text = option.flag_value
+        elif not equals:
+            following = next(arguments, None)
+            if following is None:
+                raise _bad_option(option.name, "the option requires an argument")
+            text = following
+        yield option, text
+
+
+def _find(name: str) -> Option:
+    """The option of a name or of the beginning of only one name."""
+    if name in OPTIONS:
+        return OPTIONS[name]
+    matches = [known for known in OPTIONS if name and known.startswith(name)]
+    if len(matches) == 1:
+        return OPTIONS[matches[0]]
+    if matches:
+        raise _bad_option(name, f"the option is ambiguous; possibilities: {_list(matches)}")
+    close = difflib.get_close_matches(name, OPTIONS, n=3)
+    cure = f"; did you mean {_list(close)}?" if close else ""
+    raise _bad_option(name, f"unrecognized option{cure}")
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(f"--{name}" for name in sorted(names))
+
+
+def _value_of(option: Option, text: str) -> Any:
+    try:
+        value = option.parse(text)
+    except ValueError as error:
+        raise _bad_option(option.name, str(error)) from None
+    if option.status is Status.REFUSED and value not in option.harmless:
+        raise _bad_option(option.name, option.reason)
+    return value
+
+
+def _bad_option(name: str, message: str) -> SettingsError:
+    return SettingsError(f'Bad option: "--{name}".\n{message}')
+
+
+def _checked(settings: Settings) -> Settings:
+    """The rules that concern more than one option."""
+    if not settings.model_repositories:
+        raise SettingsError("--model-repository must be specified")
+    if settings.load_models and settings.model_control_mode != "explicit":
+        raise SettingsError(
+            "Error: Use of '--load-model' requires setting '--model-control-mode=explicit' as well."
+        )
+    if "*" in settings.load_models and len(set(settings.load_models)) > 1:
+        raise SettingsError(
+            "Wildcard model name '*' must be the ONLY startup model if specified at all."
+        )
+    if not settings.metrics_address:
+        settings = replace(settings, metrics_address=settings.http_address)
+    _check_ports(settings)
+    return settings
+
+
+def _check_ports(settings: Settings) -> None:
+    services = [
+        ("HTTP", settings.allow_http, settings.http_address, settings.http_port),
+        ("GRPC", settings.allow_grpc, settings.grpc_address, settings.grpc_port),
+        ("metrics", settings.allow_metrics, settings.metrics_address, settings.metrics_port),
+    ]
+    taken: dict[tuple[str, int], str] = {}
+    for service, enabled, address, port in services:
+        if not enabled or port == 0:
+            continue
+        first = taken.setdefault((address, port), service)
+        if first != service:
+            raise SettingsError(
+                f"The server cannot listen to {first} requests and {service} requests "
+                f"at the same address and port {address}:{port}"
+            )

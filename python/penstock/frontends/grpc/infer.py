@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""ModelInfer (G-6): serialised messages straight through the core, no protobuf in Python."""
+
+from __future__ import annotations
+
+import logging
+
+from grpc import StatusCode
+
+from penstock.errors import ServerError
+from penstock.frontends.grpc.context import Context
+from penstock.frontends.grpc.status import GRPC_STATUS
+from penstock.serving.control_plane import ControlPlane
+from penstock.serving.data_plane import DataPlane
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class InferRpc:
+    """ModelInfer. grpc.aio cancels the coroutine when the client leaves or its deadline passes."""
+
+    def __init__(self, data: DataPlane, control: ControlPlane) -> None:
+        self._data = data
+        self._control = control
+
+    async def serve(self, message: bytes, context: Context) -> bytes:
+        """A serialised ModelInferRequest in, a serialised ModelInferResponse out."""
+        try:
+            self._control.check_started()
+            return await self._data.infer_grpc(message)
+        except ServerError as error:
+            status, text = GRPC_STATUS[error.code], error.message
+        except Exception:
+            _LOGGER.exception("failed to handle ModelInfer")
+            status, text = StatusCode.INTERNAL, "Internal server error"
+        await context.abort(status, text)

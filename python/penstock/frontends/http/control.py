@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""Health, metadata, configuration, statistics, repository (H-1..H-7, H-13..H-15)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import Any
+
+from aiohttp.web import BaseRequest
+
+from penstock._engine import parse_version
+from penstock.config.rendering import config_to_json
+from penstock.errors import InternalError, InvalidArgError, UnsupportedError
+from penstock.frontends.http.body import read_body
+from penstock.frontends.http.reply import Reply, error_reply, json_reply
+from penstock.models.lifecycle import LoadParameter
+from penstock.serving.control_plane import ControlPlane
+
+_JSON_TOO_LARGE = (
+    "request JSON size of {size} bytes exceeds the maximum allowed input size of {limit} bytes. "
+    "Use --http-max-input-size to increase the limit."
+)
+_MAX_JSON_DEPTH = 100
+_TOO_DEEP = f"JSON nesting depth exceeds maximum allowed limit ({_MAX_JSON_DEPTH})"
+
+
+class ControlHandlers:
+    """One method a route. All raise ServerError; bodies are bounded by --http-max-input-size."""
+
+    def __init__(self, control: ControlPlane, *, max_input_bytes: int) -> None:
+        self._control = control
+        self._max_input_bytes = max_input_bytes
+
+    async def live(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
+        """H-2."""
+        return self._health(self._control.live)
+
+    async def ready(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
+        """H-3; not ready is 400 with an empty body (X-3)."""
+        return self._health(self._control.ready)
+
+    async def server_metadata(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
+        """H-1."""
+        return json_reply(self._control.server_metadata())
+
+    async def model_ready(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
+        """H-4."""
+        if self._control.model_ready(parameters["model"], _version(parameters)):
+            return Reply(200)
+        return error_reply(400, "Model version not ready")
+
+    async def model_metadata(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
+        """H-5."""
+        if "model" not in parameters:
+            raise InvalidArgError("Missing model name in ModelMetadata request")
+        return json_reply(self._control.model_metadata(parameters["model"], _version(parameters)))
+
+    async def model_config(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
+        """H-6."""
+        config = self._control.model_config(parameters["model"], _version(parameters))
+        return json_reply(config_to_json(config))
+
+    async def statistics(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
+        """H-7."""
+        name = parameters.get("model", "")
+        return json_reply({"model_stats": self._control.statistics(name, _version(parameters))})
+
+    async def index(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
+        """H-13; the {repository} of the path is ignored (X-13)."""
+        body = await self._json_body(request)
+        ready = body.get("ready", False)
+        if not isinstance(ready, bool):
+            raise InvalidArgError("Invalid value for 'ready': expected a boolean")
+        return json_reply(await self._control.index(ready_only=ready))
+
+    async def load(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
+        """H-14, REP-2."""
+        _refuse_repository(parameters)
+        given = _parameters(await self._json_body(request))
+        await self._control.load(
+            parameters["model"],
+            {name: _load_parameter(name, value) for name, value in given.items()},
+        )
+        return json_reply({})
+
+    async def unload(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
+        """H-15, REP-3."""
+        _refuse_repository(parameters)
+        given = _parameters(await self._json_body(request))
+        dependents = given.get("unload_dependents", False)
+        if not isinstance(dependents, bool):
+            raise InvalidArgError("Unable to parse 'unload_dependents': expected a boolean")
+        await self._control.unload(parameters["model"], unload_dependents=dependents)
+        return json_reply({})
+
+    def _health(self, healthy: bool) -> Reply:
+        if self._control.exiting:
+            return error_reply(503, "Server exiting")
+        return Reply(200 if healthy else 400)
+
+    async def _json_body(self, request: BaseRequest) -> dict[str, Any]:
+        """The body as a JSON object; an empty one is {}."""
+        body = await read_body(request, self._max_input_bytes, _JSON_TOO_LARGE)
+        if not body:
+            return {}
+        try:
+            value = json.loads(body)
+        except RecursionError:
+            raise InvalidArgError(_TOO_DEEP) from None
+        except ValueError as error:
+            raise InvalidArgError(f"failed to parse the request JSON buffer: {error}") from None
+        if not isinstance(value, dict):
+            raise InvalidArgError("the request JSON must be an object")
+        _check_depth(value)
+        return value
+
+
+def _check_depth(value: Any) -> None:
+    """H-26. Level by level, so that depth costs no stack."""
+    level = [value]
+    for _ in range(_MAX_JSON_DEPTH):
+        level = [
+            child
+            for parent in level
+            if isinstance(parent, dict | list)
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+        ]
+    if any(isinstance(value, dict | list) for value in level):
+        raise InvalidArgError(_TOO_DEEP)
+
+
+def _version(parameters: dict[str, str]) -> int:
+    version = parameters.get("version")
+    return -1 if version is None else parse_version(version)
+
+
+def _refuse_repository(parameters: dict[str, str]) -> None:
+    if "repository" in parameters:
+        raise UnsupportedError("'repository_name' specification is not supported")
+
+
+def _parameters(body: dict[str, Any]) -> dict[str, Any]:
+    parameters = body.get("parameters", {})
+    if not isinstance(parameters, dict):
+        raise InvalidArgError("Unable to parse 'parameters': expected an object")
+    return parameters
+
+
+def _load_parameter(name: str, value: Any) -> LoadParameter:
+    """`config` is JSON text; `file:<path>` is base64. Other names are a 500 (REP-2)."""
+    if name == "config":
+        if not isinstance(value, str):
+            raise InvalidArgError("Unable to parse 'config': expected a string")
+        return value
+    if name.startswith("file:"):
+        try:
+            if isinstance(value, str):
+                return base64.b64decode(value, validate=True)
+        except (binascii.Error, ValueError):
+            pass
+        raise InvalidArgError(f"Unable to parse '{name}': expected a base64 string")
+    raise InternalError("unexpected error on creating Triton parameter")

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""Waits in the background for the last requests of versions that were replaced or unloaded."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+
+from penstock.models.loader import Loader
+from penstock.models.state import UNLOADED, Generation, ModelRecord, VersionState
+
+_LOG = logging.getLogger("penstock.models")
+
+#: Generations of one model that may wait for their last requests; a load waits for more.
+_MAX_DRAINING = 4
+_THREADS = 8
+
+
+class Drains:
+    """The drain threads. Thread safe; `lock` is the life cycle's, which guards the records."""
+
+    def __init__(self, loader: Loader, lock: threading.Lock) -> None:
+        self._loader = loader
+        self._lock = lock
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="model-drain")
+
+    def begin(self, record: ModelRecord, generation: Generation) -> None:
+        """Free a generation that no new request finds, once its requests are done."""
+        future = self._threads.submit(self._drain, record.name, generation)
+        with self._lock:
+            record.draining = [other for other in record.draining if not other.done()]
+            record.draining.append(future)
+
+    def wait_for_room(self, record: ModelRecord) -> None:
+        """Old versions hold memory: however often a model is reloaded, few of them wait."""
+        while True:
+            with self._lock:
+                draining = [future for future in record.draining if not future.done()]
+            if len(draining) < _MAX_DRAINING:
+                return
+            wait(draining, return_when=FIRST_COMPLETED)
+
+    def close(self) -> None:
+        """Wait for all of them."""
+        self._threads.shutdown(wait=True)
+
+    def _drain(self, name: str, generation: Generation) -> None:
+        for version in generation.records:
+            handle, version.handle = version.handle, None
+            if handle is None:
+                continue
+            try:
+                self._loader.unload_version(handle)
+            except Exception:
+                _LOG.exception("failed to unload '%s' version %d", name, version.version)
+            else:
+                _LOG.info("successfully unloaded '%s' version %d", name, version.version)
+            with self._lock:
+                if version.state is VersionState.UNLOADING:
+                    version.move(VersionState.UNAVAILABLE, UNLOADED)
+        if generation.workspace is not None:
+            generation.workspace.remove()

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""What is known of models and their versions, and how a version moves from state to state."""
+
+from __future__ import annotations
+
+import enum
+import threading
+from collections.abc import Hashable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from penstock.models.loader import VersionHandle
+from penstock.models.overrides import Workspace
+
+#: The reason of a version that was unloaded on request: it does not spoil readiness (S-READY).
+UNLOADED = "unloaded"
+
+
+class VersionState(enum.Enum):
+    """The states of the repository index (contract REP-1)."""
+
+    UNKNOWN = "UNKNOWN"
+    LOADING = "LOADING"
+    READY = "READY"
+    UNLOADING = "UNLOADING"
+    UNAVAILABLE = "UNAVAILABLE"
+
+
+_MOVES: dict[VersionState, frozenset[VersionState]] = {
+    VersionState.UNKNOWN: frozenset({VersionState.LOADING}),
+    VersionState.LOADING: frozenset({VersionState.READY, VersionState.UNAVAILABLE}),
+    VersionState.READY: frozenset({VersionState.UNLOADING}),
+    VersionState.UNLOADING: frozenset({VersionState.UNAVAILABLE}),
+    VersionState.UNAVAILABLE: frozenset(),
+}
+
+
+class VersionRecord:
+    """One attempt to serve one version: from LOADING to UNAVAILABLE, never back.
+
+    Loading a version again makes a new record, so that the end of an old one can never be taken
+    for that of its successor.
+    """
+
+    def __init__(self, version: int) -> None:
+        self.version = version
+        self.state = VersionState.UNKNOWN
+        self.reason = ""
+        self.handle: VersionHandle | None = None
+
+    def move(self, state: VersionState, reason: str = "") -> None:
+        """The one setter of the state; a move that is not drawn in the table is a bug."""
+        if state not in _MOVES[self.state]:
+            raise AssertionError(f"version {self.version}: {self.state.name} -> {state.name}")
+        self.state = state
+        self.reason = reason
+
+    @property
+    def settled(self) -> bool:
+        """Fine for strict readiness."""
+        unloaded = self.state is VersionState.UNAVAILABLE and self.reason == UNLOADED
+        return self.state is VersionState.READY or unloaded
+
+
+@dataclass
+class Generation:
+    """The versions of one load, which leave together, and the temporary files they came from."""
+
+    records: list[VersionRecord]
+    workspace: Workspace | None = None
+
+
+@dataclass
+class ModelRecord:
+    """One model. `operation` is held for the whole of a load or unload; the fields are read and
+    written under the life cycle's own lock, for moments only."""
+
+    name: str
+    operation: threading.Lock = field(default_factory=threading.Lock)
+    #: what the index shows, by version number
+    versions: dict[int, VersionRecord] = field(default_factory=dict)
+    #: why the last load of the model failed; "" when it did not
+    failure: str = ""
+    serving: Generation | None = None
+    #: of the files that `serving` was loaded from; None: a load request changed them
+    fingerprint: Hashable | None = None
+    draining: list[Future[None]] = field(default_factory=list)
+    #: no longer in the table; whoever waited for it looks the model up again
+    forgotten: bool = False
+
+    def ready_handles(self) -> list[VersionHandle]:
+        """The versions that requests may find, ascending."""
+        records = (self.versions[version] for version in sorted(self.versions))
+        return [r.handle for r in records if r.state is VersionState.READY and r.handle is not None]
+
+    def not_ready(self) -> list[int]:
+        """The versions that are known and cannot be served now, ascending."""
+        return sorted(v for v, r in self.versions.items() if r.state is not VersionState.READY)
+
+    @property
+    def settled(self) -> bool:
+        """Fine for strict readiness: no version is amiss, and there is one."""
+        return bool(self.versions) and all(record.settled for record in self.versions.values())

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""The way of an inference request from a frontend's event loop through the core and back.
+
+One DataPlane belongs to one event loop. Decoding, admission, batching and encoding happen in the
+core; Python's part is one future and one call each way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from penstock._engine import CompletionPort, Engine, GrpcCodec, HttpCodec, InferCall
+
+
+class DataPlane:
+    """Submits requests to the engine and wakes their coroutines when they are answered."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        max_input_bytes: int = 64 << 20,
+    ) -> None:
+        """Belongs to the running loop."""
+        self._loop = loop = asyncio.get_running_loop()
+        self._port = CompletionPort(engine)
+        self._http = HttpCodec(engine, self._port, max_input_bytes=max_input_bytes)
+        self._grpc = GrpcCodec(engine, self._port)
+        loop.add_reader(self._port.fileno(), self._port.drain)
+
+    async def infer_http(
+        self,
+        model: str,
+        version: int,
+        body: bytes | bytearray,
+        json_bytes: int | None,
+    ) -> tuple[bytes, int]:
+        """Answers one v2 HTTP body; version -1 is the latest.
+
+        Returns (reply, JSON length), the latter -1 when no binary data follows the JSON (H-31).
+        Raises ServerError. Cancelling the coroutine cancels the request (H-30).
+        """
+        future: asyncio.Future[None] = self._loop.create_future()
+        call = self._http.submit(model, version, body, json_bytes, future)
+        try:
+            await future
+        except asyncio.CancelledError:
+            call.cancel()
+            raise
+        return call.encode()
+
+    async def infer_grpc(self, message: bytes) -> bytes:
+        """Answers one serialised ModelInferRequest with a serialised ModelInferResponse.
+
+        Raises ServerError. Cancelling the coroutine cancels the request (G-28).
+        """
+        future: asyncio.Future[None] = self._loop.create_future()
+        call = self._grpc.submit(message, future)
+        try:
+            await future
+        except asyncio.CancelledError:
+            call.cancel()
+            raise
+        return call.encode()[0]
+
+    def submit_grpc(self, message: bytes) -> tuple[InferCall, asyncio.Future[None]]:
+        """Queues a request of a stream; its caller awaits the future, then encodes or cancels."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        return self._grpc.submit(message, future), future
+
+    def close(self) -> None:
+        """Stops listening for completions. Nothing may be in flight any more."""
+        self._loop.remove_reader(self._port.fileno())

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""The threads that run a model's instances.
+
+A Python instance lives on one thread from its creation to its end, as frameworks with thread-bound
+state need it. A native instance is made there too and then handed to the core.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+
+from penstock._engine import Batch, ModelVersion, NativeInstance
+from penstock.backends.interface import Instance, InstanceSpec, LoadedModel
+from penstock.errors import Code, InternalError, ServerError
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class InstanceThread:
+    """One instance: made, fed with batches, and finalized on a thread of its own."""
+
+    def __init__(self, version: ModelVersion, loaded: LoadedModel, spec: InstanceSpec) -> None:
+        self._version = version
+        self._loaded = loaded
+        self._spec = spec
+        self._created = threading.Event()
+        self._failure: BaseException | None = None
+        # A daemon: a model that never returns from execute cannot keep the process from ending.
+        self._thread = threading.Thread(target=self._run, name=spec.name, daemon=True)
+        self._thread.start()
+
+    def wait_created(self) -> None:
+        """Blocks until the instance can take batches. Raises what its creation raised."""
+        self._created.wait()
+        failure = self._failure
+        if failure is None:
+            return
+        if isinstance(failure, ServerError):
+            raise failure
+        raise InternalError(
+            f"failed to create instance '{self._spec.name}': {failure}"
+        ) from failure
+
+    def join(self, timeout_s: float) -> bool:
+        """Waits for the end of the thread; False when it has not ended in time."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        instance = self._create()
+        self._created.set()
+        if instance is not None:
+            self._serve(instance)
+
+    def _create(self) -> Instance | None:
+        """A Python instance; None when the core runs it, or when there is none."""
+        try:
+            instance = self._loaded.create_instance(self._spec, self._version.plan)
+            if not isinstance(instance, NativeInstance):
+                return instance
+            self._version.start_native(self._spec.index, instance)
+        except BaseException as error:  # also SystemExit: wait_created() hands it on
+            self._failure = error
+        return None
+
+    def _serve(self, instance: Instance) -> None:
+        index = self._spec.index
+        try:
+            while (batch := self._version.next(index)) is not None:
+                self._execute(instance, batch)
+                self._version.complete(index, batch)
+                del batch  # its tensors must not stay while the next one is waited for
+        finally:
+            try:
+                instance.finalize()
+            except BaseException:
+                _LOGGER.exception("failed to finalize instance '%s'", self._spec.name)
+
+    def _execute(self, instance: Instance, batch: Batch) -> None:
+        """Runs a batch. Whatever a model raises fails its batch and nothing else."""
+        try:
+            instance.execute(batch)
+        except ServerError as error:
+            batch.fail_all(Code.INTERNAL, error.message)
+        except BaseException as error:
+            _LOGGER.debug("instance '%s' failed a batch", self._spec.name, exc_info=error)
+            batch.fail_all(
+                Code.INTERNAL,
+                f"Failed to process the request(s) for model '{self._spec.name}', "
+                f"message: {type(error).__name__}: {error}",
+            )
+
+
+def start_instances(
+    version: ModelVersion, loaded: LoadedModel, specs: Sequence[InstanceSpec]
+) -> list[InstanceThread]:
+    """Starts a thread for each instance; they are created side by side."""
+    return [InstanceThread(version, loaded, spec) for spec in specs]

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""Loads and unloads model versions: what the life cycle (models.loader.Loader) asks for.
+
+A version is loaded by its back end, planned, created in the engine and given its instances before
+anybody can find it; it is drained before it is freed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from penstock._engine import Engine, ModelPlan, ModelVersion, TensorSpec
+from penstock._proto.model_config_pb2 import ModelConfig
+from penstock.backends.interface import Backend, InstanceSpec, LoadedModel, ModelContext
+from penstock.config.plan import PlanSpec, TensorSpecData, make_instances, make_plan_spec
+from penstock.errors import InternalError, ServerError
+from penstock.models.loader import VersionHandle
+from penstock.serving.instances import InstanceThread, start_instances
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LoadedVersion:
+    """A model version that is loaded: what requests, metadata and metrics need of it."""
+
+    name: str
+    version: int
+    config: ModelConfig
+    model: ModelVersion
+    load_seconds: float
+    loaded: LoadedModel
+    instances: Sequence[InstanceThread]
+
+
+class ModelLoader:
+    """The Loader of the life cycle, and the table of what is published. Thread safe."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        find_backend: Callable[[str], Backend],
+        *,
+        backend_settings: Callable[[str], Mapping[str, str]] = lambda name: {},
+        queue_capacity: int = 4096,
+        drain_timeout_s: float = 30.0,
+    ) -> None:
+        """`backend_settings` gives --backend-config for one back end (contract 5.4)."""
+        self._engine = engine
+        self._find_backend = find_backend
+        self._backend_settings = backend_settings
+        self._queue_capacity = queue_capacity
+        self._drain_timeout_s = drain_timeout_s
+        self._cpu_share = len(os.sched_getaffinity(0))
+        self._lock = threading.Lock()
+        self._published: dict[str, tuple[LoadedVersion, ...]] = {}
+
+    def complete(
+        self,
+        name: str,
+        model_dir: Path,
+        version: int,
+        config: ModelConfig,
+        *,
+        max_batch_size_set: bool,
+    ) -> ModelConfig:
+        """Lets the back end fill in what the configuration leaves open (3.2, stage B)."""
+        context = dataclasses.replace(
+            self._context(name, model_dir, version, config), max_batch_size_set=max_batch_size_set
+        )
+        self._find_backend(config.backend).auto_complete(context)
+        return context.config
+
+    def load_version(
+        self, name: str, model_dir: Path, version: int, config: ModelConfig
+    ) -> LoadedVersion:
+        """Loads one version and starts its instances. Raises ServerError; nothing is left then."""
+        started = time.monotonic()
+        context = self._context(name, model_dir, version, config)
+        plan = _make_plan(
+            make_plan_spec(config, version, model_dir, queue_capacity=self._queue_capacity)
+        )
+        specs = [InstanceSpec(**dataclasses.asdict(data)) for data in make_instances(config)]
+        loaded = self._find_backend(config.backend).load(context)
+        try:
+            model = self._engine.create(plan)
+            instances = self._start(model, loaded, specs)
+        except BaseException:
+            _unload(name, version, loaded)
+            raise
+        return LoadedVersion(
+            name=name,
+            version=version,
+            config=config,
+            model=model,
+            load_seconds=time.monotonic() - started,
+            loaded=loaded,
+            instances=instances,
+        )
+
+    def publish(self, name: str, ready: Sequence[VersionHandle], not_ready: Sequence[int]) -> None:
+        """Requests find exactly these versions from now on."""
+        versions = tuple(sorted(cast(Sequence[LoadedVersion], ready), key=lambda v: v.version))
+        with self._lock:
+            self._engine.publish(name, [version.model for version in versions], not_ready)
+            self._published[name] = versions
+
+    def forget(self, name: str) -> None:
+        """The name becomes one that was never known."""
+        with self._lock:
+            self._engine.forget(name)
+            self._published.pop(name, None)
+
+    def unload_version(self, handle: VersionHandle) -> None:
+        """Waits for the version's requests, finalizes its instances and frees it."""
+        version = cast(LoadedVersion, handle)
+        self._stop(version.model, version.instances)
+        _unload(version.name, version.version, version.loaded)
+
+    def published(self, name: str) -> tuple[LoadedVersion, ...]:
+        """The versions of a model that requests find now, ascending; empty when none is."""
+        with self._lock:
+            return self._published.get(name, ())
+
+    def all_published(self) -> list[LoadedVersion]:
+        """All versions that requests find now, by name and version."""
+        with self._lock:
+            return [
+                version for name in sorted(self._published) for version in self._published[name]
+            ]
+
+    def _context(
+        self, name: str, model_dir: Path, version: int, config: ModelConfig
+    ) -> ModelContext:
+        return ModelContext(
+            name=name,
+            version=version,
+            model_dir=model_dir,
+            config=config,
+            backend_config=self._backend_settings(config.backend),
+            cpu_share=self._cpu_share,
+        )
+
+    def _start(
+        self, model: ModelVersion, loaded: LoadedModel, specs: Sequence[InstanceSpec]
+    ) -> list[InstanceThread]:
+        instances = start_instances(model, loaded, specs)
+        try:
+            for instance, spec in zip(instances, specs, strict=True):
+                instance.wait_created()
+                _LOGGER.info(
+                    "Created model instance named '%s' with device id '%d'",
+                    spec.name,
+                    spec.device_id,
+                )
+        except BaseException:
+            self._stop(model, instances)
+            raise
+        return instances
+
+    def _stop(self, model: ModelVersion, instances: Sequence[InstanceThread]) -> None:
+        self._engine.retire(model, self._drain_timeout_s)
+        deadline = time.monotonic() + self._drain_timeout_s
+        for instance in instances:
+            if not instance.join(max(0.0, deadline - time.monotonic())):
+                _LOGGER.error(
+                    "an instance of model '%s' version %d did not end in time; it is left behind",
+                    model.name,
+                    model.version,
+                )
+
+
+def _unload(name: str, version: int, loaded: LoadedModel) -> None:
+    """Frees what the back end holds; its failure is nobody's but the log's."""
+    try:
+        loaded.unload()
+    except Exception:
+        _LOGGER.exception("failed to unload model '%s' version %d cleanly", name, version)
+
+
+def _make_plan(spec: PlanSpec) -> ModelPlan:
+    try:
+        return ModelPlan(
+            name=spec.name,
+            version=spec.version,
+            max_batch_size=spec.max_batch_size,
+            inputs=[_make_tensor_spec(tensor) for tensor in spec.inputs],
+            outputs=[_make_tensor_spec(tensor) for tensor in spec.outputs],
+            dynamic_batching=spec.dynamic_batching,
+            preferred_batch_sizes=spec.preferred_batch_sizes,
+            max_queue_delay_us=spec.max_queue_delay_us,
+            preserve_ordering=spec.preserve_ordering,
+            timeout_delay=spec.timeout_delay,
+            default_timeout_us=spec.default_timeout_us,
+            allow_timeout_override=spec.allow_timeout_override,
+            max_queue_size=spec.max_queue_size,
+            queue_capacity=spec.queue_capacity,
+            instance_count=spec.instance_count,
+            decoupled=spec.decoupled,
+        )
+    except ServerError:
+        raise
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InternalError(f"unable to plan model '{spec.name}': {error}") from error
+
+
+def _make_tensor_spec(spec: TensorSpecData) -> TensorSpec:
+    return TensorSpec(
+        spec.name,
+        spec.data_type,
+        spec.dims,
+        reshape=spec.reshape,
+        optional=spec.optional,
+        allow_ragged_batch=spec.allow_ragged_batch,
+        is_shape_tensor=spec.is_shape_tensor,
+        labels=spec.labels,
+    )

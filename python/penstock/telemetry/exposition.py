@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""Prometheus text format 0.0.4 for any prometheus-client registry.
+
+prometheus-client's own writer appends `_total` to the names of counters; Triton's names have no
+such suffix (contract 6), and dashboards match on them. So names are written as they are.
+"""
+
+from __future__ import annotations
+
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
+from prometheus_client.utils import floatToGoString
+
+_HELP_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n"})
+#: Every whole number below this is exact in a double.
+_EXACT_BELOW = 2**53
+_LABEL_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
+
+
+def render(collector: Collector) -> bytes:
+    """All families that have at least one sample, each with its HELP and TYPE line."""
+    lines: list[str] = []
+    for family in collector.collect():
+        if not family.samples:
+            continue
+        kind = "untyped" if family.type == "unknown" else family.type
+        lines.append(f"# HELP {family.name} {family.documentation.translate(_HELP_ESCAPES)}\n")
+        lines.append(f"# TYPE {family.name} {kind}\n")
+        lines.extend(_sample_line(sample) for sample in family.samples)
+    return "".join(lines).encode()
+
+
+def _sample_line(sample: Sample) -> str:
+    labels = ",".join(
+        f'{name}="{value.translate(_LABEL_ESCAPES)}"'
+        for name, value in sorted(sample.labels.items())
+    )
+    text = f"{{{labels}}}" if labels else ""
+    return f"{sample.name}{text} {_number(sample.value)}\n"
+
+
+def _number(value: float) -> str:
+    """Whole numbers without a point, as Triton writes them."""
+    if float(value).is_integer() and abs(value) < _EXACT_BELOW:
+        return str(int(value))
+    return str(floatToGoString(value))

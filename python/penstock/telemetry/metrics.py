@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""The metric families of contract 6, collected at scrape time from plain data.
+
+A request costs nothing here: the core counts, and a scrape reads the counters. The data comes in by
+callables, so that this room knows neither the engine nor the models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+#: Reasons of M-2; all four children exist from load.
+FAILURE_REASONS = ("REJECTED", "CANCELED", "BACKEND", "OTHER")
+
+
+@dataclass(frozen=True)
+class ModelSnapshot:
+    """One loaded model version as the collector sees it.
+
+    `statistics` has the shape of contract 1.11 (durations as {"count", "ns"}) plus `failures`
+    (reason -> count) and `pending`. `tags` are the metric_tags of its configuration.
+    """
+
+    model: str
+    version: str
+    statistics: Mapping[str, Any]
+    load_seconds: float | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """model, version, and each metric tag with a leading underscore."""
+        return {
+            "model": self.model,
+            "version": self.version,
+            **{f"_{name}": value for name, value in self.tags.items()},
+        }
+
+
+@dataclass(frozen=True)
+class _Family:
+    """A per-model family: its name, HELP text (M-34), type, and how a value is read."""
+
+    name: str
+    help: str
+    kind: str
+    read: Callable[[ModelSnapshot], float | None]
+
+
+def _duration(stage: str) -> Callable[[ModelSnapshot], float]:
+    def read(snapshot: ModelSnapshot) -> float:
+        return float(snapshot.statistics["inference_stats"][stage]["ns"] // 1000)
+
+    return read
+
+
+_FAMILIES = (
+    _Family(
+        "nv_inference_request_success",
+        "Number of successful inference requests, all batch sizes",
+        "counter",
+        lambda s: float(s.statistics["inference_stats"]["success"]["count"]),
+    ),
+    _Family(
+        "nv_inference_count",
+        "Number of inferences performed (does not include cached requests)",
+        "counter",
+        lambda s: float(s.statistics["inference_count"]),
+    ),
+    _Family(
+        "nv_inference_exec_count",
+        "Number of model executions performed (does not include cached requests)",
+        "counter",
+        lambda s: float(s.statistics["execution_count"]),
+    ),
+    _Family(
+        "nv_inference_request_duration_us",
+        "Cumulative inference request duration in microseconds (includes cached requests)",
+        "counter",
+        _duration("success"),
+    ),
+    _Family(
+        "nv_inference_queue_duration_us",
+        "Cumulative inference queuing duration in microseconds (includes cached requests)",
+        "counter",
+        _duration("queue"),
+    ),
+    _Family(
+        "nv_inference_compute_input_duration_us",
+        "Cumulative compute input duration in microseconds (does not include cached requests)",
+        "counter",
+        _duration("compute_input"),
+    ),
+    _Family(
+        "nv_inference_compute_infer_duration_us",
+        "Cumulative compute inference duration in microseconds (does not include cached requests)",
+        "counter",
+        _duration("compute_infer"),
+    ),
+    _Family(
+        "nv_inference_compute_output_duration_us",
+        "Cumulative inference compute output duration in microseconds (does not include cached "
+        "requests)",
+        "counter",
+        _duration("compute_output"),
+    ),
+    _Family(
+        "nv_inference_pending_request_count",
+        "Instantaneous number of pending requests awaiting execution per-model.",
+        "gauge",
+        lambda s: float(s.statistics["pending"]),
+    ),
+    _Family(
+        "nv_model_load_duration_secs",
+        "Model load time in seconds",
+        "gauge",
+        lambda s: s.load_seconds,
+    ),
+)
+
+
+class ModelCollector(Collector):
+    """M-1..M-11: one child per loaded version and family, gone as soon as it is unloaded."""
+
+    def __init__(self, snapshots: Callable[[], Iterable[ModelSnapshot]]) -> None:
+        self._snapshots = snapshots
+
+    def collect(self) -> Iterator[Metric]:
+        """Reads every model's counters once and yields the families."""
+        snapshots = list(self._snapshots())
+        failure = Metric(
+            "nv_inference_request_failure",
+            "Number of failed inference requests, all batch sizes",
+            "counter",
+        )
+        for snapshot in snapshots:
+            failures = snapshot.statistics["failures"]
+            for reason in FAILURE_REASONS:
+                labels = {**snapshot.labels, "reason": reason}
+                failure.add_sample(failure.name, labels, float(failures.get(reason, 0)))
+        yield failure
+        for family in _FAMILIES:
+            metric = Metric(family.name, family.help, family.kind)
+            for snapshot in snapshots:
+                value = family.read(snapshot)
+                if value is not None:
+                    metric.add_sample(family.name, snapshot.labels, value)
+            yield metric
+
+
+class PinnedPoolCollector(Collector):
+    """M-18: the size given to the pinned pool, and the bytes of it that are in use."""
+
+    def __init__(self, total_bytes: int, used_bytes: Callable[[], int]) -> None:
+        self._total_bytes = total_bytes
+        self._used_bytes = used_bytes
+
+    def collect(self) -> Iterator[Metric]:
+        """Two gauges without labels."""
+        yield _gauge(
+            "nv_pinned_memory_pool_total_bytes",
+            "Pinned memory pool total memory size, in bytes",
+            float(self._total_bytes),
+        )
+        yield _gauge(
+            "nv_pinned_memory_pool_used_bytes",
+            "Pinned memory pool used memory size, in bytes",
+            float(self._used_bytes()),
+        )
+
+
+def _gauge(name: str, documentation: str, value: float) -> Metric:
+    metric = Metric(name, documentation, "gauge")
+    metric.add_sample(name, {}, value)
+    return metric

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""How `model.py` files are imported, and what their failures look like (contract 5.1)."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from penstock.backends.python.failure import failure_text
+from penstock.backends.python.loader import ModelModule
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Writes a model's files, by path below its directory; returns that of its version 1."""
+
+    def write(name: str, **files: str) -> Path:
+        for key, text in files.items():
+            path = tmp_path / name / key.replace("__", "/")
+            path = path.with_name(f"{path.name}.py")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return tmp_path / name / "1" / "model.py"
+
+    return write
+
+
+def load(path: Path, name: str = "m") -> ModelModule:
+    return ModelModule(path, name, 1)
+
+
+class TestImports:
+    def test_two_models_with_files_of_one_name(self, write: Write) -> None:
+        loaded = [
+            load(write(name, **{"1__model": "import shared\nVALUE = shared.VALUE",
+                                "1__shared": f"VALUE = '{name}'"}))
+            for name in ("a", "b")
+        ]  # fmt: skip
+        assert [module.module.VALUE for module in loaded] == ["a", "b"]
+        assert "shared" not in sys.modules
+        for module in loaded:
+            module.close()
+
+    def test_every_way_to_import(self, write: Write) -> None:
+        path = write(
+            "m",
+            **{
+                "1__model": (
+                    "import triton_python_backend_utils as pb_utils\n"
+                    "import beside, pack.inner, pack.inner as inner\n"
+                    "from beside import VALUE\n"
+                    "from . import beside as relative\n"
+                    "from .pack import inner as deep\n"
+                    "from above import NAME\n"
+                    "def late():\n    import later\n    return later.VALUE\n"
+                ),
+                "1__beside": "from pack.inner import VALUE",
+                "1__later": "from beside import VALUE",
+                "1__pack__inner": "VALUE = 7",
+                "above": "NAME = 'above'",
+            },
+        )
+        path.parent.joinpath("pack", "__init__.py").touch()
+        loaded = load(path)
+        model = loaded.module
+        assert model.VALUE == model.inner.VALUE == model.pack.inner.VALUE == model.late() == 7
+        assert model.relative is model.beside
+        assert model.deep is model.inner
+        assert model.NAME == "above"
+        assert model.pb_utils.Tensor
+        loaded.close()
+
+    def test_installed_packages_come_first(self, write: Write) -> None:
+        path = write("m", **{"1__model": "import json", "1__json": "raise SystemExit"})
+        loaded = load(path)
+        assert loaded.module.json is sys.modules["json"]
+        loaded.close()
+
+    def test_a_missing_module_is_named(self, write: Write) -> None:
+        with pytest.raises(ModuleNotFoundError, match="^No module named 'no_such_module'$"):
+            load(write("m", **{"1__model": "import no_such_module"}))
+
+    def test_an_edited_file_is_read_anew(self, write: Write, tmp_path: Path) -> None:
+        for value in (1, 2):
+            loaded = load(write("m", **{"1__model": f"VALUE = {value}"}))
+            assert value == loaded.module.VALUE
+            loaded.close()
+        assert not list(tmp_path.rglob("__pycache__"))
+
+    def test_classes_know_their_module(self, write: Write) -> None:
+        source = (
+            "from __future__ import annotations\nimport dataclasses\n"
+            "@dataclasses.dataclass\nclass Point:\n    x: int\nVALUE = Point(3)"
+        )
+        loaded = load(write("m", **{"1__model": source}))
+        assert loaded.module.VALUE.x == 3
+        assert sys.modules[type(loaded.module.VALUE).__module__] is loaded.module
+        loaded.close()
+
+    @pytest.mark.parametrize("line", ["raise SystemExit(3)", "1 / 0", "def"])
+    def test_nothing_stays_behind(self, write: Write, line: str) -> None:
+        before, path = set(sys.modules), list(sys.path)
+        source = {"1__model": f"import shared\n{line}", "1__shared": ""}
+        with pytest.raises((SystemExit, ZeroDivisionError, SyntaxError)):
+            load(write("m", **source))
+        load(write("n", **{**source, "1__model": "import shared"})).close()
+        assert {name for name in set(sys.modules) - before if "penstock_model" in name} == set()
+        assert sys.path == path
+        assert not [file for file in linecache.cache if "shared" in file]
+
+
+class TestFailureText:
+    def test_frames_of_the_model_only(self, write: Write) -> None:
+        source = (
+            "import json, shared\n"
+            "def run():\n"
+            "    shared.go(lambda: json.loads('{'))\n"
+        )  # fmt: skip
+        path = write("m", **{"1__model": source, "1__shared": "def go(f):\n    f()"})
+        loaded = load(path)
+        with pytest.raises(ValueError, match="Expecting") as caught:
+            loaded.module.run()
+        loaded.close()
+        text = failure_text(caught.value, path.parent.parent)
+        assert text == (
+            "JSONDecodeError: Expecting property name enclosed in double quotes: line 1 column 2 "
+            "(char 1)\n\nAt:\n  m/1/model.py(3): run\n  m/1/shared.py(2): go\n"
+            "  m/1/model.py(3): <lambda>"
+        )
+
+    def test_bounds(self, tmp_path: Path) -> None:
+        assert len(failure_text(ValueError("x" * 100_000), tmp_path)) < 5000
+
+    def test_no_message(self, tmp_path: Path) -> None:
+        assert failure_text(SystemExit(), tmp_path) == "SystemExit"
+
+    def test_an_exception_without_a_text(self, tmp_path: Path) -> None:
+        class Mute(Exception):
+            def __str__(self) -> str:
+                raise RuntimeError("no text")
+
+        assert failure_text(Mute(), tmp_path) == (
+            "Mute: <its text could not be made: RuntimeError>"
+        )

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""The table of back ends (contract 3.4)."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+
+import pytest
+from penstock.backends import registry
+from penstock.errors import Code, ServerError
+
+
+class Plugin:
+    def auto_complete(self, context: object) -> None: ...
+
+    def load(self, context: object) -> None: ...
+
+
+@pytest.fixture(autouse=True)
+def forget_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_found", {})
+
+
+@pytest.fixture
+def offered(monkeypatch: pytest.MonkeyPatch) -> list[EntryPoint]:
+    offered: list[EntryPoint] = []
+
+    def entry_points(*, group: str, name: str) -> list[EntryPoint]:
+        return [e for e in offered if e.group == group and e.name == name]
+
+    monkeypatch.setattr(registry, "entry_points", entry_points)
+    return offered
+
+
+@pytest.mark.parametrize("name", sorted(registry.BACKENDS))
+def test_every_name_of_the_table_is_one_object(name: str) -> None:
+    backend = registry.find_backend(name)
+    assert backend is registry.find_backend(name)
+    assert callable(backend.load)
+    assert callable(backend.auto_complete)
+
+
+def test_unknown_name() -> None:
+    with pytest.raises(ServerError) as caught:
+        registry.find_backend("nothing")
+    assert caught.value.code is Code.INVALID_ARG
+    assert caught.value.message == (
+        "unable to find backend library for backend 'nothing', try specifying runtime on the "
+        "model configuration."
+    )
+
+
+def test_entry_point(offered: list[EntryPoint]) -> None:
+    offered.append(EntryPoint("mine", f"{__name__}:Plugin", registry.ENTRY_POINT_GROUP))
+    assert isinstance(registry.find_backend("mine"), Plugin)
+
+
+def test_an_entry_point_never_hides_the_table(offered: list[EntryPoint]) -> None:
+    offered.append(EntryPoint("identity", f"{__name__}:Plugin", registry.ENTRY_POINT_GROUP))
+    assert not isinstance(registry.find_backend("identity"), Plugin)
+
+
+def test_a_plugin_that_cannot_be_imported(offered: list[EntryPoint]) -> None:
+    offered.append(EntryPoint("broken", "no_such_package:Plugin", registry.ENTRY_POINT_GROUP))
+    with pytest.raises(ServerError) as caught:
+        registry.find_backend("broken")
+    assert caught.value.code is Code.UNSUPPORTED
+    assert caught.value.message == (
+        "back end 'broken' cannot be loaded: No module named 'no_such_package'"
+    )
+
+
+def test_a_framework_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penstock.backends.onnxruntime.backend.find_spec", lambda name: None)
+    with pytest.raises(ServerError) as caught:
+        registry.find_backend("onnxruntime")
+    assert caught.value.code is Code.UNSUPPORTED
+    assert caught.value.message == (
+        "back end 'onnxruntime' needs ONNX Runtime, which is not installed: "
+        "pip install 'penstock[onnx]'"
+    )
+    monkeypatch.undo()
+    assert registry.find_backend("onnxruntime")  # after it was installed

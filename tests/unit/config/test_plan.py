@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""Plans, instances and labels from final configurations (C-6, C-11, C-12)."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+from penstock._proto.model_config_pb2 import ModelConfig
+from penstock.config.model_config import parse_pbtxt
+from penstock.config.normalise import normalise, normalise_instance_groups
+from penstock.config.plan import InstanceData, PlanSpec, make_instances, make_plan_spec
+from penstock.errors import InvalidArgError, UnsupportedError
+from penstock.types import DataType
+
+BASE = 'name: "m" backend: "python" '
+
+
+def final(text: str) -> ModelConfig:
+    config = parse_pbtxt(BASE + text, "config.pbtxt").config
+    normalise(config)
+    normalise_instance_groups(config)
+    return config
+
+
+def plan(text: str, model_dir: Path = Path("."), **kwargs: int) -> PlanSpec:
+    return make_plan_spec(final(text), 3, model_dir, **kwargs)
+
+
+def test_tensors() -> None:
+    spec = plan(
+        'input { name: "a" data_type: TYPE_FP32 dims: [2, -1] optional: true '
+        "allow_ragged_batch: true } "
+        'input { name: "s" data_type: TYPE_STRING dims: 1 reshape {} } '
+        'output { name: "o" data_type: TYPE_BF16 dims: 4 reshape { shape: [2, 2] } }'
+    )
+    assert (spec.name, spec.version, spec.max_batch_size) == ("m", 3, 0)
+    first, second = spec.inputs
+    assert (first.name, first.data_type, first.dims) == ("a", DataType.FP32, (2, -1))
+    assert first.reshape is None and first.optional and first.allow_ragged_batch
+    assert (second.data_type, second.reshape) == (DataType.BYTES, ())
+    assert (spec.outputs[0].data_type, spec.outputs[0].reshape) == (DataType.BF16, (2, 2))
+
+
+def test_dynamic_batching() -> None:
+    spec = plan(
+        "max_batch_size: 8 dynamic_batching { preferred_batch_size: [8, 4, 4] "
+        "max_queue_delay_microseconds: 100 preserve_ordering: true default_queue_policy { "
+        "timeout_action: REJECT default_timeout_microseconds: 5 allow_timeout_override: true "
+        "max_queue_size: 7 } }",
+        queue_capacity=99,
+    )
+    assert spec.dynamic_batching and spec.preserve_ordering and spec.allow_timeout_override
+    assert spec.preferred_batch_sizes == (4, 8)
+    assert (spec.max_queue_delay_us, spec.default_timeout_us) == (100, 5)
+    assert (spec.max_queue_size, spec.queue_capacity, spec.timeout_delay) == (7, 99, False)
+
+
+def test_no_batching() -> None:
+    spec = plan("")
+    assert not spec.dynamic_batching
+    assert (spec.preferred_batch_sizes, spec.queue_capacity, spec.instance_count) == ((), 4096, 1)
+
+
+def test_the_only_priority_level_has_its_own_policy() -> None:
+    spec = plan(
+        "dynamic_batching { priority_levels: 1 default_priority_level: 1 priority_queue_policy { "
+        "key: 1 value { timeout_action: DELAY max_queue_size: 2 } } }"
+    )
+    assert spec.timeout_delay
+    assert spec.max_queue_size == 2
+
+
+def test_waits_fit_nanoseconds_of_64_bits() -> None:
+    spec = plan(f"dynamic_batching {{ max_queue_delay_microseconds: {2**64 - 1} }}")
+    assert 0 < spec.max_queue_delay_us * 1000 < 2**62
+
+
+def test_decoupled() -> None:
+    assert plan("model_transaction_policy { decoupled: true }").decoupled
+
+
+def test_instances() -> None:
+    config = final(
+        'instance_group { count: 2 } instance_group { passive: true } instance_group { name: "g" '
+        "kind: KIND_MODEL }"
+    )
+    assert make_instances(config) == [
+        InstanceData("m_0_0", 0, "CPU"),
+        InstanceData("m_0_1", 1, "CPU"),
+        InstanceData("g_0", 2, "MODEL"),
+    ]
+    assert make_plan_spec(config, 1, Path(".")).instance_count == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("sequence_batching {}", "sequence_batching"),
+        ("ensemble_scheduling {}", "ensemble_scheduling"),
+        ("dynamic_batching { priority_levels: 2 }", "dynamic_batching.priority_levels"),
+        ("batch_input {}", "batch_input"),
+        ("batch_output {}", "batch_output"),
+        ("model_repository_agents { agents {} }", "model_repository_agents"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_by_name(text: str, field: str) -> None:
+    with pytest.raises(UnsupportedError) as caught:
+        plan(text)
+    assert caught.value.message == f"model 'm' cannot be served: '{field}' is not supported"
+
+
+@pytest.mark.parametrize("text", ["model_warmup { batch_size: 1 }", "response_cache { enable: 1 }"])
+def test_what_changes_no_answer_is_a_warning(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "penstock.config"):
+        plan(text)
+    assert text.split()[0] in caplog.text
+
+
+# ---------------------------------------------------------------- labels (C-6)
+
+
+def labels(model_dir: Path, name: str) -> tuple[str, ...]:
+    text = f'output {{ name: "o" data_type: TYPE_FP32 dims: 1 label_filename: "{name}" }}'
+    return plan(text, model_dir).outputs[0].labels
+
+
+def test_labels(tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_bytes("eins\nzwei\r\n\nfünf\n".encode())
+    assert labels(tmp_path, "labels.txt") == ("eins", "zwei", "", "fünf")
+    (tmp_path / "labels.txt").write_bytes(b"a\nb")
+    assert labels(tmp_path, "./labels.txt") == ("a", "b")
+    (tmp_path / "labels.txt").write_bytes(b"")
+    assert labels(tmp_path, "labels.txt") == ()
+
+
+@pytest.mark.parametrize("name", ["../outside.txt", "/etc/passwd", "a/../../outside.txt", "link"])
+def test_labels_stay_in_the_model_directory(tmp_path: Path, name: str) -> None:
+    model_dir = tmp_path / "m"
+    model_dir.mkdir()
+    (tmp_path / "outside.txt").write_text("secret")
+    (model_dir / "link").symlink_to(tmp_path / "outside.txt")
+    with pytest.raises(InvalidArgError) as caught:
+        labels(model_dir, name)
+    assert caught.value.message == (
+        f"label file path '{name}' for output 'o' in model 'm' is outside model directory"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("none.txt", "No such file or directory"),
+        (".", "Is a directory"),
+        ("bad.txt", "not UTF-8 text at byte 1"),
+        ("x" * 5000, "File name too long"),
+    ],
+)
+def test_unreadable_labels(tmp_path: Path, name: str, reason: str) -> None:
+    (tmp_path / "bad.txt").write_bytes(b"a\xff")
+    with pytest.raises(InvalidArgError, match="^failed to read label file") as caught:
+        labels(tmp_path, name)
+    assert reason in caught.value.message

@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""The command line (contract section 7)."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from penstock.config.option_table import GROUPS, OPTIONS
+from penstock.config.options import Option, Status
+from penstock.config.settings import (
+    HelpRequested,
+    Profile,
+    Settings,
+    SettingsError,
+    default_settings,
+    parse_settings,
+)
+from penstock.config.usage import usage
+
+REPOSITORY = "--model-repository=/models"
+ALL = [option for group in GROUPS for option in group.options]
+
+
+def parse(*arguments: str, profile: Profile = Profile.TRITONSERVER) -> Settings:
+    return parse_settings([REPOSITORY, *arguments], profile)
+
+
+def error(*arguments: str) -> str:
+    with pytest.raises(SettingsError) as caught:
+        parse(*arguments)
+    return str(caught.value)
+
+
+def bad(option: str, message: str) -> str:
+    return f'Bad option: "--{option}".\n{message}'
+
+
+def ids(options: list[Option]) -> list[str]:
+    return [option.name for option in options]
+
+
+# ---------------------------------------------------------------- the table
+
+
+def test_every_number_of_the_contract_has_its_option() -> None:
+    sources = {option.source for option in ALL}
+    assert {f"O-{number}" for number in range(1, 72)} <= sources
+
+
+def test_names_are_unique() -> None:
+    names = [name for option in ALL for name in (option.name, *option.aliases)]
+    assert len(names) == len(set(names)) == len(OPTIONS)
+
+
+def test_every_field_has_an_option_and_every_option_a_field() -> None:
+    fields = {field.name for field in dataclasses.fields(Settings)} - {"warnings"}
+    assert {option.field for option in ALL if option.field} == fields
+    for option in ALL:
+        if option.name != "help":
+            assert bool(option.field) == (option.status is Status.HONOURED), option.name
+
+
+@pytest.mark.parametrize(
+    "option", [o for o in ALL if o.status is not Status.HONOURED], ids=lambda o: o.name
+)
+def test_what_is_not_honoured_says_why(option: Option) -> None:
+    assert option.reason
+
+
+def test_defaults_of_the_two_commands() -> None:
+    triton = parse()
+    assert (triton.id, triton.http_address, triton.grpc_address) == ("triton", "0.0.0.0", "0.0.0.0")
+    ours = parse(profile=Profile.PENSTOCK)
+    assert (ours.id, ours.http_address, ours.grpc_address) == ("penstock", "127.0.0.1", "127.0.0.1")
+    assert (triton.http_port, triton.grpc_port, triton.metrics_port) == (8000, 8001, 8002)
+    assert triton.model_control_mode == "none"
+    assert triton.exit_on_error and triton.strict_readiness and triton.auto_complete
+    assert (triton.http_max_input_size, triton.exit_timeout_secs) == (67108864, 30)
+    assert triton.warnings == ()
+
+
+def test_metrics_listen_where_http_does() -> None:
+    assert parse("--http-address=10.0.0.1").metrics_address == "10.0.0.1"
+    assert parse("--http-address=10.0.0.1", "--metrics-address=::1").metrics_address == "::1"
+
+
+# ---------------------------------------------------------------- values
+
+VALUES: list[tuple[list[str], str, Any]] = [
+    (["--id=x"], "id", "x"),
+    (["--id", "x"], "id", "x"),
+    (["--id", "--odd"], "id", "--odd"),
+    (["--id="], "id", ""),
+    (["--log-verbose=3"], "log_verbose", 3),
+    (["--log-verbose=TRUE"], "log_verbose", 1),
+    (["--log-verbose=off"], "log_verbose", 0),
+    (["--log-info=0"], "log_info", False),
+    (["--log-format=iso8601"], "log_format", "ISO8601"),
+    (["--model-store=/b"], "model_repositories", ("/models", "/b")),
+    (["--exit-on-error=oFF"], "exit_on_error", False),
+    (["--disable-auto-complete-config"], "auto_complete", False),
+    (["--strict-model-config=true"], "auto_complete", False),
+    (["--strict-model-config=false"], "auto_complete", True),
+    (["--model-control-mode=EXPLICIT"], "model_control_mode", "explicit"),
+    (
+        ["--model-control-mode=explicit", "--load-model=a", "--load-model=b"],
+        "load_models",
+        ("a", "b"),
+    ),
+    (["--model-control-mode=explicit", "--load-model=*"], "load_models", ("*",)),
+    (["--http-port=0"], "http_port", 0),
+    (["--grpc-keepalive-time=5"], "grpc_keepalive_time_ms", 5),
+    (["--grpc-infer-response-compression-level=High"], "grpc_compression_level", "high"),
+    (["--allow-metrics=false"], "allow_metrics", False),
+    (["--pinned-memory-pool-byte-size=0"], "pinned_memory_pool_byte_size", 0),
+    (["--queue-capacity=7"], "queue_capacity", 7),
+    (["--max-requests=9"], "max_requests", 9),
+    (["--model-load-thread=2"], "model_load_thread_count", 2),  # the beginning of one name only
+    (
+        ["--backend-config=onnxruntime,a=b=c", "--backend-config=d=e"],
+        "backend_config",
+        (("onnxruntime", "a", "b=c"), ("", "d", "e")),
+    ),
+]
+
+
+@pytest.mark.parametrize(("arguments", "field", "value"), VALUES, ids=lambda v: str(v))
+def test_values(arguments: list[str], field: str, value: Any) -> None:
+    assert getattr(parse(*arguments), field) == value
+
+
+def test_settings_of_a_back_end_hide_global_ones() -> None:
+    settings = parse(
+        "--backend-config=a=global", "--backend-config=x,a=own", "--backend-config=y,a=other"
+    )
+    assert settings.backend_settings("x") == {"a": "own"}
+    assert settings.backend_settings("z") == {"a": "global"}
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "--allow-sagemaker=false",
+        "--allow-vertex-ai=0",
+        "--grpc-use-ssl=false",
+        "--rate-limit=off",
+        "--model-namespacing=false",
+        "--allow-client-shm=false",
+        "--trace-level=OFF",
+        "--trace-config=level=OFF",
+        "--metrics-config=counter_latencies=true",
+        "--response-cache-byte-size=0",
+        "--http-header-forward-pattern=",
+    ],
+)
+def test_options_that_ask_for_nothing_are_accepted(argument: str) -> None:
+    parse(argument)
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "--http-thread-count=8",
+        "--grpc-infer-thread-count=128",
+        "--cuda-memory-pool-byte-size=0:1024",
+        "--min-supported-compute-capability=6.0",
+        "--host-policy=cpu,numa-node=0",
+        "--backend-directory=/opt/tritonserver/backends",
+        "--repository-poll-secs=5",
+        "--vertex-ai-port=8080",
+    ],
+)
+def test_options_without_effect_are_accepted_with_a_note(argument: str) -> None:
+    name = argument.partition("=")[0]
+    assert [warning for warning in parse(argument).warnings if warning.startswith(name)]
+
+
+def test_deprecated_options_name_their_successor() -> None:
+    assert "--disable-auto-complete-config" in parse("--strict-model-config=1").warnings[0]
+
+
+# ---------------------------------------------------------------- errors
+
+ERRORS: list[tuple[list[str], str]] = [
+    (["--log-info=yes"], bad("log-info", "invalid value for bool option: yes")),
+    (["--log-info="], bad("log-info", "invalid value for bool option: ")),
+    (["--http-port=x1"], bad("http-port", "Invalid option value. Got x1")),
+    (["--http-port=1x"], bad("http-port", "Invalid option value. Got 1x")),
+    (["--http-port=65536"], bad("http-port", "Provided option value is out of bound. Got 65536")),
+    (["--http-port=-1"], bad("http-port", "Provided option value is out of bound. Got -1")),
+    (
+        ["--exit-timeout-secs=" + "9" * 5000],
+        bad("exit-timeout-secs", "Provided option value is out of bound. Got " + "9" * 5000),
+    ),
+    (
+        ["--model-load-thread-count=0"],
+        bad("model-load-thread-count", "Provided option value is out of bound. Got 0"),
+    ),
+    (
+        ["--http-max-input-size=0"],
+        bad("http-max-input-size", "Error: --http-max-input-size must be greater than 0."),
+    ),
+    (
+        ["--http-max-input-size=-5"],
+        bad("http-max-input-size", "Error: --http-max-input-size must be greater than 0."),
+    ),
+    (
+        ["--grpc-infer-thread-count=1"],
+        bad(
+            "grpc-infer-thread-count",
+            "invalid argument for --grpc_infer_thread_count. Must be in the range 2 to 128.",
+        ),
+    ),
+    (["--log-format=x"], bad("log-format", "invalid argument for --log-format")),
+    (
+        ["--model-control-mode=x"],
+        bad("model-control-mode", "invalid argument for --model-control-mode"),
+    ),
+    (
+        ["--model-config-name="],
+        bad("model-config-name", "Error: empty argument for --model-config-name"),
+    ),
+    (["--model-config-name=../x"], bad("model-config-name", "Invalid option value. Got ../x")),
+    (
+        ["--backend-config=novalue"],
+        bad(
+            "backend-config",
+            "--backend-config option format is '<backend_name>,<setting>=<value>'. Got novalue",
+        ),
+    ),
+    (
+        ["--host-policy=cpu,other=1"],
+        bad(
+            "host-policy",
+            "Unsupported host policy setting 'other' is specified, supported settings are "
+            "'numa-node', 'cpu-cores'",
+        ),
+    ),
+    (["--nothing=1"], bad("nothing", "unrecognized option")),
+    (
+        ["--htp-port=1"],
+        bad(
+            "htp-port",
+            "unrecognized option; did you mean --grpc-port, --http-port, --reuse-http-port?",
+        ),
+    ),
+    (
+        ["--log"],
+        bad(
+            "log",
+            "the option is ambiguous; possibilities: --log-error, --log-file, "
+            "--log-format, --log-info, --log-verbose, --log-warning",
+        ),
+    ),
+    (["--id"], bad("id", "the option requires an argument")),
+    (
+        ["--disable-auto-complete-config=true"],
+        bad("disable-auto-complete-config", "the option takes no argument"),
+    ),
+    (["extra"], "Unexpected argument: extra"),
+    (["-x"], "Unexpected argument: -x"),
+    (["--"], "Unexpected argument: --"),
+    (
+        ["--load-model=a"],  # R-20
+        "Error: Use of '--load-model' requires setting '--model-control-mode=explicit' as well.",
+    ),
+    (
+        ["--model-control-mode=explicit", "--load-model=*", "--load-model=a"],
+        "Wildcard model name '*' must be the ONLY startup model if specified at all.",
+    ),
+    (
+        ["--grpc-port=8000"],
+        "The server cannot listen to HTTP requests and GRPC requests at the same address and port "
+        "0.0.0.0:8000",
+    ),
+    (
+        ["--metrics-port=8001"],
+        "The server cannot listen to GRPC requests and metrics requests at the same address and "
+        "port 0.0.0.0:8001",
+    ),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), ERRORS, ids=lambda v: str(v)[:40])
+def test_errors(arguments: list[str], message: str) -> None:
+    assert error(*arguments) == message
+
+
+def test_ports_may_be_equal_where_they_do_not_meet() -> None:
+    parse("--grpc-port=8000", "--grpc-address=127.0.0.1")
+    parse("--grpc-port=8000", "--allow-http=false", "--allow-metrics=false")
+    parse("--grpc-port=0", "--http-port=0", "--metrics-port=0")
+
+
+def test_a_repository_is_required() -> None:
+    with pytest.raises(SettingsError, match="^--model-repository must be specified$"):
+        parse_settings([], Profile.PENSTOCK)
+
+
+REFUSED = [
+    "--grpc-use-ssl=true",
+    "--grpc-use-ssl-mutual=on",
+    "--grpc-server-cert=a.pem",
+    "--trace-config=level=TIMESTAMPS",
+    "--trace-config=triton,file=/t",
+    "--trace-file=/t",
+    "--trace-level=TIMESTAMPS",
+    "--cache-config=local,size=1024",
+    "--response-cache-byte-size=1024",
+    "--rate-limit=execution_count",
+    "--rate-limit-resource=r:1",
+    "--allow-sagemaker=true",
+    "--allow-vertex-ai=true",
+    "--model-namespacing=true",
+    "--allow-client-shm=true",
+    "--http-restricted-api=health:k=v",
+    "--grpc-restricted-protocol=health:k=v",
+    "--http-header-forward-pattern=.*",
+    "--metrics-config=summary_latencies=true",
+]
+
+
+@pytest.mark.parametrize("argument", REFUSED)
+def test_refused_options_say_their_name_and_why(argument: str) -> None:
+    name = argument.partition("=")[0][2:]
+    assert error(argument) == bad(name, OPTIONS[name].reason)
+
+
+def test_poll_mode_is_refused_with_the_way_out() -> None:
+    assert "use 'explicit'" in error("--model-control-mode=poll")
+
+
+# ---------------------------------------------------------------- help
+
+
+@pytest.mark.parametrize("argument", ["--help", "-h", "--hel"])
+def test_help(argument: str) -> None:
+    with pytest.raises(HelpRequested):
+        parse(argument)
+
+
+@pytest.mark.parametrize("profile", list(Profile))
+def test_help_describes_every_option(profile: Profile) -> None:
+    lines = usage(profile).splitlines()
+    assert max(len(line) for line in lines) <= 100
+    described = {word for line in lines if line.startswith("  --") for word in line.split()}
+    for option in ALL:
+        assert {f"--{option.name}", f"--{option.name},"} & described, option.name
+    assert f"Default: {default_settings(profile).http_address}." in usage(profile)

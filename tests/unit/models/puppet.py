@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""A Loader that does what a test says, and remembers what it was asked to do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from penstock._proto.model_config_pb2 import ModelConfig
+from penstock.models.lifecycle import Lifecycle, LifecycleOptions
+from penstock.models.loader import VersionHandle
+from penstock.models.repository import Repository
+
+#: Nothing in these tests takes long: what waits longer than this hangs.
+TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True, eq=False)
+class Handle:
+    """A loaded version; `serial` tells one load from the next."""
+
+    name: str
+    version: int
+    serial: int
+    config: ModelConfig
+    model_dir: Path
+
+
+@dataclass
+class Gate:
+    """Holds a thread of the life cycle at one place until the test lets it go on."""
+
+    reached: threading.Event = field(default_factory=threading.Event)
+    opened: threading.Event = field(default_factory=threading.Event)
+
+    def hold(self) -> None:
+        self.reached.set()
+        assert self.opened.wait(TIMEOUT_S)
+
+    def wait_reached(self) -> None:
+        assert self.reached.wait(TIMEOUT_S)
+
+
+class PuppetLoader:
+    """Failures and gates are keyed by (model, version)."""
+
+    def __init__(self) -> None:
+        self.failures: dict[tuple[str, int], list[Exception]] = {}
+        self.load_gates: dict[tuple[str, int], Gate] = {}
+        self.unload_gates: dict[tuple[str, int], Gate] = {}
+        self.completion: dict[str, int] = {}  # model -> max_batch_size
+        self.completed: list[tuple[str, int, bool]] = []
+        self.attempts: list[tuple[str, int]] = []
+        self.loaded: list[Handle] = []
+        self.unloaded: list[Handle] = []
+        self.published: dict[str, tuple[list[Handle], list[int]]] = {}
+        self.forgotten: list[str] = []
+        self.active = 0
+        self.most_active = 0
+        self._lock = threading.Lock()
+
+    def complete(
+        self,
+        name: str,
+        model_dir: Path,
+        version: int,
+        config: ModelConfig,
+        *,
+        max_batch_size_set: bool,
+    ) -> ModelConfig:
+        with self._lock:
+            self.completed.append((name, version, max_batch_size_set))
+        if name in self.completion:
+            config.max_batch_size = self.completion[name]
+        return config
+
+    def load_version(
+        self, name: str, model_dir: Path, version: int, config: ModelConfig
+    ) -> VersionHandle:
+        with self._lock:
+            self.attempts.append((name, version))
+            failures = self.failures.get((name, version), [])
+            failure = failures.pop(0) if failures else None
+            gate = self.load_gates.get((name, version))
+            self.active += 1
+            self.most_active = max(self.most_active, self.active)
+        if gate is not None:
+            gate.hold()
+        with self._lock:
+            self.active -= 1
+            if failure is not None:
+                raise failure
+            handle = Handle(name, version, len(self.loaded), config, model_dir)
+            self.loaded.append(handle)
+        return handle
+
+    def publish(self, name: str, ready: Sequence[VersionHandle], not_ready: Sequence[int]) -> None:
+        handles = [handle for handle in ready if isinstance(handle, Handle)]
+        assert len(handles) == len(ready)
+        with self._lock:
+            assert not set(handles) & set(self.unloaded)
+            self.published[name] = (handles, list(not_ready))
+
+    def unload_version(self, handle: VersionHandle) -> None:
+        assert isinstance(handle, Handle)
+        gate = self.unload_gates.get((handle.name, handle.version))
+        with self._lock:
+            assert handle not in self.published.get(handle.name, ([], []))[0]
+            assert handle not in self.unloaded
+        if gate is not None:
+            gate.hold()
+        with self._lock:
+            self.unloaded.append(handle)
+
+    def forget(self, name: str) -> None:
+        with self._lock:
+            self.forgotten.append(name)
+            self.published.pop(name, None)
+
+    def ready(self, name: str) -> list[int]:
+        """The versions that requests find."""
+        return [handle.version for handle in self.published.get(name, ([], []))[0]]
+
+
+def write_model(root: Path, name: str, config: str = "", versions: Sequence[int] = (1,)) -> Path:
+    """A model of the back end `puppet`."""
+    model_dir = root / name
+    model_dir.mkdir(parents=True, exist_ok=True)
+    (model_dir / "config.pbtxt").write_text(f'backend: "puppet" {config}')
+    for version in versions:
+        (model_dir / str(version)).mkdir(exist_ok=True)
+    return model_dir
+
+
+def start(
+    roots: Path | Sequence[Path], loader: PuppetLoader, mode: str = "explicit", **options: object
+) -> Lifecycle:
+    """A life cycle over these repositories, nothing loaded yet."""
+    paths = [roots] if isinstance(roots, Path) else roots
+    settings = LifecycleOptions(control_mode=mode, **options)  # type: ignore[arg-type]
+    return Lifecycle(Repository([str(path) for path in paths]), loader, settings)
