@@ -137,7 +137,7 @@ dist/.wheel: $(VENV)/.installed $(PACKAGE_SOURCES) README.md LICENSE
 
 wheel: dist/.wheel ## build the wheel and serve a request from it in an empty venv
 	rm -rf build/wheel-venv
-	$(PYTHON) -m venv build/wheel-venv
+	$(BIN)/python -m venv build/wheel-venv
 	build/wheel-venv/bin/python -m pip install -q dist/*.whl
 	build/wheel-venv/bin/python tests/packaging/check_wheel.py dist/*.whl
 

@@ -14,6 +14,7 @@ where -1 stands for a body without Inference-Header-Content-Length (HTTP) or a g
 import json
 import struct
 from pathlib import Path
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -68,7 +69,7 @@ def values(datatype: str) -> Array:
         return np.array([[True, False, True], [False, False, True]])
     if datatype == "BF16":
         return np.array([[0.0, 1.0, -2.5], [3.0e38, -1.0e-38, 0.15625]], dtype=ml_dtypes.bfloat16)
-    dtype = np.dtype(NUMPY_TYPES[datatype])
+    dtype: np.dtype[Any] = np.dtype(NUMPY_TYPES[datatype])
     if dtype.kind in "iu":
         info = np.iinfo(dtype)
         return np.array([[0, 1, info.max], [info.min, 7, info.max - 1]], dtype=dtype)
@@ -144,7 +145,7 @@ def grpc_request(inputs: Case, typed: bool) -> bytes:
             field = getattr(tensor_message.contents, CONTENTS[datatype])
             tensor_message.contents.SetInParent()
             field.extend(array.flatten().tolist())
-    return bytes(request.SerializeToString())
+    return bytes(request.SerializeToString(deterministic=True))
 
 
 def write_requests() -> None:

@@ -88,7 +88,8 @@ TEST_F(HttpDecodeTest, NonfiniteLiteralsNowhereElse) {
 TEST_F(HttpDecodeTest, BinaryInputsInOrder) {  // B-1
   plan_.inputs.push_back(tensor_spec("B", DataType::kUint8, Shape{-1}));
   const std::string json =
-      R"({"inputs":[{"name":"IN","datatype":"UINT8","shape":[3],"parameters":{"binary_data_size":3}},)"
+      R"({"inputs":[{"name":"IN","datatype":"UINT8","shape":[3],)"
+      R"("parameters":{"binary_data_size":3}},)"
       R"({"name":"E","datatype":"UINT8","shape":[0],"parameters":{"binary_data_size":0}},)"
       R"({"name":"B","datatype":"UINT8","shape":[2],"parameters":{"binary_data_size":2}}]})";
   EXPECT_OK(http_binary(json, "abcde"));
@@ -152,8 +153,8 @@ TEST_F(HttpDecodeTest, Outputs) {  // H-44, H-45
 }
 
 TEST_F(HttpDecodeTest, ParsesInPlaceOrInACopy) {
-  const std::string json =
-      R"({"inputs":[{"name":"IN","datatype":"UINT8","shape":[80],"parameters":{"binary_data_size":80}}]})";
+  const std::string json = R"({"inputs":[{"name":"IN","datatype":"UINT8","shape":[80],)"
+                           R"("parameters":{"binary_data_size":80}}]})";
   EXPECT_OK(http_binary(json, std::string(80, 'x')));  // in place: the tensor is the padding
   EXPECT_EQ(string_of(input().view), std::string(80, 'x'));
   BufferLease lease = pool_.acquire(5000);  // in place: the buffer's own end is
@@ -387,8 +388,8 @@ TEST_F(HttpDecodeTest, ImpossibleShapes) {
 // ---- B-1
 
 TEST_F(HttpDecodeTest, BinarySizes) {
-  const std::string json =
-      R"({"inputs":[{"name":"IN","datatype":"FP32","shape":[1],"parameters":{"binary_data_size":4}}]})";
+  const std::string json = R"({"inputs":[{"name":"IN","datatype":"FP32","shape":[1],)"
+                           R"("parameters":{"binary_data_size":4}}]})";
   EXPECT_STATUS(http_binary(json, "a"), kInvalidArg,
                 "unexpected size for input 'IN', expecting 3 additional bytes for model 'm'");
   EXPECT_STATUS(http_binary(json, "abcde"), kInvalidArg,

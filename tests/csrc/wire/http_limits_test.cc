@@ -94,8 +94,8 @@ TEST_F(HttpLimitsTest, JsonTensorSize) {  // H-25
 
 TEST_F(HttpLimitsTest, BinaryTensorsAreNotLimited) {  // X-12
   limit({.max_input_bytes = 120});
-  const std::string json =
-      R"({"inputs":[{"name":"IN","datatype":"UINT8","shape":[500],"parameters":{"binary_data_size":500}}]})";
+  const std::string json = R"({"inputs":[{"name":"IN","datatype":"UINT8","shape":[500],)"
+                           R"("parameters":{"binary_data_size":500}}]})";
   EXPECT_OK(http_binary(json, std::string(500, 'x')));
 }
 
