@@ -12,9 +12,10 @@ EXTRAS := onnx,examples,test,dev
 STAMPS := build/stamps
 SERVE_ARGS ?=
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 SYSTEM_PACKAGES := gcc g++ cmake ninja-build libsimdjson-dev libprotozero-dev libgtest-dev \
-  libgmock-dev libbenchmark-dev zlib1g-dev
+  libgmock-dev libbenchmark-dev libnghttp2-dev zlib1g-dev
 
 ENGINE_SOURCES := $(shell find csrc engine -type f 2>/dev/null) CMakeLists.txt pyproject.toml
 PACKAGE_SOURCES := $(ENGINE_SOURCES) $(shell find python -type f -not -path '*/__pycache__/*')
@@ -124,7 +125,7 @@ format: install ## rewrite the sources as lint wants them
 bench: install models ## micro benchmarks and the others of benchmarks/
 	cmake --preset release
 	cmake --build --preset release
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 # ---------------------------------------------------------------- ship
 

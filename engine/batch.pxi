@@ -7,6 +7,7 @@ from libcpp.memory cimport unique_ptr
 from backend cimport CBatch
 from request cimport InputTensor, Parameter, Request
 from shim cimport (
+    add_parameter,
     bool_of,
     double_of,
     int_of,
@@ -41,7 +42,7 @@ cdef int set_value(Parameter& parameter, object value) except -1:
     elif isinstance(value, float):
         set_double(parameter, value)
     elif isinstance(value, str):
-        set_string(parameter, (<str>value).encode())
+        set_string(parameter, utf8(<str>value))
     else:
         raise InvalidArgError(
             f"a parameter must be bool, int, float or str, got {type(value).__name__}"
@@ -49,18 +50,21 @@ cdef int set_value(Parameter& parameter, object value) except -1:
     return 0
 
 
-cdef Batch new_batch(ModelVersion model):
+cdef Batch new_batch(ModelVersion model, uint32_t index):
     cdef Batch batch = Batch.__new__(Batch)
     batch.owned.reset(new CBatch())
     batch.batch = batch.owned.get()
     batch.model = model
+    batch.index = index
     return batch
 
 
+@cython.no_gc_clear  # see InferCall
 cdef class Batch:
     cdef unique_ptr[CBatch] owned
     cdef CBatch* batch
     cdef ModelVersion model
+    cdef uint32_t index  # of the instance that executes it
     cdef bint active
 
     def __init__(self):
@@ -68,9 +72,9 @@ cdef class Batch:
 
     def __dealloc__(self):
         # A batch dropped while executing: its requests must still be answered.
-        if self.active and self.model is not None:
+        if self.active:
             self.batch.fail_all(status_of(1, b"the instance dropped the batch without answering"))
-            self.model.model.get().complete(0, deref(self.batch))
+            self.model.model.get().complete(self.index, deref(self.batch))
 
     cdef int check_active(self) except -1:
         if not self.active:
@@ -84,7 +88,7 @@ cdef class Batch:
         return <size_t>index
 
     cdef uint32_t output_index(self, str name) except? 0xFFFFFFFF:
-        cdef int spec = self.batch.plan().find_output(name.encode())
+        cdef int spec = self.batch.plan().find_output(utf8(name))
         if spec < 0:
             raise InternalError(
                 f"unexpected output '{name}', model '{self.model.name}' has no such output"
@@ -103,11 +107,11 @@ cdef class Batch:
 
     @property
     def total_batch_size(self):
-        return self.batch.total_batch_size()
+        return self.batch.total_batch_size() if self.active else 0
 
     def gather(self, str name not None):
         self.check_active()
-        cdef int spec = self.batch.plan().find_input(name.encode())
+        cdef int spec = self.batch.plan().find_input(utf8(name))
         if spec < 0:
             raise InternalError(f"model '{self.model.name}' has no input '{name}'")
         cdef Tensor tensor = Tensor()
@@ -130,9 +134,8 @@ cdef class Batch:
     def set_parameter(self, Py_ssize_t index, str name not None, value):
         cdef Parameter parameter
         set_value(parameter, value)
-        parameter.name = name.encode()
-        cdef Parameter* slot = &self.batch.request(self.check_index(index)).response.parameters.append()
-        slot[0] = parameter
+        parameter.name = utf8(name)
+        add_parameter(self.batch.request(self.check_index(index)), parameter)
 
     def answer(self, Py_ssize_t index):
         self.batch.answer(self.check_index(index))
@@ -140,13 +143,13 @@ cdef class Batch:
     def fail(self, Py_ssize_t index, int code, str message not None):
         if not 0 <= code < 8:
             raise InvalidArgError(f"{code} is no error code")
-        self.batch.fail(self.check_index(index), status_of(code, message.encode("utf-8", "replace")))
+        self.batch.fail(self.check_index(index), status_of(code, utf8(message)))
 
     def fail_all(self, int code, str message not None):
         self.check_active()
         if not 0 <= code < 8:
             raise InvalidArgError(f"{code} is no error code")
-        self.batch.fail_all(status_of(code, message.encode("utf-8", "replace")))
+        self.batch.fail_all(status_of(code, utf8(message)))
 
     def mark_exec_start(self):
         self.check_active()
@@ -239,7 +242,7 @@ cdef class BatchRequest:
 
     def input(self, str name not None):
         cdef Request* request = self.live()
-        cdef int spec = request.plan().find_input(name.encode())
+        cdef int spec = request.plan().find_input(utf8(name))
         cdef size_t i
         for i in range(request.inputs.size()):
             if <int>request.inputs[i].spec == spec:

@@ -9,7 +9,7 @@ from libcpp.memory cimport unique_ptr
 from buffer cimport BufferLease
 from codec cimport CGrpcCodec, CHttpCodec, Reply, c_encode_http_error
 from engine cimport CEngine
-from request cimport Request
+from request cimport Request, Response
 from shim cimport (
     after_us,
     append_string,
@@ -31,6 +31,9 @@ cdef enum:
     NOGIL_BYTES = 262144
 
 
+# Without tp_clear, here and in Batch and Codec: a collector that breaks a cycle around one must not
+# take away the engine that its end still needs.
+@cython.no_gc_clear
 cdef class InferCall:
     cdef Request* request
     cdef Engine engine
@@ -51,6 +54,16 @@ cdef class InferCall:
             self.request = NULL
             sweep()
 
+    # The count that send() takes is given back with the answer.
+    cdef int finish(self) except -1:
+        self.in_flight = False
+        future = self.future
+        self.future = None
+        Py_DECREF(self)
+        if not future.done():
+            future.set_result(None)
+        return 0
+
     def cancel(self):
         if self.request != NULL:
             self.engine.engine.get().cancel(self.request.handle())
@@ -60,11 +73,12 @@ cdef class InferCall:
             raise InvalidArgError("the call is not finished, or was encoded already")
         try:
             check(self.request.response.status)
-            return self.codec.encode(self.request)
+            return self.codec.encode(self.request.response)
         finally:
             self.release()
 
 
+@cython.no_gc_clear
 cdef class Codec:
     """What both protocols share. One event loop's."""
 
@@ -90,35 +104,49 @@ cdef class Codec:
         if timeout_us > 0:
             request.deadline_ns = after_us(now, timeout_us)
         for name, value in headers:
-            append_string(request.parameters, (<str?>name).encode(), (<str?>value).encode())
+            append_string(request.parameters, utf8(<str?>name), utf8(<str?>value))
         return call
 
     cdef int send(self, InferCall call) except -1:
         cdef CEngine* engine = self.engine.engine.get()
         call.request.times.decoded = engine.clock().now_ns()
-        # Taken back in CompletionPort.drain(), or here when the core refuses.
+        # Taken back by finish(), or here when the core refuses.
         call.in_flight = True
         Py_INCREF(call)
-        cdef Status status = engine.submit(deref(call.request))
-        if not status.ok():
+        try:
+            check(engine.submit(deref(call.request)))
+        except BaseException:
             call.in_flight = False
             Py_DECREF(call)
-            raise error_of(status)
+            raise
         return 0
 
-    cdef object encode(self, Request* request):
-        raise NotImplementedError
+    # Each protocol's own: the message of a successful response, in self.reply.
+    cdef int write(self, const Response& response) except -1:
+        raise InternalError("a codec of no protocol")
 
-    cdef bytes joined(self):
-        cdef bytes message = PyBytes_FromStringAndSize(NULL, self.reply.total_bytes)
-        join(self.reply, PyBytes_AS_STRING(message))
-        return message
+    cdef tuple encode(self, const Response& response):
+        cdef bytes message
+        try:
+            self.write(response)
+            message = PyBytes_FromStringAndSize(NULL, self.reply.total_bytes)
+            join(self.reply, PyBytes_AS_STRING(message))
+            return message, (<int64_t>self.reply.json_bytes if self.reply.has_binary else -1)
+        finally:
+            self.reply.clear()  # what it has converted goes back to the pool
 
 
+@cython.no_gc_clear
 cdef class HttpCodec(Codec):
     cdef unique_ptr[CHttpCodec] codec
 
-    def __init__(self, Engine engine not None, CompletionPort port not None, *, uint64_t max_input_bytes=67108864):
+    def __cinit__(
+        self,
+        Engine engine not None,
+        CompletionPort port not None,
+        *,
+        uint64_t max_input_bytes=67108864,
+    ):
         self.engine = engine
         self.port = port
         self.codec = make_http_codec(deref(engine.engine), max_input_bytes)
@@ -142,7 +170,7 @@ cdef class HttpCodec(Codec):
         cdef uint64_t json_size = json_bytes if has_json_bytes else 0
         cdef Request* request = call.request
         cdef CHttpCodec* codec = self.codec.get()
-        check(self.engine.engine.get().bind(deref(request), model.encode(), version))
+        check(self.engine.engine.get().bind(deref(request), utf8(model), version))
         if owner.get().size_bytes < NOGIL_BYTES:
             check(decode_http(deref(codec), has_json_bytes, json_size, owner, deref(request)))
         else:
@@ -152,15 +180,15 @@ cdef class HttpCodec(Codec):
         self.send(call)
         return call
 
-    cdef object encode(self, Request* request):
-        check(self.codec.get().encode(request.response, self.reply))
-        return self.joined(), (<int64_t>self.reply.json_bytes if self.reply.has_binary else -1)
+    cdef int write(self, const Response& response) except -1:
+        return check(self.codec.get().encode(response, self.reply))
 
 
+@cython.no_gc_clear
 cdef class GrpcCodec(Codec):
     cdef unique_ptr[CGrpcCodec] codec
 
-    def __init__(self, Engine engine not None, CompletionPort port not None):
+    def __cinit__(self, Engine engine not None, CompletionPort port not None):
         self.engine = engine
         self.port = port
         self.codec = make_grpc_codec(deref(engine.engine))
@@ -182,22 +210,21 @@ cdef class GrpcCodec(Codec):
         self.send(call)
         return call
 
-    cdef object encode(self, Request* request):
-        check(self.codec.get().encode(request.response, self.reply))
-        return self.joined(), -1
+    cdef int write(self, const Response& response) except -1:
+        return check(self.codec.get().encode(response, self.reply))
 
 
 def encode_http_error(str message not None):
-    return <bytes>c_encode_http_error(message.encode("utf-8", "replace"))
+    return <bytes>c_encode_http_error(utf8(message))
 
 
 def parse_header_length(str value not None, uint64_t content_length):
     cdef uint64_t length = 0
-    check(header_length(value.encode("utf-8", "replace"), content_length, length))
+    check(header_length(utf8(value), content_length, length))
     return length
 
 
 def parse_version(str text not None):
     cdef int64_t version = -1
-    check(version_of(text.encode("utf-8", "replace"), version))
+    check(version_of(utf8(text), version))
     return version

@@ -62,8 +62,8 @@ inline DataType from_dlpack_type(DLDataType type) {
 struct ManagedTensor {
   DLManagedTensor managed{};
   Shape shape;
+  std::shared_ptr<Engine> engine;  // before the lease, and so gone after it: it owns the pool
   BufferLease lease;
-  std::shared_ptr<Engine> engine;  // the lease's pool
 };
 
 inline DLManagedTensor* make_managed(const TensorView& view, const BufferLease& lease,
@@ -75,7 +75,7 @@ inline DLManagedTensor* make_managed(const TensorView& view, const BufferLease& 
   owner->lease = lease;
   owner->engine = engine;
   t.data = const_cast<std::byte*>(view.data);
-  t.device = {view.memory == MemoryKind::kPinned ? kDLCUDAHost : kDLCPU, 0};
+  t.device = {kDLCPU, 0};  // as __dlpack_device__ says; pinned memory is CPU memory to readers
   t.ndim = static_cast<std::int32_t>(owner->shape.rank());
   t.shape = const_cast<std::int64_t*>(owner->shape.begin());
   t.strides = nullptr;

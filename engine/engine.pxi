@@ -10,7 +10,14 @@ from libcpp.vector cimport vector
 
 from backend cimport CBatch, CNativeInstance
 from buffer cimport BufferPoolStats
-from engine cimport BatchStat, CEngine, CModelVersion, DurationStat, ModelStatistics, ModelVersionRef
+from engine cimport (
+    BatchStat,
+    CEngine,
+    CModelVersion,
+    DurationStat,
+    ModelStatistics,
+    ModelVersionRef,
+)
 from shim cimport create_model, failures_of, find_model, make_engine, sweep
 
 FAILURE_REASONS = ("REJECTED", "CANCELED", "BACKEND", "OTHER")
@@ -59,6 +66,14 @@ cdef class ModelVersion:
     cdef shared_ptr[CEngine] engine
     cdef readonly ModelPlan plan
 
+    def __init__(self):
+        raise TypeError("model versions come from Engine.create()")
+
+    def __dealloc__(self):
+        with nogil:  # the last owner waits for the instances' threads
+            self.model.reset()
+            self.engine.reset()
+
     @property
     def name(self):
         return self.plan.name
@@ -84,7 +99,7 @@ cdef class ModelVersion:
     def next(self, uint32_t index):
         self.check_index(index)
         sweep()
-        cdef Batch batch = new_batch(self)
+        cdef Batch batch = new_batch(self, index)
         cdef bint found
         cdef CModelVersion* model = self.model.get()
         with nogil:
@@ -98,6 +113,8 @@ cdef class ModelVersion:
         self.check_index(index)
         if not batch.active or batch.model is not self:
             raise InvalidArgError("the batch is not one that this model is executing")
+        if batch.index != index:
+            raise InvalidArgError(f"the batch is executed by instance {batch.index}, not {index}")
         batch.active = False
         self.model.get().complete(index, deref(batch.batch))
 
@@ -107,7 +124,7 @@ cdef class Engine:
     # name -> {version: ModelVersion}: the plans' Python side of what is published
     cdef dict published
 
-    def __init__(
+    def __cinit__(
         self,
         *,
         unsigned int max_requests=65536,
@@ -117,8 +134,12 @@ cdef class Engine:
         self.engine = make_engine(max_requests, pool_cached_bytes, pinned)
         self.published = {}
 
+    def __dealloc__(self):
+        with nogil:  # the last owner waits for the instances' threads
+            self.engine.reset()
+
     def create(self, ModelPlan plan not None):
-        cdef ModelVersion model = ModelVersion()
+        cdef ModelVersion model = ModelVersion.__new__(ModelVersion)
         check(create_model(deref(self.engine), plan.plan, model.model))
         model.engine = self.engine
         model.plan = plan
@@ -128,15 +149,17 @@ cdef class Engine:
         cdef vector[ModelVersionRef] models
         cdef vector[int64_t] unready
         cdef ModelVersion model
+        cdef dict versions = {}
         for model in ready:
             models.push_back(model.model)
+            versions[model.version] = model
         for version in not_ready:
             unready.push_back(<int64_t>version)
-        self.engine.get().publish(name.encode(), models, unready)
-        self.published[name] = {model.version: model for model in ready}
+        self.engine.get().publish(utf8(name), models, unready)
+        self.published[name] = versions
 
     def forget(self, str name not None):
-        self.engine.get().forget(name.encode())
+        self.engine.get().forget(utf8(name))
         self.published.pop(name, None)
 
     def retire(self, ModelVersion model not None, double timeout_s=30.0):
@@ -150,7 +173,7 @@ cdef class Engine:
 
     def find(self, str name not None, int64_t version=-1):
         cdef ModelVersionRef found
-        check(find_model(deref(self.engine), name.encode(), version, found))
+        check(find_model(deref(self.engine), utf8(name), version, found))
         cdef int64_t found_version = found.get().plan().version
         return self.published[name][found_version]
 

@@ -91,5 +91,8 @@ cdef class OnnxModel:
 
     def create_instance(self, ModelPlan plan not None):
         cdef NativeInstance instance = NativeInstance()
-        check(create_onnx_instance(deref(self.model), deref(plan.plan), instance.instance))
+        cdef Status status
+        with nogil:
+            status = create_onnx_instance(deref(self.model), deref(plan.plan), instance.instance)
+        check(status)
         return instance

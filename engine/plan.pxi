@@ -49,7 +49,7 @@ cdef class TensorSpec:
         self.dims = tuple(dims)
         self.spec.name = name.encode()
         set_type(self.spec, data_type)
-        fill_shape(self.spec.dims, dims, f"'{name}'")
+        fill_shape(self.spec.dims, self.dims, f"'{name}'")
         if reshape is not None:
             fill_shape(reshaped, reshape, f"reshape of '{name}'")
             set_reshape(self.spec, reshaped)

@@ -30,7 +30,10 @@ class Graveyard {
     return graveyard;
   }
 
+  // Lets go of what was buried before: however tensors come and go, a bounded number of objects
+  // waits for that.
   PyOwned* make() {
+    sweep();
     PyOwned* owned = free_;
     if (owned != nullptr) {
       free_ = owned->next;

@@ -2,7 +2,12 @@
 # Copyright (c) 2026 The Penstock Authors
 # Tensor: a TensorView with the lease that keeps its bytes alive.
 from cpython.buffer cimport PyBuffer_FillInfo
-from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid, PyCapsule_New, PyCapsule_SetName
+from cpython.pycapsule cimport (
+    PyCapsule_GetPointer,
+    PyCapsule_IsValid,
+    PyCapsule_New,
+    PyCapsule_SetName,
+)
 from cpython.ref cimport Py_INCREF, PyObject
 from libcpp.memory cimport shared_ptr
 
@@ -148,7 +153,7 @@ def tensor_from_numpy(array, int data_type=0):
         raise InvalidArgError(f"no data type has the number {data_type}")
     if data_type not in (0, own):
         if data_type == BYTES_TYPE or size_of_type(data_type) != array.dtype.itemsize:
-            raise InvalidArgError(f"a numpy array of dtype '{array.dtype}' is not of that data type")
+            raise InvalidArgError(f"a numpy array of '{array.dtype}' is not of that data type")
         own = data_type
     if not array.flags.c_contiguous:
         array = np.ascontiguousarray(array)

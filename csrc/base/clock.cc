@@ -19,6 +19,7 @@ std::int64_t read_clock_ns(clockid_t id) {
 
 std::int64_t RealClock::now_ns() const { return read_clock_ns(CLOCK_MONOTONIC); }
 
-std::int64_t wall_time_ms() { return read_clock_ns(CLOCK_REALTIME) / 1'000'000; }
+// The coarse clock: a few ms behind at most, and read in a fifth of the time.
+std::int64_t wall_time_ms() { return read_clock_ns(CLOCK_REALTIME_COARSE) / 1'000'000; }
 
 }  // namespace penstock

@@ -3,7 +3,6 @@
 #include "batch/shapes.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace penstock {
 namespace {
@@ -39,6 +38,10 @@ bool same_behind_batch(const Shape& a, const Shape& b) {
                                             b.begin() + std::min<std::size_t>(1, b.rank()));
 }
 
+bool same_bytes(const TensorView& a, const TensorView& b) {
+  return std::equal(a.data, a.data + a.size_bytes, b.data, b.data + b.size_bytes);
+}
+
 }  // namespace
 
 Shape backend_shape(const TensorSpec& spec, const Shape& client, bool batching) {
@@ -68,11 +71,7 @@ bool can_share_batch(const Request& a, const Request& b) {
     const TensorSpec& spec = a.plan().inputs[input.spec];
     if (spec.allow_ragged_batch) continue;
     if (!same_behind_batch(input.view.shape, other->view.shape)) return false;
-    if (spec.is_shape_tensor &&
-        (input.view.size_bytes != other->view.size_bytes ||
-         std::memcmp(input.view.data, other->view.data, input.view.size_bytes) != 0)) {
-      return false;
-    }
+    if (spec.is_shape_tensor && !same_bytes(input.view, other->view)) return false;
   }
   return true;
 }

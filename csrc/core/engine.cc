@@ -86,6 +86,7 @@ std::uint64_t Engine::in_flight() const {
 Request* Engine::acquire() { return impl_->requests.acquire(); }
 
 Status Engine::bind(Request& request, std::string_view name, std::int64_t version) {
+  if (request.model() != nullptr) return internal_error("a request is bound once");
   for (;;) {
     auto model = impl_->table.find(name, version);
     if (!model.ok()) return model.take_status();
@@ -100,6 +101,14 @@ Status Engine::bind(Request& request, std::string_view name, std::int64_t versio
 }
 
 Status Engine::submit(Request& request) {
+  ServedModel* model = static_cast<ServedModel*>(request.model());
+  PENSTOCK_RETURN_IF_ERROR(queue(request));
+  // The request may be answered and released by now, but its caller has not yet been told so.
+  model->wake_instance();
+  return {};
+}
+
+Status Engine::queue(Request& request) {
   if (!impl_->accepting.load(std::memory_order_relaxed)) {  // relaxed: a flag, no data with it
     return unavailable(
         request.tag_text() +

@@ -2,6 +2,8 @@
 // Copyright (c) 2026 The Penstock Authors
 #include "core/model_table.h"
 
+#include <utility>
+
 namespace penstock {
 namespace {
 
@@ -31,6 +33,8 @@ const ModelSnapshot& ModelTable::current() const {
   // returned) sees it
   const std::uint64_t epoch = epoch_.load(std::memory_order_acquire);
   if (cache.table_id != id_ || cache.epoch != epoch) {
+    // Let go of behind the lock: the last one to know a version ends its threads.
+    const auto old = std::exchange(cache.snapshot, nullptr);
     std::lock_guard lock(mutex_);
     cache.snapshot = snapshot_;
     cache.epoch = epoch_.load(std::memory_order_relaxed);  // relaxed: changes only under mutex_
@@ -40,10 +44,11 @@ const ModelSnapshot& ModelTable::current() const {
 }
 
 void ModelTable::change(const std::function<void(ModelSnapshot&)>& edit) {
+  std::shared_ptr<const ModelSnapshot> old;  // let go of behind the lock, as in current()
   std::lock_guard lock(mutex_);
   auto next = std::make_shared<ModelSnapshot>(*snapshot_);
   edit(*next);
-  snapshot_ = std::move(next);
+  old = std::exchange(snapshot_, std::move(next));
   epoch_.fetch_add(1, std::memory_order_release);  // pairs with the acquire in current()
 }
 

@@ -148,6 +148,8 @@ void ServedModel::run(std::uint32_t index, NativeInstance& instance) {
       instance.execute(batch);
     } catch (const std::exception& e) {  // nothing may cross a thread's entry
       batch.fail_all(internal_error("model '" + plan_->name + "' failed: " + e.what()));
+    } catch (...) {
+      batch.fail_all(internal_error("model '" + plan_->name + "' failed"));
     }
     complete(index, batch);
   }
@@ -155,7 +157,8 @@ void ServedModel::run(std::uint32_t index, NativeInstance& instance) {
 
 void ServedModel::shut_down(std::int64_t timeout_ns) {
   retiring_.store(true);  // seq_cst: see enter()
-  const std::int64_t deadline = RealClock().now_ns() + timeout_ns;
+  const std::int64_t now = RealClock().now_ns();
+  const std::int64_t deadline = timeout_ns < kNoDeadline - now ? now + timeout_ns : kNoDeadline;
   while (in_flight_.load() > 0) {
     const auto key = drained_.prepare_wait();
     if (in_flight_.load() == 0) {

@@ -38,7 +38,9 @@ class ServedModel final : public ModelVersion,
   [[nodiscard]] bool enter(Request& request);
   // The request was answered, or given back without having been submitted.
   void leave(Request& request);
+  // Queues without waking an instance: a wake_instance() is owed.
   [[nodiscard]] Status submit(Request& request) { return scheduler_->submit(request); }
+  void wake_instance() { scheduler_->wake_one(); }
   // No enter() from now on; waits until every request is answered, or `timeout_ns` has passed and
   // what is queued is refused; then ends the instances.
   void shut_down(std::int64_t timeout_ns);

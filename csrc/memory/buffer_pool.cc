@@ -66,6 +66,7 @@ struct BufferPool::Impl {
     Impl* pool = nullptr;
 
     [[nodiscard]] std::size_t idle_bytes() const {
+      // relaxed: pairs with nothing; what moves in between is caught below
       const std::uint64_t out = popped.load(std::memory_order_relaxed);
       const std::uint64_t in = pushed.load(std::memory_order_relaxed);
       return in > out ? (in - out) * bytes : 0;  // less: counted while others were between the two
@@ -142,7 +143,7 @@ BufferLease BufferPool::Impl::acquire(std::size_t size_bytes) {
 void BufferPool::Impl::give_back(Block& block, SizeClass& size_class) noexcept {
   if (&size_class == &classes_[class_count_]) return destroy(block);
   forbid_access(block);
-  size_class.pushed.fetch_add(1, std::memory_order_relaxed);
+  size_class.pushed.fetch_add(1, std::memory_order_relaxed);  // relaxed: a lone counter
   size_class.idle.push(block.number, links());
   // While all there is fits in the cache, nothing needs to be added up.
   if (total_bytes_.load(std::memory_order_relaxed) > max_cached_bytes_) trim(size_class);
@@ -160,7 +161,7 @@ void BufferPool::Impl::trim(SizeClass& size_class) noexcept {
 Block* BufferPool::Impl::pop_idle(SizeClass& size_class) noexcept {
   const std::uint32_t number = size_class.idle.pop(links());
   if (number == TaggedStack<>::kNone) return nullptr;
-  size_class.popped.fetch_add(1, std::memory_order_relaxed);
+  size_class.popped.fetch_add(1, std::memory_order_relaxed);  // relaxed: a lone counter
   Block& block = table_[number];
   allow_access(block);
   block.refs.store(1, std::memory_order_relaxed);  // ours alone since the pop
@@ -188,7 +189,7 @@ void BufferPool::Impl::destroy(Block& block) noexcept {
   const std::size_t size_bytes = block.size_bytes;
   allocator->deallocate(block.data, size_bytes + kPadding);
   put_header(block);
-  total_bytes_.fetch_sub(size_bytes, std::memory_order_relaxed);
+  total_bytes_.fetch_sub(size_bytes, std::memory_order_relaxed);  // relaxed: a lone counter
 }
 
 Block* BufferPool::Impl::take_header() noexcept {
@@ -209,7 +210,7 @@ void* BufferPool::Impl::allocate_within_bound(std::size_t size_bytes) {
     if (reserve(size_bytes)) {
       void* const memory = allocator->allocate(size_bytes + kPadding);
       if (memory != nullptr) return memory;
-      total_bytes_.fetch_sub(size_bytes, std::memory_order_relaxed);
+      total_bytes_.fetch_sub(size_bytes, std::memory_order_relaxed);  // relaxed: a lone counter
     } else {
       spare = max_total_bytes_ - total_bytes_.load(std::memory_order_relaxed);
       if (spare >= size_bytes) continue;  // another thread has just made room
@@ -219,7 +220,7 @@ void* BufferPool::Impl::allocate_within_bound(std::size_t size_bytes) {
 }
 
 bool BufferPool::Impl::reserve(std::size_t size_bytes) {
-  std::size_t total = total_bytes_.load(std::memory_order_relaxed);
+  std::size_t total = total_bytes_.load(std::memory_order_relaxed);  // relaxed: a lone counter
   do {
     if (size_bytes > max_total_bytes_ - total) return false;
   } while (!total_bytes_.compare_exchange_weak(total, total + size_bytes, std::memory_order_relaxed,
@@ -246,6 +247,7 @@ std::size_t BufferPool::Impl::idle_bytes() const noexcept {
 
 BufferPoolStats BufferPool::Impl::stats() const {
   BufferPoolStats stats;
+  // relaxed: a lone counter
   const std::uint64_t trimmed = trimmed_.load(std::memory_order_relaxed);
   stats.system_allocs = system_allocs_.load(std::memory_order_relaxed);
   stats.acquired = stats.system_allocs - trimmed;
@@ -253,6 +255,7 @@ BufferPoolStats BufferPool::Impl::stats() const {
     stats.acquired += classes_[i].popped.load(std::memory_order_relaxed);
   }
   stats.cached_bytes = idle_bytes();
+  // relaxed: a lone counter
   const std::uint64_t total = total_bytes_.load(std::memory_order_relaxed);
   stats.in_use_bytes = total - std::min(total, stats.cached_bytes);
   return stats;

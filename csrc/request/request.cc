@@ -29,6 +29,24 @@ constexpr bool can_move(RequestState from, RequestState to) {
   return false;
 }
 
+// What a slot keeps of a request for the next one. Bounded, or 65536 slots would in the end each
+// hold as much as the largest request ever.
+constexpr std::size_t kKeptBytes = 256;
+constexpr std::size_t kKeptElements = 32;
+
+void recycle(std::string& text) {
+  text.clear();
+  if (text.capacity() > kKeptBytes) text.shrink_to_fit();
+}
+
+void recycle(Recycled<Parameter>& parameters) {
+  for (auto& parameter : parameters) {
+    recycle(parameter.name);
+    if (auto* text = std::get_if<std::string>(&parameter.value)) recycle(*text);
+  }
+  parameters.clear_keeping(kKeptElements);
+}
+
 }  // namespace
 
 InputTensor* Request::add_input(std::string_view name) {
@@ -85,34 +103,38 @@ void Request::set_state(RequestState next) {
   state_ = next;
 }
 
-void Request::mark_cancelled(std::uint32_t generation) {
-  std::uint32_t seen = cancel_mark_.load(std::memory_order_relaxed);
+void Request::mark_cancelled(std::uint64_t generation) {
+  std::uint64_t seen = cancel_mark_.load(std::memory_order_relaxed);
   // relaxed: see cancelled(). Only ever moves forward, so a late mark cannot undo a newer one.
-  while (static_cast<std::int32_t>(seen - generation) < 0 &&
+  while (seen < generation &&
          !cancel_mark_.compare_exchange_weak(seen, generation, std::memory_order_relaxed)) {
   }
 }
 
 void Request::reset() {
-  id.clear();
+  recycle(id);
   correlation_id = 0;
-  correlation_id_string.clear();
+  recycle(correlation_id_string);
   flags = 0;
   priority = 0;
   timeout_us = 0;
   deadline_ns = kNoDeadlineNs;
-  parameters.clear();
-  for (auto& input : inputs) input.lease.reset();
-  inputs.clear();
-  outputs.clear();
+  recycle(parameters);
+  for (auto& input : inputs) {
+    input.lease.reset();
+    recycle(input.unknown_name);
+  }
+  inputs.clear_keeping(kKeptElements);
+  for (auto& output : outputs) recycle(output.unknown_name);
+  outputs.clear_keeping(kKeptElements);
   binary_data_output = false;
   completion = nullptr;
   tag = nullptr;
   batch_size = 1;
   times = StageTimes{};
   for (auto& output : response.outputs) output.lease.reset();
-  response.outputs.clear();
-  response.parameters.clear();
+  response.outputs.clear_keeping(kKeptElements);
+  recycle(response.parameters);
   response.status = Status{};
   response.final = true;
   response.answered = false;

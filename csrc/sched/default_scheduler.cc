@@ -7,16 +7,15 @@ namespace penstock {
 Poll DefaultScheduler::poll(std::int64_t now_ns, Batch& batch) {
   Request* request = nullptr;
   while (pop(request)) {
-    if (turn_away(request, now_ns)) continue;
+    if (turn_away(request, now_ns, expires_ns(*request))) continue;
     leave_queue(*request);
     batch.add(request);
+    // Behind a submitter that stopped in the middle of its push, requests wait whose wake-ups found
+    // the ring empty; the one who gets past it wakes the next.
+    if (pending() > 0) wake_one();
     return {PollKind::kBatch};
   }
-  if (stopping()) {
-    wake_all();
-    return {PollKind::kStopped};
-  }
-  return {};
+  return {drained() ? PollKind::kStopped : PollKind::kWait};
 }
 
 }  // namespace penstock

@@ -11,10 +11,9 @@ namespace penstock {
 DynamicScheduler::DynamicScheduler(const ModelPlan& plan, const Clock& clock, RejectSink& sink)
     : Scheduler(plan, clock, sink),
       policy_(plan),
+      delaying_(plan.dynamic.default_policy.timeout_action == TimeoutAction::kDelay),
       pending_(plan.queue_capacity),
-      delayed_(plan.dynamic.default_policy.timeout_action == TimeoutAction::kDelay
-                   ? plan.queue_capacity
-                   : 1) {
+      delayed_(delaying_ ? plan.queue_capacity : 1) {
   candidates_.reserve(std::min<std::size_t>(policy_.horizon(), plan.queue_capacity));
 }
 
@@ -25,20 +24,18 @@ void DynamicScheduler::take_arrivals() {
 
 // S-7 DELAY: an expired request waits behind all that have not expired, and never expires again. An
 // end-to-end deadline is no queue policy: past it a request is turned away whatever the action.
-bool DynamicScheduler::delayed(Request& request, std::int64_t now_ns) const {
-  return plan_.dynamic.default_policy.timeout_action == TimeoutAction::kDelay &&
-         !request.cancelled() && now_ns < request.deadline_ns && now_ns >= expires_ns(request);
+bool DynamicScheduler::stays(Request* request, std::int64_t now_ns) {
+  const std::int64_t expires = expires_ns(*request);
+  if (turn_away(request, now_ns, delaying_ ? request->deadline_ns : expires)) return false;
+  if (now_ns < expires) return true;
+  delayed_.push_back(request);  // has room for all that submit() lets in
+  return false;
 }
 
 void DynamicScheduler::drop_expired(std::int64_t now_ns) {
-  const std::size_t reach = std::min(pending_.size(), policy_.horizon());
-  pending_.filter_front(reach, [&](Request* request) {
-    if (delayed(*request, now_ns) && !delayed_.full()) {
-      delayed_.push_back(request);
-      return false;
-    }
-    return !turn_away(request, now_ns);
-  });
+  pending_.filter_front(policy_.horizon(), [&](Request* r) { return stays(r, now_ns); });
+  delayed_.filter_front(policy_.horizon(),
+                        [&](Request* r) { return !turn_away(r, now_ns, r->deadline_ns); });
 }
 
 Poll DynamicScheduler::form(PendingQueue& queue, std::int64_t now_ns, Batch& batch) {
@@ -70,13 +67,8 @@ Poll DynamicScheduler::poll(std::int64_t now_ns, Batch& batch) {
   if (plan_.dynamic.preserve_ordering && outstanding_ > 0) return {};  // S-6
   if (!pending_.empty()) return form(pending_, now_ns, batch);
   // What was delayed has waited longer than it should: it goes as it is, without a further wait.
-  delayed_.filter_front(delayed_.size(), [&](Request* request) {
-    return !(request->cancelled() || now_ns >= request->deadline_ns) || !turn_away(request, now_ns);
-  });
   if (!delayed_.empty()) return form(delayed_, kNoDeadline, batch);
-  if (!stopping()) return {};
-  wake_all();
-  return {PollKind::kStopped};
+  return {drained() ? PollKind::kStopped : PollKind::kWait};
 }
 
 void DynamicScheduler::finished() {

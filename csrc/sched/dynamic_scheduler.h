@@ -25,12 +25,14 @@ class DynamicScheduler final : public Scheduler {
 
  private:
   void take_arrivals();
+  // Turns away, or delays, what must not run now, as far as form() can reach.
   void drop_expired(std::int64_t now_ns);
   // Decides over the front of `queue` and, when a batch is due, moves it out.
   [[nodiscard]] Poll form(PendingQueue& queue, std::int64_t now_ns, Batch& batch);
-  [[nodiscard]] bool delayed(Request& request, std::int64_t now_ns) const;
+  [[nodiscard]] bool stays(Request* request, std::int64_t now_ns);
 
-  BatchPolicy policy_;
+  const BatchPolicy policy_;
+  const bool delaying_;  // S-7 DELAY
   std::mutex former_;
   PendingQueue pending_;                    // under former_
   PendingQueue delayed_;                    // under former_: expired, policy DELAY (S-7)

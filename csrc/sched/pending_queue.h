@@ -33,17 +33,22 @@ class PendingQueue {
     --size_;
     return request;
   }
-  // Of the oldest `count`, keeps in order those for which `keep` is true. Only those are touched,
-  // so a long queue costs no more than a short one.
+  // Asks `keep` of each request, oldest first and each once, and drops those it turns down, until
+  // `wanted` are kept or all were asked. What is behind them is not touched, so a long queue costs
+  // no more than a short one.
   template <typename Keep>
-  void filter_front(std::size_t count, Keep keep) {
-    std::size_t to = count;
-    for (std::size_t i = count; i-- > 0;) {
-      Request* request = (*this)[i];
-      if (keep(request)) (*this)[--to] = request;
+  void filter_front(std::size_t wanted, Keep keep) {
+    std::size_t asked = 0;
+    std::size_t kept = 0;
+    for (; asked < size_ && kept < wanted; ++asked) {
+      Request* request = (*this)[asked];
+      if (keep(request)) (*this)[kept++] = request;
     }
-    head_ = (head_ + to) % slots_.size();
-    size_ -= to;
+    const std::size_t dropped = asked - kept;
+    if (dropped == 0) return;
+    for (std::size_t i = kept; i-- > 0;) (*this)[i + dropped] = (*this)[i];
+    head_ = (head_ + dropped) % slots_.size();
+    size_ -= dropped;
   }
 
  private:

@@ -3,6 +3,7 @@
 #include "sched/scheduler.h"
 
 #include <algorithm>
+#include <cassert>
 
 #include "sched/default_scheduler.h"
 #include "sched/dynamic_scheduler.h"
@@ -10,6 +11,7 @@
 namespace penstock {
 namespace {
 
+constexpr const char* kFullText = "Exceeds maximum queue size";
 constexpr const char* kStopText =
     "Server is stopping, scheduler for model has stopped accepting new inference requests";
 
@@ -34,24 +36,27 @@ Scheduler::Scheduler(const ModelPlan& plan, const Clock& clock, RejectSink& sink
 
 Status Scheduler::submit(Request& request) {
   // seq_cst: pairs with the store in stop(); a request counted here is seen by the drain
-  if (queued_.fetch_add(1) >= limit_) {
-    queued_.fetch_sub(1);
-    return unavailable(request.tag_text() + "Exceeds maximum queue size");
-  }
-  if (stopping_.load()) {
-    queued_.fetch_sub(1);
-    parker_.notify_all();  // an instance may have waited for this count to go
-    return unavailable(request.tag_text() + kStopText);
-  }
+  if (queued_.fetch_add(1) >= limit_) return refuse(request, kFullText);
+  if (stopping_.load()) return refuse(request, kStopText);
   request.times.queued = clock_.now_ns();
   request.set_state(RequestState::kQueued);
   if (!ring_.try_push(&request)) {
     request.set_state(RequestState::kFilling);
-    queued_.fetch_sub(1);
-    return unavailable(request.tag_text() + "Exceeds maximum queue size");
+    return refuse(request, kFullText);
   }
-  parker_.notify_one();
+  if (aborting_.load()) refuse_queued();  // seq_cst: abort() may have looked before the push
   return {};
+}
+
+Status Scheduler::refuse(const Request& request, const char* why) {
+  uncount();
+  return unavailable(request.tag_text() + why);
+}
+
+// Whoever brings the count to nothing after stop() wakes those who wait for that. seq_cst: either
+// this sees the stop, or the stop's own wake-up comes after the count.
+void Scheduler::uncount() {
+  if (queued_.fetch_sub(1) == 1 && stopping_.load()) parker_.notify_all();
 }
 
 bool Scheduler::next(Batch& batch) {
@@ -76,8 +81,15 @@ void Scheduler::stop() {
 }
 
 void Scheduler::abort() {
-  aborting_.store(true);
+  aborting_.store(true);  // seq_cst: see submit()
   stop();
+  refuse_queued();
+}
+
+void Scheduler::refuse_queued() {
+  Batch none;
+  (void)poll(clock_.now_ns(), none);
+  assert(none.empty());
 }
 
 std::uint64_t Scheduler::pending() const {
@@ -87,11 +99,11 @@ std::uint64_t Scheduler::pending() const {
 bool Scheduler::pop(Request*& request) { return ring_.try_pop(request); }
 
 void Scheduler::leave_queue(Request& request) {
-  queued_.fetch_sub(1);
   request.set_state(RequestState::kBatched);
+  uncount();
 }
 
-bool Scheduler::stopping() const { return stopping_.load() && queued_.load() == 0; }
+bool Scheduler::drained() const { return stopping_.load() && queued_.load() == 0; }
 
 std::int64_t Scheduler::queue_timeout_ns(const Request& request) const {
   const QueuePolicy& policy = plan_.dynamic.default_policy;
@@ -107,7 +119,7 @@ std::int64_t Scheduler::expires_ns(const Request& request) const {
   return std::min(queue_timeout_ns(request), request.deadline_ns);
 }
 
-bool Scheduler::turn_away(Request* request, std::int64_t now_ns) {
+bool Scheduler::turn_away(Request* request, std::int64_t now_ns, std::int64_t expires_ns) {
   Status status;
   FailureReason reason = FailureReason::kRejected;
   if (request->cancelled()) {
@@ -116,12 +128,12 @@ bool Scheduler::turn_away(Request* request, std::int64_t now_ns) {
   } else if (aborting_.load()) {
     status = unavailable(request->tag_text() + kStopText);
     reason = FailureReason::kOther;
-  } else if (now_ns >= expires_ns(*request)) {
+  } else if (now_ns >= expires_ns) {
     status = unavailable("Request timeout expired");
   } else {
     return false;
   }
-  queued_.fetch_sub(1);
+  uncount();
   sink_.reject(request, std::move(status), reason);
   return true;
 }

@@ -46,7 +46,10 @@ class Scheduler {
   Scheduler& operator=(const Scheduler&) = delete;
 
   // UNAVAILABLE when the queue is full or the scheduler stops; the caller still owns the request.
+  // Wakes nobody: wake_one() is owed, once for any number of requests.
   [[nodiscard]] Status submit(Request& request);
+  // Wakes an instance that sleeps, if one does; it wakes the next if it leaves anything behind.
+  void wake_one() { parker_.notify_one(); }
   // Fills `batch` (which must be empty) when one is due. Turns away what must not run.
   [[nodiscard]] virtual Poll poll(std::int64_t now_ns, Batch& batch) = 0;
   // Waits for a batch; false once stopped and empty.
@@ -55,7 +58,7 @@ class Scheduler {
   virtual void finished() {}
   // Refuses new requests; what is queued is still served, then next() returns false.
   void stop();
-  // stop(), and what is queued is turned away.
+  // stop(), and what is queued is turned away, also when no instance ever asks for it.
   void abort();
   // Requests waiting (M-10).
   [[nodiscard]] std::uint64_t pending() const;
@@ -63,20 +66,23 @@ class Scheduler {
  protected:
   // Takes the oldest request off the ring; false when it is empty.
   [[nodiscard]] bool pop(Request*& request);
-  // One that leaves the queue to run, or to be turned away.
+  // One that leaves the queue to run.
   void leave_queue(Request& request);
   // Turns the request away when it must not run any more; true when it did.
-  [[nodiscard]] bool turn_away(Request* request, std::int64_t now_ns);
+  [[nodiscard]] bool turn_away(Request* request, std::int64_t now_ns, std::int64_t expires_ns);
   // When the request leaves the queue unserved: queue time-out (S-7) or end-to-end deadline.
   [[nodiscard]] std::int64_t expires_ns(const Request& request) const;
-  [[nodiscard]] bool stopping() const;
-  void wake_one() { parker_.notify_one(); }
+  // Stopped, and nothing is queued: there will be no batch any more.
+  [[nodiscard]] bool drained() const;
   void wake_all() { parker_.notify_all(); }
 
   const ModelPlan& plan_;
   const Clock& clock_;
 
  private:
+  [[nodiscard]] Status refuse(const Request& request, const char* why);
+  void uncount();
+  void refuse_queued();
   [[nodiscard]] std::int64_t queue_timeout_ns(const Request& request) const;
 
   RejectSink& sink_;

@@ -8,6 +8,8 @@
 // Why no wake-up is lost: the pusher publishes, then reads armed_; the owner sets armed_, then
 // takes. These four operations are seq_cst and so have one order: a pusher that read "not armed"
 // published before the owner armed, hence before the owner takes.
+#include <thread>
+
 #include "penstock/completion.h"
 
 namespace penstock {
@@ -26,7 +28,14 @@ CompletionNode* reverse_onto(CompletionNode* node, CompletionNode* rest) noexcep
 
 }  // namespace
 
+CompletionRing::~CompletionRing() {
+  // acquire: pairs with the release in push_chain, whose last touch of the ring it is
+  while (pushing_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
+}
+
 void CompletionRing::push_chain(CompletionNode* first, CompletionNode* last) noexcept {
+  // relaxed: an owner that has taken the chain has seen this too, it came before the exchange
+  pushing_.fetch_add(1, std::memory_order_relaxed);
   last->next = nullptr;
   reverse_onto(first, nullptr);  // now last..first
   // relaxed: the value is only compared and linked to, not followed
@@ -38,9 +47,14 @@ void CompletionRing::push_chain(CompletionNode* first, CompletionNode* last) noe
                                         std::memory_order_relaxed));
   // The load keeps the line shared while the owner is busy; the exchange picks the one who wakes.
   if (armed_.load() && armed_.exchange(false)) waker_.wake();
+  pushing_.fetch_sub(1, std::memory_order_release);  // pairs with the acquire in the destructor
 }
 
 void CompletionRing::arm() noexcept { armed_.store(true); }
+
+void CompletionRing::disarm() noexcept {
+  armed_.store(false, std::memory_order_relaxed);  // a pusher that misses it wakes once too often
+}
 
 CompletionNode* CompletionRing::take_all() noexcept {
   return reverse_onto(head_.exchange(nullptr), nullptr);

@@ -13,18 +13,18 @@ from tensor cimport TensorView
 
 cdef extern from "penstock/backend.h" namespace "penstock" nogil:
     cdef cppclass CBatch "penstock::Batch":
-        CBatch()
+        CBatch() except +
         size_t size()
         Request& request(size_t)
         const CModelPlan& plan()
         int64_t total_batch_size()
-        Status gather(uint32_t, TensorView&, BufferLease*)
+        Status gather(uint32_t, TensorView&, BufferLease*) except +
         bool input(size_t, uint32_t, TensorView&)
-        Status scatter(uint32_t, const TensorView&, const BufferLease&)
-        Status set_output(size_t, uint32_t, const TensorView&, const BufferLease&)
+        Status scatter(uint32_t, const TensorView&, const BufferLease&) except +
+        Status set_output(size_t, uint32_t, const TensorView&, const BufferLease&) except +
         void answer(size_t)
-        void fail(size_t, Status)
-        void fail_all(const Status&)
+        void fail(size_t, Status) except +
+        void fail_all(const Status&) except +
         void mark_exec_start()
         void mark_exec_end()
 

@@ -13,11 +13,12 @@ cdef extern from "penstock/codec.h" namespace "penstock" nogil:
         size_t total_bytes
         size_t json_bytes
         bool has_binary
+        void clear()
 
     cdef cppclass CHttpCodec "penstock::HttpCodec":
-        Status encode(const Response&, Reply&)
+        Status encode(const Response&, Reply&) except +
 
     cdef cppclass CGrpcCodec "penstock::GrpcCodec":
-        Status encode(const Response&, Reply&)
+        Status encode(const Response&, Reply&) except +
 
-    string c_encode_http_error "penstock::encode_http_error"(const string&)
+    string c_encode_http_error "penstock::encode_http_error"(const string&) except +

@@ -38,22 +38,22 @@ cdef extern from "penstock/engine.h" namespace "penstock" nogil:
 
     cdef cppclass CModelVersion "penstock::ModelVersion":
         const CModelPlan& plan()
-        ModelStatistics statistics()
-        bool next(uint32_t, CBatch&)
-        void complete(uint32_t, CBatch&)
-        void start(uint32_t, unique_ptr[CNativeInstance])
+        ModelStatistics statistics() except +
+        bool next(uint32_t, CBatch&) except +
+        void complete(uint32_t, CBatch&) except +
+        void start(uint32_t, unique_ptr[CNativeInstance]) except +
 
     ctypedef shared_ptr[CModelVersion] ModelVersionRef
 
     cdef cppclass CEngine "penstock::Engine":
-        void publish(const string&, vector[ModelVersionRef], vector[int64_t])
-        void forget(const string&)
-        void retire(const ModelVersionRef&, int64_t)
+        void publish(const string&, vector[ModelVersionRef], vector[int64_t]) except +
+        void forget(const string&) except +
+        void retire(const ModelVersionRef&, int64_t) except +
         void stop_accepting()
         uint64_t in_flight()
-        Request* acquire()
-        Status bind(Request&, const string&, int64_t)
-        Status submit(Request&)
+        Request* acquire() except +
+        Status bind(Request&, const string&, int64_t) except +
+        Status submit(Request&) except +
         void release(Request*)
         bool cancel(RequestHandle)
         BufferPool& pool()

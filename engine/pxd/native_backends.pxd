@@ -17,8 +17,8 @@ cdef extern from "penstock/native_backends.h" namespace "penstock" nogil:
         double execute_delay_ms
 
     unique_ptr[CNativeInstance] c_make_identity_instance "penstock::make_identity_instance"(
-        IdentityOptions)
-    Status c_check_identity_plan "penstock::check_identity_plan"(const CModelPlan&)
+        IdentityOptions) except +
+    Status c_check_identity_plan "penstock::check_identity_plan"(const CModelPlan&) except +
 
     cdef cppclass OnnxRuntimeOptions:
         string library
@@ -30,7 +30,7 @@ cdef extern from "penstock/native_backends.h" namespace "penstock" nogil:
         const string& version()
 
     cdef cppclass OnnxModelOptions:
-        Status set(string, string)
+        Status set(string, string) except +
 
     cdef cppclass OnnxTensorInfo:
         string name

@@ -19,9 +19,10 @@ from tensor cimport Shape, TensorView
 cdef extern from "shim.h" namespace "penstock::binding" nogil:
     shared_ptr[CEngine] make_engine(uint32_t, size_t, bool) except +
     Status create_model(CEngine&, const shared_ptr[CModelPlan]&, ModelVersionRef&) except +
-    Status find_model(const CEngine&, const string&, int64_t, ModelVersionRef&)
+    Status find_model(const CEngine&, const string&, int64_t, ModelVersionRef&) except +
+    void keep_large_blocks()
     int code_of(const Status&)
-    Status status_of(int, string)
+    Status status_of(int, string) except +
     int type_of(const TensorView&)
     int type_of(const CTensorSpec&)
     void set_type(TensorView&, int)
@@ -36,32 +37,34 @@ cdef extern from "shim.h" namespace "penstock::binding" nogil:
     void set_bool(Parameter&, bool)
     void set_int(Parameter&, int64_t)
     void set_double(Parameter&, double)
-    void set_string(Parameter&, string)
+    void set_string(Parameter&, string) except +
     int kind_of(const Parameter&)
     bool bool_of(const Parameter&)
     int64_t int_of(const Parameter&)
     uint64_t uint_of(const Parameter&)
     double double_of(const Parameter&)
     const string& string_of(const Parameter&)
-    void append_string(Recycled[Parameter]&, const string&, const string&)
+    void add_parameter(Request&, const Parameter&) except +
+    void append_string(Recycled[Parameter]&, const string&, const string&) except +
     void join(const Reply&, char*)
-    Status decode_http(CHttpCodec&, bool, uint64_t, const BufferLease&, Request&)
-    Status bind_grpc(CGrpcCodec&, CEngine&, const BufferLease&, Request&)
-    Status decode_grpc(CGrpcCodec&, const BufferLease&, Request&)
-    Status header_length(const string&, uint64_t, uint64_t&)
-    Status version_of(const string&, int64_t&)
+    Status decode_http(CHttpCodec&, bool, uint64_t, const BufferLease&, Request&) except +
+    Status bind_grpc(CGrpcCodec&, CEngine&, const BufferLease&, Request&) except +
+    Status decode_grpc(CGrpcCodec&, const BufferLease&, Request&) except +
+    Status header_length(const string&, uint64_t, uint64_t&) except +
+    Status version_of(const string&, int64_t&) except +
     unique_ptr[CHttpCodec] make_http_codec(CEngine&, uint64_t) except +
     unique_ptr[CGrpcCodec] make_grpc_codec(CEngine&) except +
     int64_t after_us(int64_t, uint64_t)
 
 cdef extern from "py_owned.h" namespace "penstock::binding":
-    BufferLease lend_buffer(PyObject*) except *
-    BufferLease lend_dlpack(DLManagedTensor*, size_t)
+    BufferLease lend_buffer(PyObject*) except +*
+    BufferLease lend_dlpack(DLManagedTensor*, size_t) except +
     void sweep()
 
 cdef extern from "dlpack.h" namespace "penstock::binding":
     cdef struct DLManagedTensor "DLManagedTensor":
         void (*deleter)(DLManagedTensor*)
 
-    DLManagedTensor* make_managed(const TensorView&, const BufferLease&, const shared_ptr[CEngine]&)
-    Status view_of_managed(const DLManagedTensor&, TensorView&)
+    DLManagedTensor* make_managed(const TensorView&, const BufferLease&,
+                                  const shared_ptr[CEngine]&) except +
+    Status view_of_managed(const DLManagedTensor&, TensorView&) except +

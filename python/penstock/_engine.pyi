@@ -18,6 +18,12 @@ class Buffer(Protocol):
 
 __version__: str
 
+def keep_large_blocks() -> None:
+    """Lets the process's allocator keep freed blocks of up to 32 MiB, 64 MiB in all.
+
+    For a server, which needs them again for the next large request; called once, at its start.
+    """
+
 # ---------------------------------------------------------------- plans
 
 class TensorSpec:
@@ -102,7 +108,7 @@ def deserialize_bytes(data: Buffer, count: int = -1) -> npt.NDArray[np.object_]:
 # ---------------------------------------------------------------- batches (back ends)
 
 class BatchRequest:
-    """One request of a batch, valid until the batch is completed (tensors live on by themselves)."""
+    """One request of a batch, valid until the batch is completed (tensors live on)."""
 
     @property
     def id(self) -> str: ...
@@ -180,7 +186,9 @@ class Engine:
         pinned: bool = False,
     ) -> None: ...
     def create(self, plan: ModelPlan) -> ModelVersion: ...
-    def publish(self, name: str, ready: Sequence[ModelVersion], not_ready: Sequence[int] = ()) -> None: ...
+    def publish(
+        self, name: str, ready: Sequence[ModelVersion], not_ready: Sequence[int] = ()
+    ) -> None: ...
     def forget(self, name: str) -> None: ...
     def retire(self, model: ModelVersion, timeout_s: float = 30.0) -> None: ...
     def stop_accepting(self) -> None: ...
@@ -201,7 +209,10 @@ class CompletionPort:
     def __init__(self, engine: Engine) -> None: ...
     def fileno(self) -> int: ...
     def drain(self) -> None:
-        """Sets the result (None) of the future of every call that finished. Loop thread only."""
+        """Sets the result (None) of the future of every call that finished. Loop thread only.
+
+        Raises what a future raised (its loop is closed, say) when all have been told.
+        """
 
 class InferCall:
     """One request on its way. Keep it until encode(); dropping it early is safe."""
@@ -217,7 +228,9 @@ class InferCall:
 class HttpCodec:
     """v2 over HTTP for one event loop."""
 
-    def __init__(self, engine: Engine, port: CompletionPort, *, max_input_bytes: int = 67108864) -> None: ...
+    def __init__(
+        self, engine: Engine, port: CompletionPort, *, max_input_bytes: int = 67108864
+    ) -> None: ...
     def submit(
         self,
         model: str,
@@ -253,6 +266,44 @@ def encode_http_error(message: str) -> bytes: ...
 def parse_header_length(value: str, content_length: int) -> int: ...
 def parse_version(text: str) -> int: ...
 
+# ---------------------------------------------------------------- native listeners
+
+class HttpDoor:
+    """The native HTTP/1.1 listener: inference and health here, the rest passed on (contract 1.1).
+
+    Serves from construction on, on `threads` threads that never take the GIL. `listener`: the
+    descriptor of a bound, listening, non-blocking socket, taken over. `upstream_path`: Unix socket
+    of an HTTP server for the rest; empty: the rest is a 404. A limit of None is the default.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        listener: int,
+        *,
+        upstream_path: str = "",
+        threads: int = 1,
+        max_connections: int | None = None,
+        max_in_flight_bytes: int | None = None,
+        max_input_bytes: int | None = None,
+        max_body_bytes: int | None = None,
+        header_timeout_s: float | None = None,
+        body_timeout_s: float | None = None,
+        idle_timeout_s: float | None = None,
+        send_timeout_s: float | None = None,
+        min_bytes_per_second: int | None = None,
+    ) -> None: ...
+    def set_state(self, *, started: bool, ready: bool, exiting: bool) -> None:
+        """What the health routes say, and whether inference is let in (H-2, H-3, H-24)."""
+    def stop_accepting(self) -> None:
+        """New connections are refused; the open ones are served on."""
+    def drain(self, timeout_s: float) -> bool:
+        """Waits, without the GIL, until nothing is being worked on. False: the time is over."""
+    def stop(self, timeout_s: float = 0.0) -> None:
+        """Drains for at most `timeout_s`, closes all connections and ends the threads."""
+    def counters(self) -> dict[str, int]:
+        """connections_*, requests_*, inferences, passed_on, refused, bytes_*, in_flight_bytes."""
+
 # ---------------------------------------------------------------- native back ends
 
 def make_identity_instance(*, execute_delay_ms: float = 0.0) -> NativeInstance:
@@ -260,9 +311,6 @@ def make_identity_instance(*, execute_delay_ms: float = 0.0) -> NativeInstance:
 
 def check_identity_plan(plan: ModelPlan) -> None:
     """Raises InvalidArgError unless inputs and outputs pair up, of equal type and dims."""
-
-def check_identity_plan(plan: ModelPlan) -> None:
-    """Raises unless the plan's outputs pair up with its inputs."""
 
 class OnnxRuntime:
     """ONNX Runtime's C library, opened from the path of libonnxruntime.so*; one a process."""
@@ -282,3 +330,43 @@ class OnnxModel:
     @property
     def outputs(self) -> list[tuple[str, int, tuple[int, ...] | None]]: ...
     def create_instance(self, plan: ModelPlan) -> NativeInstance: ...
+
+# ---------------------------------------------------------------- native doors
+
+class GrpcDoor:
+    """The native gRPC listener on `threads` event loops; runs until stop() or its end.
+
+    `listener` is the descriptor of a bound, listening, non-blocking socket, which the door takes
+    over. RPCs that it does not answer go to the gRPC server on `upstream_path`. `compression` of
+    responses: "none", "deflate" or "gzip" (O-39). Raises UnavailableError.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        listener: int,
+        *,
+        upstream_path: str = "",
+        threads: int = 1,
+        compression: str = "none",
+        max_connections: int = 10000,
+        max_streams: int = 256,
+        max_in_flight_bytes: int = 1073741824,
+        keepalive_time_ms: int = 7200000,
+        keepalive_timeout_ms: int = 20000,
+        keepalive_permit_without_calls: bool = False,
+        min_recv_ping_interval_ms: int = 300000,
+        max_ping_strikes: int = 2,
+        max_connection_age_ms: int = 0,
+        max_connection_age_grace_ms: int = 0,
+    ) -> None: ...
+    def set_state(self, *, started: bool, ready: bool, exiting: bool) -> None:
+        """What the health RPCs say, and whether inference is let in (G-1, G-2, H-24)."""
+    def stop_accepting(self) -> None:
+        """Refuses new connections and calls (G-29); what runs is finished."""
+    def drain(self, timeout_s: float) -> bool:
+        """Waits until no call is open; False when the time is over."""
+    def stop(self, timeout_s: float) -> None:
+        """Sends what is ready for at most `timeout_s`, then closes all connections."""
+    def counters(self) -> dict[str, int]:
+        """connections_opened, calls_begun, inferences, passed_on, bytes_received, ..."""

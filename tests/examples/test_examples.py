@@ -25,7 +25,7 @@ def run(*command: str) -> str:
 
 def block(language: str, containing: str) -> str:
     """The README's code block in this language that contains the text."""
-    blocks = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    blocks: list[str] = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
     return next(b for b in blocks if containing in b)
 
 

@@ -34,7 +34,9 @@ ROOM_OF_HEADER = {
     "clock.h": "base",
     "codec.h": "wire",
     "completion.h": "sync",
+    "door.h": "door",
     "engine.h": "core",
+    "grpc_door.h": "door",
     "native_backends.h": "backends",
     "plan.h": "request",
     "request.h": "request",
@@ -43,7 +45,13 @@ ROOM_OF_HEADER = {
 }
 
 #: third-party headers, and the only rooms that may include them
-FOREIGN = {"simdjson": {"wire"}, "protozero": {"wire"}, "nghttp2": {"door"}, "openssl": {"door"}}
+FOREIGN = {
+    "nghttp2": {"door"},
+    "openssl": {"door"},
+    "protozero": {"wire"},
+    "simdjson": {"wire"},
+    "zlib": {"door"},
+}
 #: never: the core knows no Python, and opens CUDA and ONNX Runtime at run time
 FORBIDDEN = re.compile(r"^(Python\.h|cuda|cupti|nvml|onnxruntime|torch/|tensorflow/)")
 

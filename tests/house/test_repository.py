@@ -47,3 +47,12 @@ def test_documented_make_targets_exist(path: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", text(ROOT / "Makefile"), re.M))
     for target in re.findall(r"(?:^|`)make ([a-z-]+)", text(path), re.M):
         assert target in targets, f"{short(path)} names make {target}"
+
+
+def test_modules_of_tests_have_names_of_their_own() -> None:
+    """pytest puts every test folder on one path, so a name that occurs twice hides a module."""
+    seen: dict[str, Path] = {}
+    for path in files():
+        if path.suffix == ".py" and ROOT / "tests" in path.parents and path.name != "conftest.py":
+            other = seen.setdefault(path.name, path)
+            assert other == path, f"{short(path)} has the name of {short(other)}"

@@ -6,10 +6,13 @@
 // Any thread pushes a chain of nodes with one atomic exchange; the one owner takes everything at
 // once, oldest first. The owner is woken at most once between two arm() calls, however many chains
 // arrive. Thread safety: push_chain from any thread, arm/take_all from the owner only. Ownership:
-// intrusive, the ring allocates nothing and owns no node. Nothing blocks.
+// intrusive, the ring allocates nothing and owns no node. The owner may destroy it, and then the
+// waker, as soon as it has taken all that will ever be pushed: a pusher may still be on its way
+// out, and the destructor waits these few instructions. Nothing else blocks.
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 
 namespace penstock {
 
@@ -43,11 +46,16 @@ class WakeFd final : public Waker {
 class CompletionRing {
  public:
   explicit CompletionRing(Waker& waker) : waker_(waker) {}
+  ~CompletionRing();
+  CompletionRing(const CompletionRing&) = delete;
+  CompletionRing& operator=(const CompletionRing&) = delete;
   // first..last are linked by next; last->next is overwritten.
   void push_chain(CompletionNode* first, CompletionNode* last) noexcept;
   void push(CompletionNode* node) noexcept { push_chain(node, node); }
   // From now on the next push wakes the owner. Call before take_all() when about to sleep.
   void arm() noexcept;
+  // The owner is awake and will arm() and take_all() before it sleeps: no need to wake it.
+  void disarm() noexcept;
   // Everything pushed so far, in push order, linked by next; nullptr when there is nothing.
   [[nodiscard]] CompletionNode* take_all() noexcept;
 
@@ -55,6 +63,7 @@ class CompletionRing {
   Waker& waker_;
   std::atomic<CompletionNode*> head_{nullptr};
   std::atomic<bool> armed_{true};
+  std::atomic<std::uint32_t> pushing_{0};  // threads inside push_chain
 };
 
 }  // namespace penstock

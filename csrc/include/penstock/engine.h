@@ -114,8 +114,30 @@ class Engine {
   [[nodiscard]] const Clock& clock() const;
 
  private:
+  friend class SubmitBurst;
+  // submit() that wakes no instance.
+  [[nodiscard]] Status queue(Request& request);
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
+};
+
+// The requests that a loop submits in one round. A wake-up costs more than a request, so instances
+// are woken once a model, by flush(), when the loop is about to sleep. Thread safety: one thread's.
+// Ownership: keeps the models it owes a wake-up.
+class SubmitBurst {
+ public:
+  explicit SubmitBurst(Engine& engine) : engine_(engine) {}
+  ~SubmitBurst() { flush(); }
+  SubmitBurst(const SubmitBurst&) = delete;
+  SubmitBurst& operator=(const SubmitBurst&) = delete;
+  // As Engine::submit().
+  [[nodiscard]] Status submit(Request& request);
+  void flush();
+
+ private:
+  Engine& engine_;
+  std::vector<ModelVersionRef> owed_;
 };
 
 }  // namespace penstock

@@ -5,12 +5,17 @@
 //
 // A Request is a pooled slot: Engine::acquire() hands it out empty, a codec (or any caller) fills
 // it, Engine::submit() gives it to the core, the core hands its Response to `completion`, and the
-// owner gives the slot back by Engine::release(). Between submit and the final response the core
-// owns every field but the cancel flag. Members that recur per request keep their capacity when the
-// slot is reused, so that a warm request allocates nothing. Nothing here blocks.
+// owner gives the slot back by Engine::release().
+//
+// Thread safety: a request is its owner's while it is filled and after its response; between submit
+// and the final response the core owns every field. Only cancel may be called by anyone at any
+// time. Ownership: leases keep the tensors' bytes, the pinned version keeps the plan. Members that
+// recur per request keep a bounded capacity when the slot is reused, so that a warm request
+// allocates nothing. Nothing here blocks.
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -37,8 +42,16 @@ class Recycled {
     if (used_ == items_.size()) items_.emplace_back();
     return items_[used_++];
   }
-  void pop_back() { --used_; }
   void clear() { used_ = 0; }
+  // Elements in use and kept for the next use.
+  [[nodiscard]] std::size_t kept() const { return items_.size(); }
+  // clear(), and gives up all but the first `keep` elements.
+  void clear_keeping(std::size_t keep) {
+    used_ = 0;
+    if (items_.size() <= keep) return;
+    items_.erase(items_.begin() + static_cast<std::ptrdiff_t>(keep), items_.end());
+    items_.shrink_to_fit();
+  }
   [[nodiscard]] std::size_t size() const { return used_; }
   [[nodiscard]] bool empty() const { return used_ == 0; }
   T& operator[](std::size_t i) { return items_[i]; }
@@ -113,7 +126,7 @@ struct Response : CompletionNode {
 // May be stale: it names a slot and the generation the slot had.
 struct RequestHandle {
   std::uint32_t index = UINT32_MAX;
-  std::uint32_t generation = 0;
+  std::uint64_t generation = 0;  // wide enough never to come round
 };
 
 struct Request {
@@ -155,7 +168,7 @@ struct Request {
     return {index_, generation_.load(std::memory_order_relaxed)};
   }
   // Cancels this use of the slot; a mark for an earlier use never touches a later one.
-  void mark_cancelled(std::uint32_t generation);
+  void mark_cancelled(std::uint64_t generation);
   // relaxed: a hint that is read again at every stage; no data travels with it
   [[nodiscard]] bool cancelled() const {
     return cancel_mark_.load(std::memory_order_relaxed) ==
@@ -169,6 +182,7 @@ struct Request {
   friend class RequestPool;
   friend class Engine;
   friend class ServedModel;
+  friend class SubmitBurst;
   friend class RequestTestPeer;
   void reset();
 
@@ -176,9 +190,9 @@ struct Request {
   std::shared_ptr<ModelVersion> model_;  // the pin: alive while set
   bool counted_ = false;  // among the model's requests in flight: bound and not yet answered
   RequestState state_ = RequestState::kFree;
-  std::atomic<std::uint32_t> cancel_mark_{0};  // the generation that was cancelled
+  std::atomic<std::uint64_t> cancel_mark_{0};  // the generation that was cancelled
   std::uint32_t index_ = 0;
-  std::atomic<std::uint32_t> generation_{1};
+  std::atomic<std::uint64_t> generation_{1};
 };
 
 // Checks a filled request against its plan in the contract's order (C-7) and works out batch_size.

@@ -11,13 +11,15 @@ from collections.abc import Iterable
 
 import uvloop
 
-from penstock._engine import Engine
+from penstock._engine import Engine, keep_large_blocks
 from penstock.backends.python.pb_utils.metrics import custom_metrics
 from penstock.backends.registry import find_backend
 from penstock.cli.table import format_table
 from penstock.config.settings import Settings
 from penstock.errors import Code, ServerError
+from penstock.frontends.grpc.native import GrpcDoorOptions, NativeGrpcFrontend
 from penstock.frontends.grpc.server import GrpcFrontend, GrpcOptions
+from penstock.frontends.http.native import DoorOptions, NativeHttpFrontend
 from penstock.frontends.http.server import HttpFrontend, HttpOptions
 from penstock.frontends.metrics.server import MetricsFrontend, MetricsOptions
 from penstock.models.lifecycle import IndexEntry, Lifecycle, LifecycleOptions, LoadFailure
@@ -67,6 +69,7 @@ def _fail(cause: str) -> int:
 async def _run(settings: Settings) -> int:
     """Builds the rooms from the bottom up, and runs the server of them."""
     repository = Repository(settings.model_repositories)
+    keep_large_blocks()
     engine = Engine(
         max_requests=settings.max_requests,
         pool_cached_bytes=settings.pinned_memory_pool_byte_size,
@@ -108,21 +111,53 @@ def _frontends(
     """What is allowed, in the order of Triton's start-up lines."""
     frontends: list[Frontend] = []
     if settings.allow_grpc:
-        frontends.append(GrpcFrontend(data, control, _grpc_options(settings)))
+        frontends.append(_grpc_frontend(settings, engine, control, data))
     if settings.allow_http:
-        http = HttpOptions(
-            address=settings.http_address,
-            port=settings.http_port,
-            reuse_port=settings.reuse_http_port,
-            max_input_bytes=settings.http_max_input_size,
-            max_body_bytes=settings.http_max_body_size,
-        )
-        frontends.append(HttpFrontend(data, control, http))
+        frontends.append(_http_frontend(settings, engine, control, data))
     if settings.allow_metrics:
         metrics = MetricsOptions(address=settings.metrics_address, port=settings.metrics_port)
         registry = _metrics(settings, engine, loader)
         frontends.append(MetricsFrontend(registry.render, metrics))
     return frontends
+
+
+def _grpc_frontend(
+    settings: Settings, engine: Engine, control: ControlPlane, data: DataPlane
+) -> Frontend:
+    options = _grpc_options(settings)
+    if settings.data_plane == "python":
+        return GrpcFrontend(data, control, options)
+    door = GrpcDoorOptions(
+        threads=settings.grpc_infer_thread_count,
+        max_connections=settings.grpc_max_connections,
+        max_in_flight_bytes=settings.grpc_max_in_flight_bytes,
+    )
+    return NativeGrpcFrontend(engine, data, control, options, door)
+
+
+def _http_frontend(
+    settings: Settings, engine: Engine, control: ControlPlane, data: DataPlane
+) -> Frontend:
+    http = HttpOptions(
+        address=settings.http_address,
+        port=settings.http_port,
+        reuse_port=settings.reuse_http_port,
+        max_input_bytes=settings.http_max_input_size,
+        max_body_bytes=settings.http_max_body_size,
+    )
+    if settings.data_plane == "python":
+        return HttpFrontend(data, control, http)
+    door = DoorOptions(
+        threads=settings.http_thread_count,
+        max_connections=settings.http_max_connections,
+        max_in_flight_bytes=settings.http_max_in_flight_bytes,
+        header_timeout_s=settings.http_header_timeout_secs,
+        body_timeout_s=settings.http_body_timeout_secs,
+        idle_timeout_s=settings.http_idle_timeout_secs,
+        send_timeout_s=settings.http_send_timeout_secs,
+        min_bytes_per_second=settings.http_min_body_rate,
+    )
+    return NativeHttpFrontend(engine, data, control, http, door)
 
 
 def _metrics(settings: Settings, engine: Engine, loader: ModelLoader) -> MetricsRegistry:

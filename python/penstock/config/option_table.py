@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from penstock.config import option_values as values
+from penstock.config.option_table_door import DOOR_GROUPS
 from penstock.config.option_table_extra import EXTRA_GROUPS
 from penstock.config.option_table_network import NETWORK_GROUPS
 from penstock.config.options import Group, Option, no_effect, refused
@@ -198,7 +199,14 @@ _MODELS = Group(
     ),
 )
 
-GROUPS: tuple[Group, ...] = (_SERVER, _LOGGING, _MODELS, *NETWORK_GROUPS, *EXTRA_GROUPS)
+GROUPS: tuple[Group, ...] = (
+    _SERVER,
+    _LOGGING,
+    _MODELS,
+    *NETWORK_GROUPS,
+    *DOOR_GROUPS,
+    *EXTRA_GROUPS,
+)
 
 OPTIONS: dict[str, Option] = {
     name: option

@@ -22,7 +22,11 @@ _HTTP = Group(
     (
         _switch("allow-http", "Serve HTTP.", "O-20"),
         Option(
-            "http-address", "Address to listen at.", field="http_address", form=_TEXT, source="O-21"
+            "http-address",
+            "Address to listen at, or unix:<path>.",
+            field="http_address",
+            form=_TEXT,
+            source="O-21",
         ),
         Option(
             "http-port",
@@ -41,12 +45,12 @@ _HTTP = Group(
             form=_TEXT,
             source="O-24",
         ),
-        no_effect(
+        Option(
             "http-thread-count",
-            "Threads that serve HTTP.",
-            "one event loop serves all connections",
-            parse=values.parse_positive,
-            default="8",
+            "Event loops that serve HTTP on the native data plane; one serves some 100,000 small "
+            "requests a second.",
+            values.parse_int(low=1, high=256),
+            "http_thread_count",
             form=_INT,
             source="O-25",
         ),
@@ -106,12 +110,12 @@ _GRPC = Group(
             form=_TEXT,
             source="O-32",
         ),
-        no_effect(
+        Option(
             "grpc-infer-thread-count",
-            "Threads that serve inference calls, 2 to 128.",
-            "one event loop serves all calls",
-            parse=values.parse_infer_threads,
-            default="2",
+            "Event loops that serve gRPC on the native data plane, 2 to 128; without it one does, "
+            "which serves some 100,000 small calls a second.",
+            values.parse_infer_threads,
+            "grpc_infer_thread_count",
             form=_INT,
             source="O-33",
         ),

@@ -66,11 +66,24 @@ class Settings:
     reuse_http_port: bool = False
     http_max_input_size: int = 67108864
     http_max_body_size: int = 2147483648
+    http_thread_count: int = 1
+
+    data_plane: str = "native"
+    http_max_connections: int = 10000
+    http_max_in_flight_bytes: int = 1073741824
+    http_header_timeout_secs: float = 10.0
+    http_body_timeout_secs: float = 30.0
+    http_idle_timeout_secs: float = 75.0
+    http_send_timeout_secs: float = 30.0
+    http_min_body_rate: int = 1024
 
     allow_grpc: bool = True
     grpc_address: str = "127.0.0.1"
     grpc_port: int = 8001
     reuse_grpc_port: bool = False
+    grpc_infer_thread_count: int = 1
+    grpc_max_connections: int = 10000
+    grpc_max_in_flight_bytes: int = 1073741824
     grpc_compression_level: str = "none"
     grpc_keepalive_time_ms: int = 7200000
     grpc_keepalive_timeout_ms: int = 20000

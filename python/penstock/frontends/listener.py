@@ -5,12 +5,67 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
+import stat
 
 from penstock.errors import UnavailableError
 
+#: What an address begins with that is the path of a Unix socket.
+UNIX = "unix:"
+
 #: Connections that may wait to be accepted; the kernel cuts it to net.core.somaxconn.
 _BACKLOG = 1024
+
+
+def listen(address: str, port: int, *, reuse_port: bool = False) -> socket.socket:
+    """A listening socket at `unix:<path>`, or at a TCP address. Raises UnavailableError."""
+    if address.startswith(UNIX):
+        return listen_unix(address.removeprefix(UNIX))
+    return listen_tcp(address, port, reuse_port=reuse_port)
+
+
+def listen_unix(path: str) -> socket.socket:
+    """A listening Unix socket; one that a server left behind is replaced.
+
+    Raises UnavailableError: H-29 when somebody listens there, or the system's own words.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if _is_left_behind(path):
+            os.unlink(path)
+        listener.bind(path)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise UnavailableError(f"Socket '{UNIX}{path}' already in use ") from None
+        reason = error.strerror or str(error)
+        raise UnavailableError(f"Unable to listen on '{UNIX}{path}': {reason}") from None
+    listener.setblocking(False)
+    return listener
+
+
+def address_text(address: str, listener: socket.socket | None, port: int) -> str:
+    """Where a frontend listens, as people write it."""
+    if address.startswith(UNIX):
+        return address
+    return f"{address}:{port if listener is None else listener.getsockname()[1]}"
+
+
+def _is_left_behind(path: str) -> bool:
+    """Is this a Unix socket that nobody listens on?"""
+    try:
+        if not stat.S_ISSOCK(os.stat(path).st_mode):
+            return False
+    except FileNotFoundError:
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            return True
+    return False
 
 
 def listen_tcp(address: str, port: int, *, reuse_port: bool = False) -> socket.socket:

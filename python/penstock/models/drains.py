@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 from penstock.models.loader import Loader
@@ -21,9 +22,13 @@ _THREADS = 8
 class Drains:
     """The drain threads. Thread safe; `lock` is the life cycle's, which guards the records."""
 
-    def __init__(self, loader: Loader, lock: threading.Lock) -> None:
+    def __init__(
+        self, loader: Loader, lock: threading.Lock, on_drained: Callable[[], None]
+    ) -> None:
+        """`on_drained` is called, with nothing locked, after each version that is gone."""
         self._loader = loader
         self._lock = lock
+        self._on_drained = on_drained
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="model-drain")
 
     def begin(self, record: ModelRecord, generation: Generation) -> None:
@@ -60,5 +65,6 @@ class Drains:
             with self._lock:
                 if version.state is VersionState.UNLOADING:
                     version.move(VersionState.UNAVAILABLE, UNLOADED)
+            self._on_drained()
         if generation.workspace is not None:
             generation.workspace.remove()

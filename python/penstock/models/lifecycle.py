@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,7 +56,9 @@ class Lifecycle:
         self._options = options
         self._loading = Loading(repository, loader, options)
         self._lock = threading.Lock()
-        self._drains = Drains(loader, self._lock)
+        self._drains = Drains(loader, self._lock, lambda: self.on_change())
+        #: Called when `ready()` may have changed, on any thread, with nothing locked.
+        self.on_change: Callable[[], None] = lambda: None
         self._records: dict[str, ModelRecord] = {}
         self._initialised = False
         self._closing = False
@@ -70,6 +72,7 @@ class Lifecycle:
             results = list(threads.map(self._load_at_start, dict.fromkeys(names)))
         with self._lock:
             self._initialised = True
+        self.on_change()
         return [failure for failure in results if failure is not None]
 
     def load(self, name: str, parameters: Mapping[str, LoadParameter] | None = None) -> None:
@@ -286,6 +289,7 @@ class Lifecycle:
             ready, not_ready = record.ready_handles(), record.not_ready()
         if ready or not_ready:
             self._loader.publish(record.name, ready, not_ready)
+        self.on_change()
 
     def _forget_if_gone(self, record: ModelRecord) -> None:
         """Models that no repository has are known only while they serve: the table is bounded."""
@@ -297,3 +301,4 @@ class Lifecycle:
             record.forgotten = True
             del self._records[record.name]
         self._loader.forget(record.name)
+        self.on_change()

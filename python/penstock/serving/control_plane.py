@@ -50,10 +50,38 @@ class ControlPlane:
         self._loader = loader
         self._server_id = server_id
         self._threads = ThreadPoolExecutor(_BLOCKING_THREADS, thread_name_prefix="control")
-        #: The models of the start are loaded (or have failed to load).
-        self.started = False
-        #: The server is on its way out: not ready, and nothing new begins.
-        self.exiting = False
+        self._started = False
+        self._exiting = False
+        self._watchers: list[Callable[[], None]] = []
+        lifecycle.on_change = self._changed
+
+    @property
+    def started(self) -> bool:
+        """The models of the start are loaded (or have failed to load)."""
+        return self._started
+
+    @started.setter
+    def started(self, value: bool) -> None:
+        self._started = value
+        self._changed()
+
+    @property
+    def exiting(self) -> bool:
+        """The server is on its way out: not ready, and nothing new begins."""
+        return self._exiting
+
+    @exiting.setter
+    def exiting(self, value: bool) -> None:
+        self._exiting = value
+        self._changed()
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Calls `watcher`, now and whenever `started`, `exiting` or `ready` may have changed.
+
+        On any thread, and with nothing locked; it looks at the properties by itself.
+        """
+        self._watchers.append(watcher)
+        watcher()
 
     def check_started(self) -> None:
         """Raises UnavailableError `Server not ready` before the server is ready (H-24)."""
@@ -130,6 +158,10 @@ class ControlPlane:
     def close(self) -> None:
         """Waits for the operations that still run."""
         self._threads.shutdown(wait=True)
+
+    def _changed(self) -> None:
+        for watcher in self._watchers:
+            watcher()
 
     def _check_available(self) -> None:
         if self.exiting or not self.started:

@@ -55,7 +55,7 @@ class BatchTest : public ::testing::Test {
 
 std::vector<float> floats(const TensorView& view) {
   std::vector<float> values(view.size_bytes / sizeof(float));
-  std::memcpy(values.data(), view.data, view.size_bytes);
+  if (!values.empty()) std::memcpy(values.data(), view.data, view.size_bytes);
   return values;
 }
 
@@ -114,6 +114,44 @@ TEST_F(BatchTest, ScatterSlicesWithoutCopy) {
   EXPECT_EQ(b->response.outputs[0].view.data, lease->data + 8);
   EXPECT_EQ(b->response.outputs[0].view.shape, (Shape{2, 2}));
   EXPECT_EQ(floats(b->response.outputs[0].view), (std::vector<float>{30, 40, 50, 60}));
+}
+
+TEST_F(BatchTest, RequestsWithoutRowsTakePart) {  // C-8
+  request(0, {});
+  Request* two = request(2, {1, 2, 3, 4});
+  request(0, {});
+  form();
+  TensorView view;
+  BufferLease lease;
+  ASSERT_TRUE(batch_.gather(0, view, &lease).ok());
+  EXPECT_EQ(view.shape, (Shape{2, 2}));
+  ASSERT_TRUE(batch_.scatter(0, view, lease).ok());
+  for (Request* r : requests_) {
+    const OutputTensor& out = r->response.outputs[0];
+    EXPECT_EQ(out.view.shape, (Shape{r == two ? 2 : 0, 2}));
+    EXPECT_EQ(floats(out.view), r == two ? (std::vector<float>{1, 2, 3, 4}) : std::vector<float>{});
+  }
+}
+
+TEST_F(BatchTest, BatchesWithoutAnyRow) {
+  request(0, {});
+  request(0, {});
+  form();
+  TensorView view;
+  BufferLease lease;
+  ASSERT_TRUE(batch_.gather(0, view, &lease).ok());
+  EXPECT_EQ(view.shape, (Shape{0, 2}));
+  ASSERT_TRUE(batch_.scatter(0, view, lease).ok());
+  EXPECT_EQ(requests_[1]->response.outputs[0].view.size_bytes, 0u);
+}
+
+TEST_F(BatchTest, EmptyShapeTensorsAreEqual) {  // C-5
+  plan_.inputs[0].is_shape_tensor = true;
+  Request* a = request(0, {});
+  Request* b = request(0, {});
+  a->inputs[0].view.data = nullptr;
+  EXPECT_TRUE(can_share_batch(*a, *b));
+  EXPECT_FALSE(can_share_batch(*a, *request(1, {1, 2})));
 }
 
 TEST_F(BatchTest, ScatterSlicesStrings) {

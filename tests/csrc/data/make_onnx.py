@@ -44,18 +44,8 @@ def one_to_one(file: str, op: str, element: int, dims: Dims, out_dims: Dims = No
     save(file, [node], [tensor("INPUT0", dims, element)], [out])
 
 
-def main() -> None:
-    """Write every model."""
-    pair = [tensor("INPUT0", ["N", 4]), tensor("INPUT1", ["N", 4])]
-    save(
-        "add_sub",
-        [
-            helper.make_node("Add", ["INPUT0", "INPUT1"], ["OUTPUT0"]),
-            helper.make_node("Sub", ["INPUT0", "INPUT1"], ["OUTPUT1"]),
-        ],
-        pair,
-        [tensor("OUTPUT0", ["N", 4]), tensor("OUTPUT1", ["N", 4])],
-    )
+def one_to_one_models() -> None:
+    """One operator each, over every element type."""
     one_to_one("relu_dynamic", "Relu", TensorProto.FLOAT, ["N", "S"])
     one_to_one("string_identity", "Identity", TensorProto.STRING, ["N", 2])
     one_to_one("neg_fp16", "Neg", TensorProto.FLOAT16, ["N", 2])
@@ -76,6 +66,19 @@ def main() -> None:
     ]:
         one_to_one(f"identity_{name}", "Identity", element, ["N", 2])
 
+
+def dense_models() -> None:
+    """Sums, a transposition, and the small network that the benchmark runs."""
+    pair = [tensor("INPUT0", ["N", 4]), tensor("INPUT1", ["N", 4])]
+    save(
+        "add_sub",
+        [
+            helper.make_node("Add", ["INPUT0", "INPUT1"], ["OUTPUT0"]),
+            helper.make_node("Sub", ["INPUT0", "INPUT1"], ["OUTPUT1"]),
+        ],
+        pair,
+        [tensor("OUTPUT0", ["N", 4]), tensor("OUTPUT1", ["N", 4])],
+    )
     save(
         "transpose_fixed",
         [helper.make_node("Transpose", ["INPUT0"], ["OUTPUT0"])],
@@ -99,6 +102,10 @@ def main() -> None:
             "B2": rng.standard_normal(10, np.float32),
         },
     )
+
+
+def surprising_models() -> None:
+    """What a graph does not tell before it runs, or tells wrongly."""
     save(  # the number of columns of its output is known after the run only; it may be 0
         "nonzero",
         [helper.make_node("NonZero", ["INPUT0"], ["OUTPUT0"])],
@@ -126,6 +133,10 @@ def main() -> None:
         [tensor("OUTPUT0", [3, "K"])],
         {"SHAPE": np.array([3, -1], np.int64)},
     )
+
+
+def undescribed_models() -> None:
+    """Inputs and outputs that a server can say little of."""
     save(
         "unknown_rank",
         [helper.make_node("Neg", ["INPUT0"], ["OUTPUT0"])],
@@ -142,6 +153,14 @@ def main() -> None:
         [tensor("INPUT0", ["N", 4])],
         [tensor("OUTPUT0", ["N", 4]), sequence],
     )
+
+
+def main() -> None:
+    """Write every model."""
+    one_to_one_models()
+    dense_models()
+    surprising_models()
+    undescribed_models()
 
 
 if __name__ == "__main__":

@@ -60,6 +60,50 @@ TEST(RequestPoolTest, StaleHandlesCancelNothing) {
   EXPECT_FALSE(pool.cancel({12345, 1}));
 }
 
+// The newest slot is used first, so that one sees 2^32 requests within hours.
+TEST(RequestPoolTest, CancelHoldsForSlotsOfAnyAge) {
+  RequestPool pool(1);
+  for (const std::uint64_t age : {UINT64_C(0x80000001), UINT64_C(1) << 32}) {
+    Request* request = pool.acquire();
+    RequestTestPeer::age(*request, age);
+    EXPECT_FALSE(request->cancelled()) << age;
+    EXPECT_TRUE(pool.cancel(request->handle()));
+    EXPECT_TRUE(request->cancelled()) << age;
+    pool.release(request);
+  }
+}
+
+TEST(RequestPoolTest, SlotsDoNotKeepWhatOneLargeRequestNeeded) {
+  const ModelPlan plan = testing::pair_plan(0);
+  const std::string large(1 << 20, 'x');
+  RequestPool pool(1);
+  Request* request = pool.acquire();
+  RequestTestPeer::bind(*request, plan);
+  request->id = large;
+  request->correlation_id_string = large;
+  for (int i = 0; i < 1000; ++i) {
+    Parameter& parameter = request->parameters.append();
+    parameter.name = std::to_string(i);
+    parameter.value = std::string(1024, 'x');
+    request->add_input("unknown " + std::to_string(i));
+  }
+  Parameter& first = request->parameters[0];
+  first.name = large;
+  request->add_output(large);
+  pool.release(request);
+  Request* again = pool.acquire();
+  EXPECT_EQ(again, request);
+  EXPECT_LT(again->id.capacity(), 1024u);
+  EXPECT_LT(again->correlation_id_string.capacity(), 1024u);
+  RequestTestPeer::bind(*again, plan);
+  EXPECT_LT(again->add_output("OUT")->unknown_name.capacity(), 1024u);
+  const Parameter& kept = again->parameters.append();
+  EXPECT_LT(kept.name.capacity(), 1024u);
+  EXPECT_LT(std::get<std::string>(kept.value).capacity(), 1024u);
+  EXPECT_LT(again->parameters.kept(), 100u);
+  EXPECT_LT(again->inputs.kept(), 100u);
+}
+
 TEST(RequestPoolTest, ThreadsShareIt) {
   RequestPool pool(128);
   std::vector<std::thread> threads;

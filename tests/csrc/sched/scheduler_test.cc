@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <atomic>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -37,7 +39,10 @@ class SchedulerTest : public ::testing::Test {
   SchedulerTest() : pool_(make_page_allocator(), {}), slots_(256) {}
   ~SchedulerTest() override {
     for (auto* request : requests_) {
-      if (request->state() == RequestState::kBatched) request->set_state(RequestState::kDone);
+      const RequestState state = request->state();
+      if (state == RequestState::kQueued || state == RequestState::kBatched) {
+        request->set_state(RequestState::kDone);
+      }
     }
     scheduler_.reset();
     for (auto* request : requests_) slots_.release(request);
@@ -269,6 +274,69 @@ TEST_F(SchedulerTest, AbortTurnsAwayWhatIsQueued) {
   scheduler_->abort();
   EXPECT_EQ(poll().kind, PollKind::kStopped);
   EXPECT_EQ(sink_.rejected.size(), 2u);
+}
+
+TEST_F(SchedulerTest, AbortNeedsNoInstance) {
+  for (auto plan : {testing::pair_plan(8), testing::dynamic_plan(1)}) {
+    plan.dynamic.default_policy.default_timeout_us = 50;
+    plan.dynamic.default_policy.timeout_action = TimeoutAction::kDelay;
+    plan.dynamic.preserve_ordering = true;
+    make(plan);
+    sink_.rejected.clear();
+    submit();
+    expect_batch({requests_.back()});
+    for (int i = 0; i < 5; ++i) submit();
+    clock_.advance_ns(50 * kUs);
+    scheduler_->abort();
+    EXPECT_EQ(sink_.rejected.size(), 5u);
+    EXPECT_EQ(scheduler_->pending(), 0u);
+  }
+}
+
+TEST_F(SchedulerTest, WhatMovesUpBehindTheExpiredIsLookedAtToo) {
+  ModelPlan plan = testing::dynamic_plan(1);
+  plan.dynamic.default_policy.default_timeout_us = 50;
+  make(plan);
+  for (int i = 0; i < 5; ++i) submit();
+  clock_.advance_ns(50 * kUs);
+  Request* fresh = submit();
+  expect_batch({fresh});
+  EXPECT_EQ(sink_.rejected.size(), 5u);
+}
+
+// A refused submit is counted for a moment. An instance that looks just then must not wait for
+// ever.
+TEST_F(SchedulerTest, StopStrandsNobodyBesideRefusedSubmits) {
+  ModelPlan plan = testing::pair_plan(1);
+  plan.queue_capacity = 1;
+  for (int round = 0; round < 200; ++round) {
+    make(plan);
+    std::vector<std::thread> threads;
+    threads.emplace_back([&] {
+      Batch batch;
+      batch.begin(plan_, pool_, clock_);
+      while (scheduler_->next(batch)) {
+        batch.request(0).set_state(RequestState::kDone);
+        batch.clear();
+      }
+    });
+    std::array<Request*, 3> mine{};
+    std::atomic<int> started{0};
+    for (Request*& r : mine) {
+      r = slots_.acquire();
+      RequestTestPeer::bind(*r, plan_);
+      threads.emplace_back([&, r] {
+        ++started;
+        while (!scheduler_->submit(*r).ok() && started.load() <= 3) {
+        }
+      });
+    }
+    while (started.load() < 3) std::this_thread::yield();
+    scheduler_->stop();
+    ++started;
+    for (auto& thread : threads) thread.join();
+    for (Request* r : mine) slots_.release(r);
+  }
 }
 
 TEST_F(SchedulerTest, StopWakesEverySleepingInstance) {

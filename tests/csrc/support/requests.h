@@ -17,6 +17,8 @@ namespace penstock {
 class RequestTestPeer {
  public:
   static void bind(Request& request, const ModelPlan& plan) { request.plan_ = &plan; }
+  // As if the slot had been used that often.
+  static void age(Request& request, std::uint64_t generation) { request.generation_ = generation; }
 };
 
 namespace testing {

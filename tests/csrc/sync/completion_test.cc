@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <memory>
+#include <semaphore>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -224,6 +226,30 @@ TEST(CompletionRingTest, AtMostOneWakePerArmWhileThreadsRace) {
   for (auto& thread : threads) thread.join();
   EXPECT_LE(waker.count.load(), arms);
   EXPECT_GE(waker.count.load(), 1);
+}
+
+// Stays in wake() until the owner has taken what was pushed, and for a while longer.
+class LingeringWaker final : public Waker {
+ public:
+  void wake() noexcept override {
+    taken.acquire();
+    for (int i = 0; i < 100; ++i) std::this_thread::yield();
+    left = true;
+  }
+  std::binary_semaphore taken{0};
+  std::atomic<bool> left{false};
+};
+
+TEST(CompletionRingTest, MayGoAsSoonAsTheLastPushIsTaken) {
+  LingeringWaker waker;
+  auto ring = std::make_unique<CompletionRing>(waker);
+  Numbered node;
+  std::thread pusher([&] { ring->push(&node); });
+  while (ring->take_all() == nullptr) std::this_thread::yield();
+  waker.taken.release();
+  ring.reset();
+  EXPECT_TRUE(waker.left.load()) << "the ring and the waker went while a push used them";
+  pusher.join();
 }
 
 }  // namespace

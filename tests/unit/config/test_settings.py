@@ -163,7 +163,6 @@ def test_options_that_ask_for_nothing_are_accepted(argument: str) -> None:
 @pytest.mark.parametrize(
     "argument",
     [
-        "--http-thread-count=8",
         "--grpc-infer-thread-count=128",
         "--cuda-memory-pool-byte-size=0:1024",
         "--min-supported-compute-capability=6.0",

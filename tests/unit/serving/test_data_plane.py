@@ -22,7 +22,7 @@ from penstock.errors import (
 )
 from penstock.serving.data_plane import DataPlane
 from penstock.serving.loader import ModelLoader
-from served_models import FakeBackend, FakeModel, body, echo, model_config
+from puppet_models import FakeBackend, FakeModel, body, echo, model_config
 
 Serve = Callable[[Callable[[Batch], None]], DataPlane]
 

@@ -16,7 +16,7 @@ from penstock.backends.interface import Instance, InstanceSpec
 from penstock.errors import InternalError, InvalidArgError, NotFoundError, ServerError
 from penstock.serving.data_plane import DataPlane
 from penstock.serving.loader import LoadedVersion, ModelLoader
-from served_models import FakeBackend, FakeModel, body, echo, model_config
+from puppet_models import FakeBackend, FakeModel, body, echo, model_config
 
 DIRECTORY = Path("/models/echo")
 

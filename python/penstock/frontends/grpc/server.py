@@ -35,7 +35,10 @@ Rpc = Callable[[Any], Awaitable[Message]]
 
 @dataclass(frozen=True)
 class GrpcOptions:
-    """Options O-29..O-31 and O-39..O-46; times in milliseconds, an age of 0 is not limited."""
+    """Options O-29..O-31 and O-39..O-46; times in milliseconds, an age of 0 is not limited.
+
+    An address `unix:<path>` has no port.
+    """
 
     address: str = "127.0.0.1"
     port: int = 8001
@@ -103,7 +106,8 @@ class GrpcFrontend:
         """Binds and listens. Raises UnavailableError: `Socket '<addr>:<port>' already in use `."""
         options = self._options
         # gRPC says only "failed to bind": find out why, with a socket that is closed again.
-        if not options.reuse_port and options.port:
+        local = options.address.startswith("unix:")
+        if not options.reuse_port and options.port and not local:
             listen_tcp(options.address, options.port).close()
         server = grpc.aio.server(
             options=options.channel_arguments(),
@@ -111,8 +115,9 @@ class GrpcFrontend:
         )
         server.add_generic_rpc_handlers(self._handlers())
         host = f"[{options.address}]" if ":" in options.address else options.address
+        target = options.address if local else f"{host}:{options.port}"
         try:
-            self._port = server.add_insecure_port(f"{host}:{options.port}")
+            self._port = server.add_insecure_port(target)
         except RuntimeError as error:
             raise UnavailableError(f"Unable to listen on '{self.address}': {error}") from None
         self._server = server

@@ -24,7 +24,7 @@ from penstock.frontends.http.reply import Reply, error_reply
 from penstock.frontends.http.router import MethodError, NoRouteError, Router
 from penstock.frontends.http.routes import Handler, build_router
 from penstock.frontends.http.status import HTTP_STATUS
-from penstock.frontends.listener import listen_tcp
+from penstock.frontends.listener import address_text, listen
 from penstock.serving.control_plane import ControlPlane
 from penstock.serving.data_plane import DataPlane
 
@@ -36,6 +36,10 @@ _READ_BUFFER_BYTES = 1 << 18
 _LINGER_S = 2.0
 
 
+#: Larger than the door's own bounds, and longer than any server runs.
+_BEHIND_DOOR = {"max_line_size": 1 << 16, "max_field_size": 1 << 16, "keepalive_timeout": 1e9}
+
+
 @dataclass(frozen=True)
 class HttpOptions:
     """Options O-20..O-26 that concern this frontend, and the bound on a whole body."""
@@ -45,6 +49,8 @@ class HttpOptions:
     reuse_port: bool = False
     max_input_bytes: int = 64 << 20
     max_body_bytes: int = 2 << 30
+    #: The native door is the only client: it has checked the heads, and it ends idle connections.
+    behind_door: bool = False
 
 
 class HttpFrontend:
@@ -74,15 +80,12 @@ class HttpFrontend:
     @property
     def address(self) -> str:
         """`<address>:<port>` as it is listened on."""
-        port = self._options.port
-        if self._listener is not None:
-            port = self._listener.getsockname()[1]
-        return f"{self._options.address}:{port}"
+        return address_text(self._options.address, self._listener, self._options.port)
 
     async def listen(self) -> None:
         """Binds and listens. Raises UnavailableError (H-29)."""
         options = self._options
-        self._listener = listen_tcp(options.address, options.port, reuse_port=options.reuse_port)
+        self._listener = listen(options.address, options.port, reuse_port=options.reuse_port)
 
     async def start(self) -> None:
         """Begins to accept connections."""
@@ -97,6 +100,7 @@ class HttpFrontend:
             auto_decompress=False,
             read_bufsize=_READ_BUFFER_BYTES,
             lingering_time=_LINGER_S,
+            **(_BEHIND_DOOR if self._options.behind_door else {}),
         )
         self._acceptor = await loop.create_server(self._server, sock=self._listener)
 

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""The requests that are sent: prebuilt bodies, and the check that a server answers them rightly."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import struct
+from dataclasses import dataclass
+from typing import Literal
+
+import grpc
+import numpy as np
+import numpy.typing as npt
+from penstock._proto import inference_pb2
+
+SMALL = 16
+IMAGE = 3 * 224 * 224
+GRPC_METHOD = "/inference.GRPCInferenceService/ModelInfer"
+_REPLY_HEADER = 5  # a gRPC message: compressed flag and length
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One kind of request, and how many of them are in flight."""
+
+    name: str
+    protocol: Literal["http", "grpc"]
+    model: str
+    path: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    values: bytes
+    connections: int
+    streams: int = 1
+
+    def check(self, port: int) -> None:
+        """Sends one and compares the answer, or what it echoes. Raises RuntimeError."""
+        reply = self._http(port) if self.protocol == "http" else self._grpc(port)
+        if reply == self.body[_REPLY_HEADER * (self.protocol == "grpc") :]:
+            return  # a bare echo
+        if self.values not in reply and not self._same_numbers(reply):
+            raise RuntimeError(f"{self.name}: port {port} gives a wrong answer: {reply[:300]!r}")
+
+    def _http(self, port: int) -> bytes:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection.request("POST", self.path, self.body, dict(self.headers))
+        reply = connection.getresponse()
+        body = reply.read()
+        connection.close()
+        if reply.status != 200:
+            raise RuntimeError(f"{self.name}: HTTP {reply.status}: {body[:300]!r}")
+        return body
+
+    def _grpc(self, port: int) -> bytes:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            call = channel.unary_unary(self.path)
+            reply: bytes = call(self.body[_REPLY_HEADER:], timeout=30, wait_for_ready=True)
+        return reply
+
+    def _same_numbers(self, reply: bytes) -> bool:
+        try:
+            data = json.loads(reply)["outputs"][0]["data"]
+        except (ValueError, KeyError, IndexError):
+            return False
+        return np.asarray(data, dtype=np.float32).tobytes() == self.values
+
+
+def _values(count: int) -> npt.NDArray[np.float32]:
+    return np.arange(count, dtype=np.float32) * np.float32(0.25)  # exact in JSON and in binary
+
+
+def http_body(count: int, *, binary: bool) -> tuple[bytes, int]:
+    """A v2 request body with INPUT0 of shape [1, count], and the length of its JSON part."""
+    values = _values(count)
+    tensor: dict[str, object] = {"name": "INPUT0", "shape": [1, count], "datatype": "FP32"}
+    output: dict[str, object] = {"name": "OUTPUT0"}
+    if binary:
+        tensor["parameters"] = {"binary_data_size": values.nbytes}
+        output["parameters"] = {"binary_data": True}
+    else:
+        tensor["data"] = values.tolist()
+    head = json.dumps({"inputs": [tensor], "outputs": [output]}).encode()
+    return head + values.tobytes() if binary else head, len(head)
+
+
+def grpc_message(model: str, count: int) -> bytes:
+    """A serialised ModelInferRequest with INPUT0 of shape [1, count] as raw bytes."""
+    request = inference_pb2.ModelInferRequest(model_name=model)
+    request.inputs.add(name="INPUT0", datatype="FP32", shape=[1, count])
+    request.outputs.add(name="OUTPUT0")
+    request.raw_input_contents.append(_values(count).tobytes())
+    return request.SerializeToString()
+
+
+def http_workload(
+    name: str, model: str, count: int, *, binary: bool = True, connections: int = 16
+) -> Workload:
+    """One request at a time on each of `connections`."""
+    body, json_bytes = http_body(count, binary=binary)
+    headers = [("Content-Type", "application/octet-stream" if binary else "application/json")]
+    if binary:
+        headers.append(("Inference-Header-Content-Length", str(json_bytes)))
+    path = f"/v2/models/{model}/infer"
+    values = _values(count).tobytes()
+    return Workload(name, "http", model, path, tuple(headers), body, values, connections)
+
+
+def grpc_workload(
+    name: str, model: str, count: int, *, connections: int = 4, streams: int = 4
+) -> Workload:
+    """`streams` unary calls at a time on each of `connections`."""
+    message = grpc_message(model, count)
+    body = struct.pack(">BI", 0, len(message)) + message
+    headers = (("Content-Type", "application/grpc"), ("TE", "trailers"))
+    values = _values(count).tobytes()
+    return Workload(name, "grpc", model, GRPC_METHOD, headers, body, values, connections, streams)

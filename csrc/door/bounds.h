@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 The Penstock Authors
+//
+// ByteBudget, ConnectionSlots, LoopCounters, LiveState: what the loops of a door share, and what
+// each counts alone.
+//
+// Thread safety: any thread, but LoopCounters are written by their loop
+// alone. No lock. Ownership: the door's. Nothing blocks.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace penstock::door {
+
+// The bytes of bodies that are being received or worked on, over all connections.
+class ByteBudget {
+ public:
+  explicit ByteBudget(std::uint64_t limit) : limit_(limit) {}
+  // A single body that is larger than everything allowed is let in when it is alone: its own bound
+  // is the largest body.
+  [[nodiscard]] bool try_take(std::uint64_t bytes) {
+    // relaxed here and below: a count that orders nothing
+    std::uint64_t taken = taken_.load(std::memory_order_relaxed);
+    do {
+      if (taken != 0 && (taken > limit_ || bytes > limit_ - taken)) return false;
+    } while (!taken_.compare_exchange_weak(taken, taken + bytes, std::memory_order_relaxed));
+    return true;
+  }
+  void give_back(std::uint64_t bytes) { taken_.fetch_sub(bytes, std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t taken() const { return taken_.load(std::memory_order_relaxed); }
+
+ private:
+  const std::uint64_t limit_;
+  std::atomic<std::uint64_t> taken_{0};
+};
+
+// Open connections, over all loops.
+class ConnectionSlots {
+ public:
+  explicit ConnectionSlots(std::uint32_t limit) : limit_(limit) {}
+  [[nodiscard]] bool try_take() {
+    if (taken_.fetch_add(1, std::memory_order_relaxed) < limit_) return true;  // relaxed: a count
+    give_back();
+    return false;
+  }
+  void give_back() { taken_.fetch_sub(1, std::memory_order_relaxed); }
+
+ private:
+  const std::uint32_t limit_;
+  std::atomic<std::uint32_t> taken_{0};
+};
+
+// Written by one thread only, so that adding is no locked operation.
+class Counter {
+ public:
+  void add(std::uint64_t n) {  // relaxed: one writer; readers want a recent value, no order
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+struct alignas(64) LoopCounters {
+  Counter connections_opened, connections_closed;
+  Counter requests_begun, requests_ended;
+  Counter inferences;      // of those: answered here by the engine
+  Counter passed_on;       // of those: handed to the control plane's server
+  Counter refused;         // connections and requests that a bound turned away
+  Counter bytes_received;  // from clients
+  Counter bytes_sent;      // to clients
+};
+
+// What the control plane says of the server (H-2, H-3, H-24). Each flag stands alone: relaxed.
+struct LiveState {
+  std::atomic<bool> started{false};  // the models of the start are loaded
+  std::atomic<bool> ready{false};
+  std::atomic<bool> exiting{false};
+};
+
+}  // namespace penstock::door

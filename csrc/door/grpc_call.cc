@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 The Penstock Authors
+#include "door/grpc_call.h"
+
+#include <utility>
+
+namespace penstock::door {
+
+InferencePool::~InferencePool() {
+  while (free_ != nullptr) delete std::exchange(free_, free_->next_free_);
+}
+
+Inference& InferencePool::take() {
+  Inference* inference = free_;
+  if (inference != nullptr) {
+    free_ = inference->next_free_;
+  } else {
+    inference = new Inference;
+    inference->pool_ = this;
+    inference->keeper_.owner = inference;
+    inference->keeper_.release = give_back;
+  }
+  inference->keeper_.refs.store(1, std::memory_order_relaxed);  // relaxed: not yet shared
+  inference->self = BufferLease::adopt(&inference->keeper_);
+  inference->stage = Inference::Stage::kRunning;
+  return *inference;
+}
+
+void InferencePool::give_back(Buffer* keeper) noexcept {
+  auto* inference = static_cast<Inference*>(keeper->owner);
+  InferencePool& pool = *inference->pool_;
+  if (inference->request != nullptr) pool.engine_.release(inference->request);
+  inference->request = nullptr;
+  inference->call = nullptr;
+  inference->status = {};
+  inference->id.clear();
+  inference->compressed = {};
+  inference->deflater.reset();
+  inference->reply.clear();
+  inference->share.reset();
+  inference->next_free_ = pool.free_;
+  pool.free_ = inference;
+}
+
+void GrpcCall::clear() {
+  reset_stream();
+  head.clear();
+  reader.reset();
+  messages.clear();
+  inflater.reset();
+  inferences.clear();
+  unconsumed = 0;
+  too_large = head_done = ended = answered = head_sent = working = false;
+  status = GrpcStatus::kOk;
+  status_message.clear();
+  passed = nullptr;
+  trailers.clear();
+  deadline_ns = kNoDeadline;
+  received_bytes = 0;
+}
+
+std::unique_ptr<GrpcCall> CallPool::take() {
+  if (idle_.empty()) return std::make_unique<GrpcCall>();
+  std::unique_ptr<GrpcCall> call = std::move(idle_.back());
+  idle_.pop_back();
+  return call;
+}
+
+void CallPool::give_back(std::unique_ptr<GrpcCall> call) {
+  call->clear();
+  if (idle_.size() < kKept) idle_.push_back(std::move(call));
+}
+
+}  // namespace penstock::door

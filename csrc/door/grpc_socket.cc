@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 The Penstock Authors
+#include "door/grpc_socket.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <vector>
+
+namespace penstock::door {
+namespace {
+
+constexpr std::size_t kReceiveBytes = 128 << 10;
+// So that a last GOAWAY is read before the unread rest of a flood resets the connection.
+constexpr std::int64_t kLingerNs = 250'000'000;
+
+}  // namespace
+
+bool write_output(int fd, H2Output& output, std::uint64_t& bytes) {
+  std::array<iovec, 64> pieces;
+  while (!output.empty()) {
+    msghdr message{};
+    message.msg_iov = pieces.data();
+    message.msg_iovlen = static_cast<std::size_t>(output.gather(pieces));
+    const ssize_t sent = ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0) {
+      if (errno == EINTR) continue;
+      return errno == EAGAIN || errno == EWOULDBLOCK;
+    }
+    bytes += static_cast<std::uint64_t>(sent);
+    output.advance(static_cast<std::size_t>(sent));
+  }
+  return true;
+}
+
+bool read_input(int fd, ByteSpan& bytes) {
+  thread_local const std::unique_ptr<std::byte[]> memory(new std::byte[kReceiveBytes]);
+  const ssize_t received = ::recv(fd, memory.get(), kReceiveBytes, MSG_DONTWAIT);
+  bytes = {memory.get(), static_cast<std::size_t>(std::max<ssize_t>(received, 0))};
+  if (received > 0) return true;
+  return received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+}
+
+GrpcSocket::GrpcSocket(int fd, GrpcContext& context, ConnectionSlots& slots)
+    : Handler(fd),
+      context_(context),
+      slots_(slots),
+      connection_(context, *this),
+      sent_ns_(context.loop.now_ns()) {
+  context_.sockets.push_back(this);
+  set_timer();
+}
+
+GrpcSocket::~GrpcSocket() { std::erase(context_.sockets, this); }
+
+void GrpcSocket::on_events(Events events) {
+  if (events.readable) {
+    ByteSpan bytes;
+    if (!read_input(fd(), bytes)) return context_.loop.close(*this);
+    context_.counters.bytes_received.add(bytes.size());
+    if (!ending_ && !bytes.empty() && !connection_.receive(bytes)) ending_ = true;
+  } else if (events.hung_up) {
+    return context_.loop.close(*this);
+  }
+  context_.loop.defer(*this);
+}
+
+void GrpcSocket::on_turn() {
+  const bool more = connection_.work();
+  flush();
+  if (more) context_.loop.defer(*this);
+}
+
+void GrpcSocket::flush() {
+  if (closed() || linger_ns_ != 0) return;
+  std::uint64_t sent = 0;
+  do {
+    connection_.send(output_);
+    if (!write_output(fd(), output_, sent)) return context_.loop.close(*this);
+  } while (output_.empty() && connection_.wants_send());
+  context_.counters.bytes_sent.add(sent);
+  if (sent > 0 || output_.empty()) sent_ns_ = context_.loop.now_ns();
+  context_.loop.watch(*this, true, !output_.empty());
+  if (output_.empty() && (ending_ || connection_.over())) finish();
+  set_timer();
+}
+
+void GrpcSocket::finish() {
+  ::shutdown(fd(), SHUT_WR);
+  linger_ns_ = context_.loop.now_ns() + kLingerNs;
+  ending_ = true;
+  connection_.abandon();
+}
+
+void GrpcSocket::set_timer() {
+  std::int64_t when_ns = linger_ns_ != 0 ? linger_ns_ : connection_.next_tick();
+  if (!output_.empty()) {
+    when_ns = std::min(when_ns, sent_ns_ + context_.options.limits.send_timeout_ns);
+  }
+  context_.loop.set_timer(*this, when_ns);
+}
+
+void GrpcSocket::on_timer() {
+  const std::int64_t now_ns = context_.loop.now_ns();
+  const bool stalled =
+      !output_.empty() && now_ns >= sent_ns_ + context_.options.limits.send_timeout_ns;
+  if (stalled || (linger_ns_ != 0 && now_ns >= linger_ns_)) return context_.loop.close(*this);
+  if (linger_ns_ == 0 && now_ns >= connection_.next_tick() && !connection_.tick()) {
+    return context_.loop.close(*this);
+  }
+  set_timer();
+}
+
+void GrpcSocket::on_response(Response& response) {
+  auto* ticket = static_cast<Ticket*>(response.request->tag);
+  connection_.answer(*static_cast<Inference*>(ticket));
+}
+
+void GrpcSocket::end() {
+  ending_ = true;
+  connection_.end();
+}
+
+void GrpcSocket::on_close() {
+  connection_.abandon();
+  context_.counters.connections_closed.add(1);
+  slots_.give_back();
+  if (context_.refusing.load(std::memory_order_relaxed)) context_.ended.notify();
+}
+
+}  // namespace penstock::door
