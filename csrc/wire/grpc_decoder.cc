@@ -106,6 +106,7 @@ Status GrpcDecoder::apply_parameter(const ProtoParameter& parameter, Request& re
 }
 
 Status GrpcDecoder::apply_custom(const ProtoParameter& parameter, Request& request) {
+  PENSTOCK_RETURN_IF_ERROR(check_key_length(parameter.name));
   if (is_reserved_key(parameter.name)) {
     return invalid_arg(
         "parameter keys starting with 'triton_' are reserved for Triton usage. Only the following "

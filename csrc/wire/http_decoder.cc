@@ -135,6 +135,7 @@ Status HttpDecoder::read_custom(std::string_view key, simdjson::dom::element val
         "parameter keys starting with 'triton_' are reserved for Triton usage and should not be "
         "specified.");
   }
+  PENSTOCK_RETURN_IF_ERROR(check_key_length(key));
   if (has_parameter(request_, forwarded_, key)) {
     return unable_to_parse(key, "the parameter occurs twice", kTop);
   }

@@ -11,6 +11,16 @@ namespace {
 
 constexpr std::uint64_t kMaxSize = std::numeric_limits<std::int64_t>::max();
 
+// A name that no model has is kept for the error text, and compared with the others like it.
+constexpr std::size_t kMaxUnknownName = 1024;  // bytes
+constexpr std::size_t kMaxKey = 1024;          // bytes
+
+Status name_too_long(const char* kind, std::string_view name) {
+  return invalid_arg("unexpected inference " + std::string(kind) + " '" +
+                     std::string(name.substr(0, 64)) + "...', a name of " +
+                     std::to_string(name.size()) + " bytes");
+}
+
 Status already_exists(const Request& request, std::string_view kind, std::string_view name) {
   std::string text = request.tag_text();
   text.append(kind).append(" '").append(name).append("' already exists in request");
@@ -76,11 +86,17 @@ Status surplus_bytes(const Request& request) {
 }
 
 Status add_input(Request& request, std::string_view name, InputTensor*& input) {
+  if (name.size() > kMaxUnknownName && request.plan().find_input(name) < 0) {
+    return name_too_long("input", name);
+  }
   input = request.add_input(name);
   return input ? Status{} : already_exists(request, "input", name);
 }
 
 Status add_output(Request& request, std::string_view name, RequestedOutput*& output) {
+  if (name.size() > kMaxUnknownName && request.plan().find_output(name) < 0) {
+    return name_too_long("output", name);
+  }
   output = request.add_output(name);
   return output ? Status{} : already_exists(request, "output", name);
 }
@@ -106,6 +122,13 @@ Status acquire(BufferPool& pool, std::string_view name, std::size_t size_bytes, 
   input.view.memory = input.lease->memory;
   input.view.device = input.lease->device;
   return {};
+}
+
+Status check_key_length(std::string_view key) {
+  if (key.size() <= kMaxKey) return {};
+  return invalid_arg("parameter '" + std::string(key.substr(0, 64)) + "...' has a key of " +
+                     std::to_string(key.size()) + " bytes, more than the maximum " +
+                     std::to_string(kMaxKey));
 }
 
 bool is_reserved_key(std::string_view key) { return key.starts_with("triton_"); }

@@ -40,6 +40,8 @@ void borrow(InputTensor& input, const std::byte* data, std::size_t size_bytes,
 [[nodiscard]] Status acquire(BufferPool& pool, std::string_view name, std::size_t size_bytes,
                              InputTensor& input, std::byte*& data);
 
+// Keys are compared with each other: a bound keeps 1024 of them cheap.
+[[nodiscard]] Status check_key_length(std::string_view key);
 [[nodiscard]] bool is_reserved_key(std::string_view key);  // begins "triton_"
 [[nodiscard]] Status set_correlation_id(Request& request, std::string_view id);
 void set_flag(Request& request, RequestFlag flag, bool on);

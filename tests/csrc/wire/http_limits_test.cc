@@ -55,6 +55,26 @@ TEST_F(HttpLimitsTest, MalformedJson) {
                 "failed to parse the request JSON buffer: it begins with a byte order mark");
 }
 
+TEST_F(HttpLimitsTest, NamesThatNoModelHasAreBounded) {
+  const std::string name(2000, 'n');
+  const Status input =
+      http(R"({"inputs":[{"name":")" + name + R"(","datatype":"FP32","shape":[1],"data":[1]}]})");
+  EXPECT_EQ(input.code(), Code::kInvalidArg);
+  EXPECT_EQ(input.message(),
+            "unexpected inference input '" + name.substr(0, 64) + "...', a name of 2000 bytes");
+  const Status output = http(R"({"inputs":[],"outputs":[{"name":")" + name + R"("}]})");
+  EXPECT_EQ(output.message(),
+            "unexpected inference output '" + name.substr(0, 64) + "...', a name of 2000 bytes");
+}
+
+TEST_F(HttpLimitsTest, ParameterKeysAreBounded) {
+  const std::string key(1025, 'k');
+  const Status status = http(R"({"parameters":{")" + key + R"(":1},"inputs":[]})");
+  EXPECT_EQ(status.code(), Code::kInvalidArg);
+  EXPECT_EQ(status.message(), "parameter '" + key.substr(0, 64) +
+                                  "...' has a key of 1025 bytes, more than the maximum 1024");
+}
+
 TEST_F(HttpLimitsTest, NestingDepth) {  // H-26
   EXPECT_OK(http(nested(100)));
   EXPECT_STATUS(http(nested(101)), kInvalidArg,
