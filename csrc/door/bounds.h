@@ -27,6 +27,7 @@ class ByteBudget {
     } while (!taken_.compare_exchange_weak(taken, taken + bytes, std::memory_order_relaxed));
     return true;
   }
+  // relaxed: as above
   void give_back(std::uint64_t bytes) { taken_.fetch_sub(bytes, std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t taken() const { return taken_.load(std::memory_order_relaxed); }
 
@@ -73,11 +74,28 @@ struct alignas(64) LoopCounters {
   Counter bytes_sent;      // to clients
 };
 
-// What the control plane says of the server (H-2, H-3, H-24). Each flag stands alone: relaxed.
+// One thing that the control plane says of the server.
+class StateFlag {
+ public:
+  // relaxed: it stands alone, nothing is published with it
+  void set(bool value) { value_.store(value, std::memory_order_relaxed); }
+  explicit operator bool() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<bool> value_{false};
+};
+
+// H-2, H-3, H-24.
 struct LiveState {
-  std::atomic<bool> started{false};  // the models of the start are loaded
-  std::atomic<bool> ready{false};
-  std::atomic<bool> exiting{false};
+  StateFlag started;  // the models of the start are loaded
+  StateFlag ready;
+  StateFlag exiting;
+
+  void set(bool now_started, bool now_ready, bool now_exiting) {
+    started.set(now_started);
+    ready.set(now_ready);
+    exiting.set(now_exiting);
+  }
 };
 
 }  // namespace penstock::door

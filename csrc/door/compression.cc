@@ -35,8 +35,8 @@ double weight_of(std::string_view parameter) {
   return whole && weight >= 0.0 && weight <= 1.0 ? weight : 0.0;
 }
 
-Status cannot(const char* why) {
-  return invalid_arg(std::string("Unable to decompress the request body: ") + why);
+Status cannot(const std::string& why) {
+  return invalid_arg("Unable to decompress the request body: " + why);
 }
 
 Bytef* bytes_of(const std::byte* data) {
@@ -128,7 +128,9 @@ Status Inflater::verdict(int code, bool& done) {
   if (code == Z_MEM_ERROR) return unavailable("no memory for the decompressed request body");
   if (code == Z_OK || (code == Z_BUF_ERROR && stream_.avail_out == 0)) return {};
   if (code == Z_BUF_ERROR) return all_read ? cannot("it is truncated") : Status{};
-  return cannot(stream_.msg != nullptr ? stream_.msg : "it is corrupt");
+  // As Python's zlib says it, for the other data plane.
+  const std::string cause = stream_.msg != nullptr ? std::string(": ") + stream_.msg : "";
+  return cannot("Error " + std::to_string(code) + " while decompressing data" + cause);
 }
 
 Status Inflater::step(bool& done) {

@@ -159,7 +159,9 @@ void EventLoop::close(Handler& handler) {
   if (std::exchange(handler.closed_, true)) return;
   handler.due_ns_ = kNoDeadline;
   handler.on_close();
-  ::close(std::exchange(handler.fd_, -1));  // which also takes it out of epoll
+  // Closing takes a descriptor out of epoll, but not one that other loops hold a duplicate of.
+  if (handler.shared_) epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, handler.fd_, nullptr);
+  ::close(std::exchange(handler.fd_, -1));
   auto& slot = handlers_[handler.index_];
   std::unique_ptr<Handler> owned = std::move(slot);
   if (&slot != &handlers_.back()) {

@@ -139,7 +139,7 @@ bool GrpcConnection::refuse_head(GrpcCall& call) {
     refuse_http(call, "415");
   } else if (head.bad_timeout) {
     fail(call, GrpcStatus::kInvalidArgument, "malformed grpc-timeout");
-  } else if (context_.refusing.load(std::memory_order_relaxed)) {  // relaxed: a flag alone
+  } else if (context_.state.refusing) {
     fail(call, GrpcStatus::kUnavailable, kShuttingDown);
   } else if (!head.encoding && head.rpc != Rpc::kPassOn) {
     fail(call, GrpcStatus::kUnimplemented, "the message encoding is not supported");
@@ -185,7 +185,11 @@ void GrpcConnection::read_messages(GrpcCall& call, ByteSpan bytes) {
         return;
       case MessageReader::Event::kMessage:
         call.messages.push(std::move(message));
-        if (call.head.rpc == Rpc::kModelStreamInfer) process(call);
+        if (call.head.rpc == Rpc::kModelStreamInfer) {
+          process(call);
+        } else if (call.messages.size() > 1) {
+          return fail(call, GrpcStatus::kInvalidArgument, "expected one message, got more");
+        }
         break;
       case MessageReader::Event::kBadFlags:
         return fail(call, GrpcStatus::kInvalidArgument, "malformed message: unknown flags");
@@ -206,9 +210,8 @@ void GrpcConnection::on_end(H2Stream& stream) {
   if (call.reader.inside()) {
     return fail(call, GrpcStatus::kInvalidArgument, "malformed message: it is incomplete");
   }
-  if (call.head.rpc != Rpc::kModelStreamInfer && call.messages.size() != 1) {
-    return fail(call, GrpcStatus::kInvalidArgument,
-                "expected one message, got " + std::to_string(call.messages.size()));
+  if (call.head.rpc != Rpc::kModelStreamInfer && call.messages.empty()) {
+    return fail(call, GrpcStatus::kInvalidArgument, "expected one message, got none");
   }
   process(call);
 }
@@ -288,7 +291,7 @@ void GrpcConnection::close_call(GrpcCall& call) {
   }
   calls_.pop_back();
   context_.calls.give_back(std::move(owned));
-  if (context_.refusing.load(std::memory_order_relaxed)) context_.ended.notify();
+  if (context_.state.refusing) context_.ended.notify();
 }
 
 }  // namespace penstock::door

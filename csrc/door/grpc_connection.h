@@ -51,16 +51,22 @@ class EndSignal {
   std::condition_variable changed_;
 };
 
+// What the control plane says of the server. Each flag stands alone.
+struct GrpcState {
+  std::atomic<bool> started{false};   // the models of the start are loaded (H-24)
+  std::atomic<bool> ready{false};     // G-2
+  std::atomic<bool> exiting{false};   // G-1
+  std::atomic<bool> refusing{false};  // no new calls (G-29)
+};
+
 // What the connections of one loop share.
 struct GrpcContext {
-  GrpcContext(Engine& served, EventLoop& own, const GrpcDoorOptions& chosen, const LiveState& live,
-              const std::atomic<bool>& refuse, ByteBudget& bytes, LoopCounters& counts,
-              EndSignal& signal)
+  GrpcContext(Engine& served, EventLoop& own, const GrpcDoorOptions& chosen, const GrpcState& live,
+              ByteBudget& bytes, LoopCounters& counts, EndSignal& signal)
       : engine(served),
         loop(own),
         options(chosen),
         state(live),
-        refusing(refuse),
         budget(bytes),
         counters(counts),
         ended(signal) {
@@ -70,11 +76,10 @@ struct GrpcContext {
   Engine& engine;
   EventLoop& loop;
   const GrpcDoorOptions& options;
-  const LiveState& state;
-  const std::atomic<bool>& refusing;  // new calls (G-29)
+  const GrpcState& state;
   ByteBudget& budget;
   LoopCounters& counters;
-  EndSignal& ended;  // used only while `refusing`
+  EndSignal& ended;  // used only while GrpcState::refusing
   GrpcCodec codec{engine.pool()};
   SubmitBurst burst{engine};  // instances are woken once a round
   InferencePool inferences{engine};
@@ -113,6 +118,7 @@ class GrpcConnection final : private H2Events {
   // ---- for the upstream ----
   [[nodiscard]] H2Session& session() { return session_; }
   [[nodiscard]] BufferPool& pool() { return context_.engine.pool(); }
+  [[nodiscard]] ByteBudget& budget() { return context_.budget; }
   // Frames may have become ready outside of receive() and answer().
   void wake() { context_.loop.defer(socket_); }
   void fail(GrpcCall& call, GrpcStatus status, std::string_view message);

@@ -51,20 +51,19 @@ struct GrpcDoor::Impl {
 
   std::shared_ptr<Engine> engine;
   const GrpcDoorOptions options;
-  door::LiveState state;
-  std::atomic<bool> refusing{false};
+  door::GrpcState state;
   door::ByteBudget budget;
   door::ConnectionSlots slots;
   door::EndSignal ended;
   std::vector<std::unique_ptr<Worker>> workers;
   std::atomic<std::uint32_t> running{0};  // threads
+  std::atomic<bool> closing{false};       // stop_accepting() was called
   std::atomic<bool> stopped{false};
 };
 
 GrpcDoor::Impl::Worker::Worker(Impl& door)
     : loop(door.engine->clock()),
-      context(*door.engine, loop, door.options, door.state, door.refusing, door.budget, counters,
-              door.ended),
+      context(*door.engine, loop, door.options, door.state, door.budget, counters, door.ended),
       upstream(loop, door.options.upstream_path) {
   if (!door.options.upstream_path.empty()) context.upstream = &upstream;
 }
@@ -142,17 +141,17 @@ Result<std::unique_ptr<GrpcDoor>> GrpcDoor::start(std::shared_ptr<Engine> engine
 }
 
 void GrpcDoor::set_state(bool started, bool ready, bool exiting) {
-  // relaxed: each flag stands alone
-  impl_->state.started.store(started, std::memory_order_relaxed);
-  impl_->state.ready.store(ready, std::memory_order_relaxed);
-  impl_->state.exiting.store(exiting, std::memory_order_relaxed);
+  impl_->state.started.store(started);
+  impl_->state.ready.store(ready);
+  impl_->state.exiting.store(exiting);
 }
 
 void GrpcDoor::stop_accepting() {
-  if (impl_->refusing.exchange(true)) return;
+  if (impl_->state.refusing.exchange(true)) return;
   impl_->on_every_loop([](Impl::Worker& worker) {
     worker.loop.close(*worker.acceptor);
     for (door::GrpcSocket* socket : worker.context.sockets) socket->drain();
+    worker.context.ended.notify();  // what ended before this loop knew is told now
   });
 }
 

@@ -43,7 +43,7 @@ MessageReader::Event MessageReader::begin(BufferPool& pool, ByteBudget& budget,
     size_ = size_ << 8 | std::to_integer<std::size_t>(prefix_[i]);
   }
   if (size_ > max_bytes) return Event::kTooLarge;
-  if (!share_.take(budget, size_)) return Event::kNoBudget;
+  if (!share_.take(budget, size_ + kMessageOverheadBytes)) return Event::kNoBudget;
   lease_ = pool.acquire(size_);
   return lease_ ? Event::kMore : Event::kNoBudget;
 }

@@ -19,7 +19,8 @@
 namespace penstock::door {
 
 inline constexpr std::size_t kGrpcPrefixBytes = 5;
-inline constexpr std::uint64_t kMaxGrpcMessageBytes = 2147483647;  // G-24
+// What a message costs beside its bytes: the smallest block of the pool.
+inline constexpr std::uint64_t kMessageOverheadBytes = 1024;
 
 // A part of a ByteBudget, given back when it goes.
 class BudgetShare {

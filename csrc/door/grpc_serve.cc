@@ -46,7 +46,7 @@ void GrpcConnection::process(GrpcCall& call) {
 // G-27: the client has half-closed, and everything is answered.
 void GrpcConnection::finish_stream(GrpcCall& call) {
   if (call.head.rpc != Rpc::kModelStreamInfer || !call.inferences.empty()) return;
-  if (context_.refusing.load(std::memory_order_relaxed)) {  // relaxed: a flag alone
+  if (context_.state.refusing) {
     return fail(call, GrpcStatus::kUnavailable,
                 "GRPC server is shutting down and has stopped accepting new requests.");
   }
@@ -101,12 +101,10 @@ void GrpcConnection::serve_control(GrpcCall& call, const GrpcMessage& message) {
     return fail(call, GrpcStatus::kInvalidArgument,
                 "failed to parse the " + name + "Request message");
   }
-  // relaxed: each flag stands alone
-  const bool exiting = context_.state.exiting.load(std::memory_order_relaxed);
-  const bool ready = context_.state.ready.load(std::memory_order_relaxed);
+  const bool ready = context_.state.ready;
   switch (call.head.rpc) {
     case Rpc::kServerLive:
-      return send_message(call, ready_message(!exiting));
+      return send_message(call, ready_message(!context_.state.exiting));
     case Rpc::kServerReady:
       return send_message(call, ready_message(ready));
     case Rpc::kHealthCheck:
@@ -124,9 +122,8 @@ void GrpcConnection::serve_control(GrpcCall& call, const GrpcMessage& message) {
 Status GrpcConnection::model_ready(const GrpcCodec::Target& target, bool& ready) {
   auto version = parse_version(target.version);
   if (!version.ok()) return version.take_status();
-  const LiveState& state = context_.state;
-  if (!state.started.load(std::memory_order_relaxed) ||  // relaxed: each flag stands alone
-      state.exiting.load(std::memory_order_relaxed)) {
+  const GrpcState& state = context_.state;
+  if (!state.started || state.exiting) {
     return unavailable("Server not ready");
   }
   auto found = context_.engine.find(target.model, version.value());
@@ -154,7 +151,7 @@ void GrpcConnection::infer(GrpcCall& call, GrpcMessage message) {
 }
 
 Status GrpcConnection::submit(GrpcCall& call, GrpcMessage& message, Inference& inference) {
-  if (!context_.state.started.load(std::memory_order_relaxed)) {  // relaxed: a flag alone
+  if (!context_.state.started) {
     return unavailable("Server not ready");
   }
   Engine& engine = context_.engine;

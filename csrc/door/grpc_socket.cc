@@ -22,10 +22,13 @@ constexpr std::int64_t kLingerNs = 250'000'000;
 bool write_output(int fd, H2Output& output, std::uint64_t& bytes) {
   std::array<iovec, 64> pieces;
   while (!output.empty()) {
+    const int count = output.gather(pieces);
     msghdr message{};
     message.msg_iov = pieces.data();
-    message.msg_iovlen = static_cast<std::size_t>(output.gather(pieces));
-    const ssize_t sent = ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    message.msg_iovlen = static_cast<std::size_t>(count);
+    const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    const ssize_t sent = count == 1 ? ::send(fd, pieces[0].iov_base, pieces[0].iov_len, flags)
+                                    : ::sendmsg(fd, &message, flags);
     if (sent < 0) {
       if (errno == EINTR) continue;
       return errno == EAGAIN || errno == EWOULDBLOCK;
@@ -75,10 +78,12 @@ void GrpcSocket::on_turn() {
 }
 
 void GrpcSocket::flush() {
-  if (closed() || linger_ns_ != 0) return;
+  if (closed()) return;
+  if (linger_ns_ != 0) return set_timer();
   std::uint64_t sent = 0;
   do {
     connection_.send(output_);
+    if (output_.empty()) break;
     if (!write_output(fd(), output_, sent)) return context_.loop.close(*this);
   } while (output_.empty() && connection_.wants_send());
   context_.counters.bytes_sent.add(sent);
@@ -111,7 +116,7 @@ void GrpcSocket::on_timer() {
   if (linger_ns_ == 0 && now_ns >= connection_.next_tick() && !connection_.tick()) {
     return context_.loop.close(*this);
   }
-  set_timer();
+  context_.loop.defer(*this);  // what the tick has to say; sets the next timer
 }
 
 void GrpcSocket::on_response(Response& response) {
@@ -128,7 +133,7 @@ void GrpcSocket::on_close() {
   connection_.abandon();
   context_.counters.connections_closed.add(1);
   slots_.give_back();
-  if (context_.refusing.load(std::memory_order_relaxed)) context_.ended.notify();
+  if (context_.state.refusing) context_.ended.notify();
 }
 
 }  // namespace penstock::door

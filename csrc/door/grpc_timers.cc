@@ -41,8 +41,11 @@ bool GrpcConnection::tick() {
   }
   if (drained_ns_ != 0) {
     if (!last_goaway_sent_ && now_ns >= drained_ns_ + kHousekeepingNs) on_ping_answered();
-    const std::int64_t grace_ns = keepalive.max_age_grace_ns;
-    if (max_age_ns_ != 0 && grace_ns != 0 && now_ns >= drained_ns_ + grace_ns) return false;
+    if (max_age_ns_ != 0 && keepalive.max_age_grace_ns != 0) {
+      const std::int64_t due_ns = drained_ns_ + keepalive.max_age_grace_ns;
+      if (now_ns >= due_ns) return false;
+      schedule(due_ns);
+    }
     schedule(now_ns + kHousekeepingNs);
   }
   tick_calls();

@@ -35,6 +35,12 @@ bool push_copy(BufferPool& pool, H2SendQueue& queue, ByteSpan bytes) {
   return true;
 }
 
+// Nothing of what the client has sent is passed on any more.
+void drop_queue(PassedStream& stream) {
+  stream.queue().clear();
+  stream.connection->budget().give_back(std::exchange(stream.charged, 0));
+}
+
 int connect_unix(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -115,6 +121,7 @@ void GrpcUpstreamLink::on_turn() {
   std::uint64_t sent = 0;
   do {
     session_.send(output_);
+    if (output_.empty()) break;
     if (!write_output(fd(), output_, sent)) return upstream_.loop_.close(*this);
   } while (output_.empty() && session_.wants_send());
   upstream_.loop_.watch(*this, true, !output_.empty());
@@ -182,7 +189,7 @@ void GrpcUpstreamLink::detach(PassedStream& stream) {
   if (call.unconsumed > 0) {
     stream.connection->session().consume_stream(call, std::exchange(call.unconsumed, 0));
   }
-  stream.queue().clear();
+  drop_queue(stream);
   if (!call.ended) session_.reset(stream, H2Error::kNone);
 }
 
@@ -192,6 +199,7 @@ void GrpcUpstreamLink::on_sent(H2Stream& stream) {
   if (passed.call == nullptr) return;
   GrpcCall& call = *passed.call;
   const std::size_t left = stream.queue().size_bytes();
+  passed.connection->budget().give_back(std::exchange(passed.charged, left) - left);
   if (call.unconsumed <= left) return;
   passed.connection->session().consume_stream(call, call.unconsumed - left);
   call.unconsumed = left;
@@ -234,9 +242,17 @@ bool GrpcUpstream::begin(GrpcConnection& connection, GrpcCall& call, bool end) {
 
 void GrpcUpstream::data(GrpcCall& call, ByteSpan bytes) {
   PassedStream& stream = *call.passed;
+  GrpcConnection& connection = *stream.connection;
   H2Session& session = stream.link->session();
-  if (!push_copy(stream.connection->pool(), stream.queue(), bytes)) {
-    return session.reset(stream, H2Error::kInternal);  // which ends the call, too
+  if (!connection.budget().try_take(bytes.size())) {
+    cancel(call);
+    return connection.fail(call, GrpcStatus::kUnavailable,
+                           "too many bytes in flight, try again later");
+  }
+  stream.charged += bytes.size();
+  if (!push_copy(connection.pool(), stream.queue(), bytes)) {
+    cancel(call);
+    return connection.fail(call, GrpcStatus::kUnavailable, "not enough memory");
   }
   session.queued(stream, false);
   stream.link->wake();
@@ -259,7 +275,7 @@ void GrpcUpstream::sent(GrpcCall& call) {
 void GrpcUpstream::cancel(GrpcCall& call) {
   PassedStream& stream = *std::exchange(call.passed, nullptr);
   stream.call = nullptr;
-  stream.queue().clear();
+  drop_queue(stream);
   stream.link->session().reset(stream, H2Error::kCancel);
   stream.link->wake();
 }

@@ -32,6 +32,7 @@ struct PassedStream final : H2Stream {
   GrpcConnection* connection = nullptr;
   H2FieldList fields;          // of the answer, then of its trailers
   std::size_t unconsumed = 0;  // bytes that the upstream may not send again yet
+  std::size_t charged = 0;     // bytes of the queue, as the budget has them
   std::size_t index = 0;
 };
 

@@ -148,6 +148,7 @@ class H2Session {
   std::uint32_t max_header_bytes_;
   std::uint64_t header_bytes_ = 0;  // of the current block
   bool terminated_ = false;
+  bool broken_ = false;
   const bool server_;
 };
 

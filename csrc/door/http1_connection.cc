@@ -250,11 +250,10 @@ void Http1Connection::reply_after_body(const RequestHead& head) {
 
 void Http1Connection::set_health(const Route& found) {
   const LiveState& state = context_.shared.state;
-  if (state.exiting.load(std::memory_order_relaxed)) {
+  if (state.exiting) {
     return outgoing().set_error(503, "Server exiting");
   }
-  const bool healthy =
-      found.kind == RouteKind::kServerLive || state.ready.load(std::memory_order_relaxed);
+  const bool healthy = found.kind == RouteKind::kServerLive || state.ready;
   outgoing().set_empty(healthy ? 200 : 400);
 }
 
@@ -263,8 +262,7 @@ void Http1Connection::set_model_ready(const Route& found) {
   const LiveState& state = context_.shared.state;
   const auto version = parse_version(found.version);
   if (!version.ok()) return outgoing().set_error(version.status());
-  if (state.exiting.load(std::memory_order_relaxed) ||
-      !state.started.load(std::memory_order_relaxed)) {
+  if (state.exiting || !state.started) {
     return outgoing().set_error(503, "Server not ready");
   }
   const auto model = context_.engine.find(found.model, version.value());

@@ -120,7 +120,7 @@ void Http1Connection::refuse_too_large(std::uint64_t size) {
 }
 
 void Http1Connection::reply() {
-  if (context_.shared.state.exiting.load(std::memory_order_relaxed)) keep_alive_ = false;
+  if (context_.shared.state.exiting) keep_alive_ = false;
   reply_->seal(keep_alive_, minor_version_);
   state_ = State::kSending;
   begin_phase();
@@ -164,7 +164,7 @@ void Http1Connection::end_request() {
   began_ns_ = 0;
   if (!std::exchange(in_request_, false)) return;
   context_.counters.requests_ended.add(1);
-  if (context_.shared.state.exiting.load(std::memory_order_relaxed)) context_.on_request_ended();
+  if (context_.shared.state.exiting) context_.on_request_ended();
 }
 
 // Closing a socket with unread bytes resets the connection, which takes the reply away from the

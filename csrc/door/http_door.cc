@@ -131,10 +131,7 @@ Result<std::unique_ptr<HttpDoor>> HttpDoor::start(std::shared_ptr<Engine> engine
 }
 
 void HttpDoor::set_state(bool started, bool ready, bool exiting) {
-  LiveState& state = impl_->shared->state;
-  state.started.store(started, std::memory_order_relaxed);
-  state.ready.store(ready, std::memory_order_relaxed);
-  state.exiting.store(exiting, std::memory_order_relaxed);
+  impl_->shared->state.set(started, ready, exiting);
 }
 
 void HttpDoor::stop_accepting() {
@@ -162,7 +159,7 @@ bool HttpDoor::drain(std::int64_t timeout_ns) {
 
 void HttpDoor::stop(std::int64_t timeout_ns) {
   if (std::exchange(impl_->stopped, true) || !impl_->shared) return;
-  impl_->shared->state.exiting.store(true, std::memory_order_relaxed);
+  impl_->shared->state.exiting.set(true);
   stop_accepting();
   (void)drain(timeout_ns);
   for (const auto& unit : impl_->units) unit->loop.stop();

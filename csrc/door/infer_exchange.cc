@@ -8,7 +8,7 @@ namespace penstock::door {
 
 bool InferExchange::begin(const Route& route, const RequestHead& head, std::int64_t received_ns,
                           Outgoing& reply) {
-  if (!context_.shared.state.started.load(std::memory_order_relaxed)) {  // H-24
+  if (!context_.shared.state.started) {  // H-24
     reply.set_error(503, "Server not ready");
     return false;
   }

@@ -24,6 +24,10 @@ bool all_digits(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+bool all_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; });
+}
+
 }  // namespace
 
 Route route(std::string_view method, std::string_view path) {
@@ -37,7 +41,8 @@ Route route(std::string_view method, std::string_view path) {
     return found;
   }
   found.model = take_segment(path);
-  if (found.model.empty()) return {};
+  // No model has such a name; the control plane knows what to say of text that is not UTF-8.
+  if (found.model.empty() || !all_ascii(found.model)) return {};
   if (take_prefix(path, "/versions/")) {
     found.version = take_segment(path);
     if (found.version.empty() || !all_digits(found.version)) return {};

@@ -31,6 +31,7 @@ Upstream* UpstreamPool::take(UpstreamUser& user) {
   if (!idle_.empty()) {
     Upstream* upstream = idle_.back();
     idle_.pop_back();
+    loop_.set_timer(*upstream, kNoDeadline);
     upstream->user_ = &user;
     return upstream;
   }
@@ -45,6 +46,7 @@ void UpstreamPool::give_back(Upstream& upstream, bool reusable) {
   upstream.user_ = nullptr;
   if (!reusable || idle_.size() >= kIdle) return loop_.close(upstream);
   loop_.watch(upstream, true, false);
+  loop_.set_timer(upstream, loop_.now_ns() + kIdleNs);
   idle_.push_back(&upstream);
 }
 
@@ -52,6 +54,8 @@ void Upstream::on_events(Events events) {
   // An idle connection has nothing to say but that it ends.
   user_ != nullptr ? user_->on_upstream(events) : pool_.loop_.close(*this);
 }
+
+void Upstream::on_timer() { pool_.loop_.close(*this); }
 
 void Upstream::on_close() {
   if (UpstreamUser* user = std::exchange(user_, nullptr)) {

@@ -9,8 +9,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "door/event_loop.h"
@@ -42,6 +43,7 @@ class UpstreamPool {
  private:
   friend class Upstream;
   static constexpr std::size_t kIdle = 16;
+  static constexpr std::int64_t kIdleNs = 1'000'000'000;
   [[nodiscard]] int connect() const;
 
   EventLoop& loop_;
@@ -54,6 +56,7 @@ class Upstream final : public Handler {
   Upstream(int fd, UpstreamPool& pool, UpstreamUser& user)
       : Handler(fd), pool_(pool), user_(&user) {}
   void on_events(Events events) override;
+  void on_timer() override;
   void on_close() override;
 
  private:

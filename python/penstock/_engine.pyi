@@ -315,8 +315,14 @@ def check_identity_plan(plan: ModelPlan) -> None:
 class OnnxRuntime:
     """ONNX Runtime's C library, opened from the path of libonnxruntime.so*; one a process."""
 
-    def __init__(self, library: str, *, intra_op_threads: int = 0, inter_op_threads: int = 0,
-                 global_thread_pool: bool = False) -> None: ...
+    def __init__(
+        self,
+        library: str,
+        *,
+        intra_op_threads: int = 0,
+        inter_op_threads: int = 0,
+        global_thread_pool: bool = False,
+    ) -> None: ...
     @property
     def version(self) -> str: ...
 

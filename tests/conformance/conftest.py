@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -20,9 +21,31 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+#: Modules whose subject is the data plane itself run over both; the others over the default.
+BOTH_PLANES = {
+    "test_http_transport",
+    "test_grpc_transport",
+    "test_infer_errors",
+    "test_classification",
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """PENSTOCK_DATA_PLANE=native or python: everything over that one."""
+    if "data_plane" not in metafunc.fixturenames:
+        return
+    planes = ["native", "python"] if metafunc.module.__name__ in BOTH_PLANES else ["native"]
+    if chosen := os.environ.get("PENSTOCK_DATA_PLANE"):
+        planes = [chosen]
+    metafunc.parametrize("data_plane", planes, scope="session")
+
+
 @pytest.fixture(scope="session")
-def server(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+def server(
+    data_plane: str, repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServerProcess]:
     options = ["--model-control-mode=explicit", "--strict-readiness=false"]
+    options.append(f"--data-plane={data_plane}")
     options += [f"--load-model={name}" for name in STARTUP_MODELS]
     log = tmp_path_factory.mktemp("log") / "server.log"
     with ServerProcess(repository, log, *options) as started:

@@ -328,20 +328,24 @@ def test_expect_continue(server: ServerProcess) -> None:
 
 
 @pytest.mark.parametrize(
-    "data",
+    ("data", "statuses"),
     [
-        b"nonsense\r\n\r\n",
-        b"GET /v2 HTTP/1.1\r\nbad header\r\n\r\n",
-        b"POST /v2 HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
-        b"GET /v2/models/\xff\xfe HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /v2 HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 20_000 + b"\r\n\r\n",
+        (b"nonsense\r\n\r\n", {b"400"}),
+        (b"GET /v2 HTTP/1.1\r\nbad header\r\n\r\n", {b"400"}),
+        (b"POST /v2 HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", {b"400"}),
+        (
+            b"GET /v2/models/\xff\xfe HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+            {b"400"},
+        ),
+        # the Python frontend has one status for all
+        (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", {b"400", b"414"}),
+        (b"GET /v2 HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 60_000 + b"\r\n\r\n", {b"400", b"431"}),
     ],
 )
-def test_what_is_not_http(server: ServerProcess, data: bytes) -> None:
+def test_what_is_not_http(server: ServerProcess, data: bytes, statuses: set[bytes]) -> None:
     """H-21: a JSON error, and the connection ends."""
     head, _, body = exchange(server, data).partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 400 ")
+    assert head.split(b" ")[1] in statuses
     assert b"Content-Type: application/json" in head
     assert json.loads(body)["error"]
 

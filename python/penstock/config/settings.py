@@ -115,6 +115,8 @@ class Settings:
         return merged | own
 
 
+#: Where metrics are when HTTP has no address of its own.
+_LOOPBACK = "127.0.0.1"
 #: Scripts written for tritonserver count on being reached from other machines.
 _EVERYWHERE = "0.0.0.0"
 
@@ -215,7 +217,9 @@ def _checked(settings: Settings) -> Settings:
             "Wildcard model name '*' must be the ONLY startup model if specified at all."
         )
     if not settings.metrics_address:
-        settings = replace(settings, metrics_address=settings.http_address)
+        local = settings.http_address.startswith("unix:")
+        address = _LOOPBACK if local else settings.http_address
+        settings = replace(settings, metrics_address=address)
     _check_ports(settings)
     return settings
 

@@ -235,7 +235,7 @@ TEST_F(GrpcFixture, ADrainRefusesCallsAndEndsIdleStreams) {  // G-29
   Gate::set(false);
   ClientCall& busy = client.unary("ModelInfer", infer_request("m"));
   exchange();
-  refusing = true;
+  state.refusing = true;
   connection->drain();
   ClientCall& late = client.unary("ModelInfer", infer_request("m"));
   exchange();

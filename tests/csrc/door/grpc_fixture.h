@@ -217,12 +217,11 @@ class GrpcFixture : public ::testing::Test {
   ModelVersionRef model;
   EventLoop loop{engine.clock()};
   GrpcDoorOptions options;
-  LiveState state;
-  std::atomic<bool> refusing{false};
+  GrpcState state;
   ByteBudget budget{64 << 20};
   LoopCounters counters;
   EndSignal ended;
-  GrpcContext context{engine, loop, options, state, refusing, budget, counters, ended};
+  GrpcContext context{engine, loop, options, state, budget, counters, ended};
   Socket socket;
   std::unique_ptr<GrpcConnection> connection;
   TestClient client;

@@ -117,7 +117,7 @@ TEST(GrpcHeadTest, ACallThatIsPassedOnKeepsItsFields) {
 class FramingTest : public ::testing::Test {
  protected:
   BufferPool pool_{make_page_allocator(), BufferPoolOptions{}};
-  ByteBudget budget_{1000};
+  ByteBudget budget_{5000};
   MessageReader reader_;
   GrpcMessage message_;
 
@@ -160,15 +160,15 @@ TEST_F(FramingTest, TooLargeIsSeenBeforeTheMessage) {
 }
 
 TEST_F(FramingTest, TheBudgetIsTakenBeforeTheMessageAndGivenBackWithIt) {
-  ASSERT_TRUE(budget_.try_take(600));
+  ASSERT_TRUE(budget_.try_take(3600));
   EXPECT_EQ(read("\0\0\0\1\xf4"sv), MessageReader::Event::kNoBudget);  // 500
   reader_.reset();
   EXPECT_EQ(read("\0\0\0\0\2"sv), MessageReader::Event::kMore);
-  EXPECT_EQ(budget_.taken(), 602u);
+  EXPECT_EQ(budget_.taken(), 3602u + kMessageOverheadBytes);
   EXPECT_EQ(read("ab"), MessageReader::Event::kMessage);
-  EXPECT_EQ(budget_.taken(), 602u);
+  EXPECT_EQ(budget_.taken(), 3602u + kMessageOverheadBytes);
   message_ = {};
-  EXPECT_EQ(budget_.taken(), 600u);
+  EXPECT_EQ(budget_.taken(), 3600u);
 }
 
 TEST(FramingPrefixTest, BigEndian) {

@@ -143,6 +143,13 @@ class Client {
     reply.status = std::atoi(reply.head.c_str() + 9);
     return reply;
   }
+  // One byte; false at the end.
+  bool take(char& c) {
+    if (received_.empty() && !receive()) return false;
+    c = received_.front();
+    received_.erase(0, 1);
+    return true;
+  }
   // The server has ended the connection, and nothing is left to read.
   bool at_end() { return received_.empty() && !receive() && received_.empty(); }
 

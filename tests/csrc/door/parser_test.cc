@@ -156,6 +156,7 @@ TEST(Route, PassesOnEverythingElse) {
       {"GET", "/v2/models/m"},
       {"GET", "/v2/models/ready"},
       {"OPTIONS", "*"},
+      {"POST", "/v2/models/\303\251/infer"},
   };
   for (const auto& [method, path] : others) {
     EXPECT_EQ(route(method, path).kind, RouteKind::kPassOn) << method << " " << path;

@@ -163,7 +163,6 @@ def test_options_that_ask_for_nothing_are_accepted(argument: str) -> None:
 @pytest.mark.parametrize(
     "argument",
     [
-        "--grpc-infer-thread-count=128",
         "--cuda-memory-pool-byte-size=0:1024",
         "--min-supported-compute-capability=6.0",
         "--host-policy=cpu,numa-node=0",
@@ -175,6 +174,12 @@ def test_options_that_ask_for_nothing_are_accepted(argument: str) -> None:
 def test_options_without_effect_are_accepted_with_a_note(argument: str) -> None:
     name = argument.partition("=")[0]
     assert [warning for warning in parse(argument).warnings if warning.startswith(name)]
+
+
+def test_the_loops_of_the_grpc_door() -> None:
+    """O-33: one, until more are asked for."""
+    assert parse().grpc_infer_thread_count == 1
+    assert parse("--grpc-infer-thread-count=128").grpc_infer_thread_count == 128
 
 
 def test_deprecated_options_name_their_successor() -> None:
