@@ -88,7 +88,7 @@ cdef class Batch:
         return <size_t>index
 
     cdef uint32_t output_index(self, str name) except? 0xFFFFFFFF:
-        cdef int spec = self.batch.plan().find_output(utf8(name))
+        cdef int spec = self.batch.plan().find_model_output(utf8(name))
         if spec < 0:
             raise InternalError(
                 f"unexpected output '{name}', model '{self.model.name}' has no such output"
@@ -111,7 +111,7 @@ cdef class Batch:
 
     def gather(self, str name not None):
         self.check_active()
-        cdef int spec = self.batch.plan().find_input(utf8(name))
+        cdef int spec = self.batch.plan().find_model_input(utf8(name))
         if spec < 0:
             raise InternalError(f"model '{self.model.name}' has no input '{name}'")
         cdef Tensor tensor = Tensor()

@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t
 from libcpp.memory cimport make_shared, shared_ptr
 from libcpp.string cimport string
 
-from plan cimport CModelPlan, CTensorSpec, kDelay, kDynamic
+from plan cimport CModelPlan, CTensorSpec, QueuePolicy, kDelay, kDynamic
 from shim cimport set_reshape, set_type
 from tensor cimport Shape
 
@@ -60,6 +60,15 @@ cdef class TensorSpec:
             self.spec.labels.push_back((<str?>label).encode())
 
 
+cdef int fill_policy(QueuePolicy& to, object policy) except -1:
+    if policy.timeout_delay:
+        to.timeout_action = kDelay
+    to.default_timeout_us = policy.default_timeout_us
+    to.allow_timeout_override = policy.allow_timeout_override
+    to.max_queue_size = policy.max_queue_size
+    return 0
+
+
 cdef class ModelPlan:
     cdef shared_ptr[CModelPlan] plan
     cdef readonly str name
@@ -78,10 +87,9 @@ cdef class ModelPlan:
         preferred_batch_sizes=(),
         unsigned long long max_queue_delay_us=0,
         bint preserve_ordering=False,
-        bint timeout_delay=False,
-        unsigned long long default_timeout_us=0,
-        bint allow_timeout_override=False,
-        unsigned int max_queue_size=0,
+        queue_policy=None,
+        unsigned int default_priority_level=0,
+        level_policies=(),
         unsigned int queue_capacity=4096,
         unsigned int instance_count=1,
         bint decoupled=False,
@@ -105,11 +113,13 @@ cdef class ModelPlan:
             plan.dynamic.preferred_batch_sizes.push_back(<int64_t>size)
         plan.dynamic.max_queue_delay_us = max_queue_delay_us
         plan.dynamic.preserve_ordering = preserve_ordering
-        if timeout_delay:
-            plan.dynamic.default_policy.timeout_action = kDelay
-        plan.dynamic.default_policy.default_timeout_us = default_timeout_us
-        plan.dynamic.default_policy.allow_timeout_override = allow_timeout_override
-        plan.dynamic.default_policy.max_queue_size = max_queue_size
+        if queue_policy is not None:
+            fill_policy(plan.dynamic.default_policy, queue_policy)
+        plan.dynamic.priority_levels = len(level_policies)
+        plan.dynamic.default_priority_level = default_priority_level
+        plan.dynamic.level_policies.resize(len(level_policies))
+        for i, policy in enumerate(level_policies):
+            fill_policy(plan.dynamic.level_policies[<size_t>i], policy)
         plan.queue_capacity = queue_capacity
         plan.instance_count = instance_count
         plan.decoupled = decoupled

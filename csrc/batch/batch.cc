@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 The Penstock Authors
 #include <algorithm>
+#include <cassert>
 #include <cstring>
 #include <string>
 
+#include "batch/outputs.h"
 #include "batch/shapes.h"
 #include "penstock/backend.h"
 #include "request/string_tensor.h"
@@ -55,17 +57,34 @@ std::int64_t ragged_elements(std::span<Request* const> requests, std::uint32_t s
 }
 
 // Adds the output to the response if the client wants it; the request is answered either way.
-void give_output(Request& request, std::uint32_t spec, const TensorView& view,
-                 const BufferLease& lease) {
-  request.response.answered = true;
-  if (!request.response.status.ok() || !request.wants_output(spec)) return;
-  OutputTensor& output = request.response.outputs.append();
+void give_output(const Request& request, Response& response, std::uint32_t spec,
+                 const TensorView& view, const BufferLease& lease) {
+  response.answered = true;
+  if (!response.status.ok() || !request.wants_output(spec)) return;
+  OutputTensor& output = response.outputs.append();
   output.spec = spec;
   output.view = view;
   output.lease = lease;
 }
 
 }  // namespace
+
+Status add_output(const Request& request, Response& response, std::uint32_t spec,
+                  const TensorView& view, const BufferLease& lease) {
+  const ModelPlan& plan = request.plan();
+  const TensorSpec& tensor = plan.outputs[spec];
+  PENSTOCK_RETURN_IF_ERROR(check_type(plan, tensor, view));
+  PENSTOCK_RETURN_IF_ERROR(check_size(plan, tensor, view));
+  TensorView out = view;
+  PENSTOCK_RETURN_IF_ERROR(client_shape(plan, tensor, view.shape, out.shape));
+  if (view.type == DataType::kBytes) {
+    StringCursor cursor(view.data, view.size_bytes);
+    const auto bytes = string_bytes(cursor, element_count(view.shape).value_or(0));
+    if (!bytes || *bytes != view.size_bytes) return strings_missing(plan, tensor, view);
+  }
+  give_output(request, response, spec, out, lease);
+  return {};
+}
 
 void Batch::begin(const ModelPlan& plan, BufferPool& pool, const Clock& clock) {
   plan_ = &plan;
@@ -138,18 +157,15 @@ Status Batch::gather(std::uint32_t spec, TensorView& view, BufferLease* lease) {
 
 Status Batch::set_output(std::size_t i, std::uint32_t spec, const TensorView& view,
                          const BufferLease& lease) {
-  const TensorSpec& tensor = plan_->outputs[spec];
-  PENSTOCK_RETURN_IF_ERROR(check_type(*plan_, tensor, view));
-  PENSTOCK_RETURN_IF_ERROR(check_size(*plan_, tensor, view));
-  TensorView out = view;
-  PENSTOCK_RETURN_IF_ERROR(client_shape(*plan_, tensor, view.shape, out.shape));
-  if (view.type == DataType::kBytes) {
-    StringCursor cursor(view.data, view.size_bytes);
-    const auto bytes = string_bytes(cursor, element_count(view.shape).value_or(0));
-    if (!bytes || *bytes != view.size_bytes) return strings_missing(*plan_, tensor, view);
-  }
-  give_output(*requests_[i], spec, out, lease);
-  return {};
+  return add_output(*requests_[i], requests_[i]->response, spec, view, lease);
+}
+
+Responder Batch::defer(std::size_t i) {
+  Request& request = *requests_[i];
+  assert(!request.deferred_);
+  request.deferred_ = true;
+  request.holds_.store(2, std::memory_order_relaxed);  // relaxed: nobody else knows of it yet
+  return Responder(&request);
 }
 
 // How the rows of a batch's output fall to its requests.
@@ -186,7 +202,7 @@ Status Batch::scatter(std::uint32_t spec, const TensorView& view, const BufferLe
       if (!bytes) return strings_missing(*plan_, tensor, view);
       part.size_bytes = *bytes;
     }
-    give_output(*request, spec, part, lease);
+    give_output(*request, request->response, spec, part, lease);
     part.data += part.size_bytes;
   }
   return {};

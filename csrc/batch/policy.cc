@@ -23,7 +23,8 @@ BatchDecision BatchPolicy::decide(std::span<const BatchCandidate> queue,
   std::size_t count = 0;
   std::size_t preferred_count = 0;
   std::int64_t next_expiry = kNoDeadline;
-  bool closed = false;  // nothing that arrives later can join
+  std::int64_t oldest = kNoDeadline;  // a lower priority's may be older than the first
+  bool closed = false;                // nothing that arrives later can join
   for (const auto& candidate : queue) {
     const std::int64_t size = std::max<std::int64_t>(candidate.batch_size, 1);
     if (count > 0 && (!candidate.compatible || total + size > max_batch_)) {
@@ -33,9 +34,10 @@ BatchDecision BatchPolicy::decide(std::span<const BatchCandidate> queue,
     total += size;
     ++count;
     next_expiry = std::min(next_expiry, candidate.expires_ns);
+    oldest = std::min(oldest, candidate.queued_ns);
     if (std::binary_search(preferred_.begin(), preferred_.end(), total)) preferred_count = count;
   }
-  const std::int64_t send_at = queue.front().queued_ns + delay_ns_;
+  const std::int64_t send_at = oldest + delay_ns_;
   const bool overdue = now_ns >= send_at;
   if (preferred_count > 0 && !overdue) return {preferred_count, kNoDeadline};
   if (closed || total >= max_preferred_ || overdue) return {count, kNoDeadline};

@@ -16,7 +16,7 @@
 
 namespace penstock {
 
-// One waiting request, oldest first.
+// One waiting request, in the order of service.
 struct BatchCandidate {
   std::int64_t batch_size = 1;
   std::int64_t queued_ns = 0;

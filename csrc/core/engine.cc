@@ -39,14 +39,23 @@ struct Engine::Impl {
   explicit Impl(const EngineOptions& options)
       : clock(options.clock != nullptr ? options.clock : &real_clock),
         pool(choose_allocator(options.pinned, memory_report), options.pool),
-        requests(options.max_requests) {}
+        requests(options.max_requests),
+        responses(options.max_responses),
+        reaper(*clock) {}
+
+  [[nodiscard]] ServedModelContext model_context() {
+    // On a manual clock time passes only when its owner says so, who then sweeps.
+    return {pool, responses, *clock, clock == &real_clock ? &reaper : nullptr};
+  }
 
   RealClock real_clock;
   const Clock* clock;
   std::string memory_report;
   BufferPool pool;
   RequestPool requests;
+  ResponsePool responses;
   ModelTable table;
+  Reaper reaper;
   std::atomic<bool> accepting{true};
 };
 
@@ -58,8 +67,9 @@ Engine::~Engine() {
 
 Result<ModelVersionRef> Engine::create(std::shared_ptr<const ModelPlan> plan) {
   PENSTOCK_RETURN_IF_ERROR(plan->check());
-  return ModelVersionRef(
-      std::make_shared<ServedModel>(std::move(plan), impl_->pool, *impl_->clock));
+  auto model = std::make_shared<ServedModel>(std::move(plan), impl_->model_context());
+  impl_->reaper.watch(model);
+  return ModelVersionRef(std::move(model));
 }
 
 void Engine::publish(const std::string& name, std::vector<ModelVersionRef> ready,
@@ -126,7 +136,17 @@ void Engine::release(Request* request) {
   impl_->requests.release(request);
 }
 
-bool Engine::cancel(RequestHandle handle) { return impl_->requests.cancel(handle); }
+void Engine::release(Response* response) {
+  Request& request = *response->request;
+  impl_->responses.release(response);
+  static_cast<ServedModel*>(request.model())->response_read(request);
+}
+
+bool Engine::cancel(RequestHandle handle) {
+  if (!impl_->requests.cancel(handle)) return false;
+  if (impl_->model_context().reaper != nullptr) impl_->reaper.hurry();
+  return true;
+}
 
 Result<ModelVersionRef> Engine::find(std::string_view name, std::int64_t version) const {
   auto model = impl_->table.find(name, version);

@@ -33,12 +33,11 @@ void fail_unanswered(const ModelPlan& plan, Request& request) {
 
 }  // namespace
 
-ServedModel::ServedModel(std::shared_ptr<const ModelPlan> plan, BufferPool& pool,
-                         const Clock& clock)
+ServedModel::ServedModel(std::shared_ptr<const ModelPlan> plan, const ServedModelContext& context)
     : plan_(std::move(plan)),
-      pool_(pool),
-      clock_(clock),
-      scheduler_(make_scheduler(*plan_, clock, *this)),
+      context_(context),
+      clock_(context.clock),
+      scheduler_(make_scheduler(*plan_, clock_, *this)),
       cells_(plan_->instance_count) {}
 
 ServedModel::~ServedModel() { shut_down(0); }
@@ -60,67 +59,134 @@ void ServedModel::leave(Request& request) {
   if (in_flight_.fetch_sub(1) == 1 && retiring_.load()) drained_.notify_all();
 }
 
-bool ServedModel::next(std::uint32_t, Batch& batch) {
-  batch.begin(*plan_, pool_, clock_);
-  if (!scheduler_->next(batch)) return false;
+Status ServedModel::submit(Request& request) {
+  std::int64_t expires = kNoDeadline;
+  PENSTOCK_RETURN_IF_ERROR(scheduler_->submit(request, &expires));
+  if (expires != kNoDeadline && context_.reaper != nullptr) context_.reaper->expect(expires);
+  return {};
+}
+
+std::int64_t ServedModel::sweep(std::int64_t now_ns) {
+  response_room_.notify_all();  // for those whose request was cancelled
+  return scheduler_->pending() > 0 ? scheduler_->sweep(now_ns) : kNoDeadline;
+}
+
+bool ServedModel::next(std::uint32_t index, Batch& batch) {
+  batch.begin(*plan_, context_.pool, clock_);
+  if (!scheduler_->next(index, batch)) return false;
   const std::int64_t now = clock_.now_ns();
   for (Request* request : batch.requests()) {
     request->times.batched = now;
+    request->instance_ = index;
     request->set_state(RequestState::kExecuting);
   }
   return true;
 }
 
-void ServedModel::settle(Request& request, const Batch& batch, std::int64_t now_ns,
-                         StatisticsCell::Update& update) {
+void ServedModel::settle(Request& request, std::int64_t now_ns, StatisticsCell::Update& update) {
   fail_unanswered(*plan_, request);
-  StageTimes& times = request.times;
-  times.exec_start = batch.exec_start_ns() != 0 ? batch.exec_start_ns() : times.batched;
-  times.exec_end = batch.exec_end_ns() != 0 ? batch.exec_end_ns() : now_ns;
-  times.completed = now_ns;
+  request.times.completed = now_ns;
   if (request.response.status.ok()) {
-    update.success(durations(times, request.batch_size));
+    update.success(durations(request.times, request.batch_size));
   } else {
-    update.failure(elapsed(times.queued, now_ns), request.response.status.code() == Code::kCancelled
-                                                      ? FailureReason::kCanceled
-                                                      : FailureReason::kBackend);
+    update.failure(elapsed(request.times.queued, now_ns),
+                   request.response.status.code() == Code::kCancelled ? FailureReason::kCanceled
+                                                                      : FailureReason::kBackend);
   }
   request.set_state(RequestState::kDone);
   leave(request);
 }
 
-void ServedModel::complete(std::uint32_t index, Batch& batch) {
-  const std::int64_t now = clock_.now_ns();
-  {
-    StatisticsCell::Update update(cells_[index]);
-    bool any_success = false;
-    for (Request* request : batch.requests()) {
-      settle(*request, batch, now, update);
-      any_success = any_success || request->response.status.ok();
-    }
-    if (any_success) {
-      update.execution(durations(batch.requests().front()->times, batch.total_batch_size()));
-    }
+void ServedModel::count_batch(std::uint32_t index, const Batch& batch, std::int64_t now_ns) {
+  StatisticsCell::Update update(cells_[index]);
+  bool executed = false;
+  for (Request* request : batch.requests()) {
+    StageTimes& times = request->times;
+    times.exec_start = batch.exec_start_ns() != 0 ? batch.exec_start_ns() : times.batched;
+    times.exec_end = batch.exec_end_ns() != 0 ? batch.exec_end_ns() : now_ns;
+    if (!request->deferred_) settle(*request, now_ns, update);
+    executed = executed || request->deferred_ || request->response.status.ok();
   }
-  deliver(batch);
-  batch.clear();
-  scheduler_->finished();
+  if (!executed) return;
+  StageTimes times = batch.requests().front()->times;
+  times.completed = now_ns;
+  update.execution(durations(times, batch.total_batch_size()));
 }
 
-// From a push on, the request is its owner's, who may be releasing it already.
-void ServedModel::deliver(const Batch& batch) {
-  const auto requests = batch.requests();
-  std::size_t i = 0;
-  while (i < requests.size()) {
-    CompletionRing* ring = requests[i]->completion;
-    Response* first = &requests[i]->response;
-    Response* last = first;
-    for (++i; i < requests.size() && requests[i]->completion == ring; ++i) {
-      last->next = &requests[i]->response;
-      last = &requests[i]->response;
+void ServedModel::complete(std::uint32_t index, Batch& batch) {
+  count_batch(index, batch, clock_.now_ns());
+  scheduler_->finished(index, batch);
+  answer(batch);
+  batch.clear();
+}
+
+// From its delivery on, a request is its owner's, who may be releasing it already.
+void ServedModel::answer(const Batch& batch) {
+  if (plan_->decoupled) {
+    for (Request* request : batch.requests()) {
+      request->deferred_ ? let_go(*request) : request->completion->push(&request->response);
     }
-    ring->push_chain(first, last);
+  } else if (plan_->dynamic.preserve_ordering) {
+    ordered_.done(batch.order(), batch.requests());
+  } else {
+    deliver(batch.requests());
   }
+}
+
+Result<Response*> ServedModel::begin_response(Request& request) {
+  const auto full = [&] {
+    return request.unread_.load() >= plan_->response_capacity && !request.cancelled() &&
+           !refusing_responses_.load();
+  };
+  while (full()) {
+    const auto key = response_room_.prepare_wait();
+    full() ? (void)response_room_.wait(key) : response_room_.cancel_wait();
+  }
+  if (request.cancelled()) return Status(Code::kCancelled, "");
+  if (refusing_responses_.load()) {
+    return unavailable("model '" + plan_->name + "' is being stopped, its client does not read");
+  }
+  Response* response = context_.responses.acquire();
+  if (response == nullptr) return unavailable("too many responses wait for their clients");
+  response->request = &request;
+  return response;
+}
+
+void ServedModel::send(Request& request, Response* response) {
+  response->final = false;
+  request.unread_.fetch_add(1);
+  ++request.sent_;
+  request.completion->push(response);
+}
+
+void ServedModel::response_read(Request& request) {
+  request.unread_.fetch_sub(1);  // seq_cst, as the load in begin_response(): one sees the other
+  response_room_.notify_all();
+}
+
+void ServedModel::finish(Request& request, Response* last, Status status) {
+  Response& response = request.response;
+  if (last != nullptr) {
+    std::swap(response.outputs, last->outputs);
+    std::swap(response.parameters, last->parameters);
+    context_.responses.release(last);
+  }
+  response.status = std::move(status);
+  response.answered = true;
+  response.flags_only = last == nullptr && response.status.ok();
+  let_go(request);
+}
+
+void ServedModel::let_go(Request& request) {
+  // acq_rel: the last one sees what the other wrote
+  if (request.holds_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  const std::int64_t now = clock_.now_ns();
+  {
+    StatisticsCell::Update update(cells_[request.instance_]);
+    request.times.exec_end = std::max(request.times.exec_end, now);
+    settle(request, now, update);
+  }
+  request.completion->push(&request.response);
 }
 
 void ServedModel::reject(Request* request, Status status, FailureReason reason) {
@@ -168,6 +234,8 @@ void ServedModel::shut_down(std::int64_t timeout_ns) {
     if (!drained_.wait(key, deadline)) break;
   }
   in_flight_.load() == 0 ? scheduler_->stop() : scheduler_->abort();
+  refusing_responses_.store(true);  // seq_cst: see begin_response()
+  response_room_.notify_all();
   std::lock_guard lock(threads_mutex_);
   for (auto& thread : threads_) thread.join();
   threads_.clear();

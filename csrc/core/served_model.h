@@ -14,18 +14,30 @@
 #include <thread>
 #include <vector>
 
+#include "core/ordered_delivery.h"
+#include "core/reaper.h"
 #include "core/statistics.h"
 #include "penstock/engine.h"
+#include "request/request_pool.h"
 #include "sched/scheduler.h"
 #include "sync/parker.h"
 
 namespace penstock {
 
+// What a model has of its engine, and which outlives it.
+struct ServedModelContext {
+  BufferPool& pool;
+  ResponsePool& responses;
+  const Clock& clock;
+  Reaper* reaper = nullptr;  // null: somebody else calls sweep()
+};
+
 class ServedModel final : public ModelVersion,
+                          public Sweepable,
                           public std::enable_shared_from_this<ServedModel>,
                           private RejectSink {
  public:
-  ServedModel(std::shared_ptr<const ModelPlan> plan, BufferPool& pool, const Clock& clock);
+  ServedModel(std::shared_ptr<const ModelPlan> plan, const ServedModelContext& context);
   ~ServedModel() override;
 
   [[nodiscard]] const ModelPlan& plan() const override { return *plan_; }
@@ -39,8 +51,17 @@ class ServedModel final : public ModelVersion,
   // The request was answered, or given back without having been submitted.
   void leave(Request& request);
   // Queues without waking an instance: a wake_instance() is owed.
-  [[nodiscard]] Status submit(Request& request) { return scheduler_->submit(request); }
-  void wake_instance() { scheduler_->wake_one(); }
+  [[nodiscard]] Status submit(Request& request);
+  void wake_instance() { scheduler_->wake(); }
+  std::int64_t sweep(std::int64_t now_ns) override;
+
+  // ---- for Responder ----
+  [[nodiscard]] Result<Response*> begin_response(Request& request);
+  void send(Request& request, Response* response);
+  void finish(Request& request, Response* last, Status status);
+  // The owner is done with a response that was not the final one.
+  void response_read(Request& request);
+
   // No enter() from now on; waits until every request is answered, or `timeout_ns` has passed and
   // what is queued is refused; then ends the instances.
   void shut_down(std::int64_t timeout_ns);
@@ -48,16 +69,21 @@ class ServedModel final : public ModelVersion,
  private:
   void reject(Request* request, Status status, FailureReason reason) override;
   void run(std::uint32_t index, NativeInstance& instance);
-  void settle(Request& request, const Batch& batch, std::int64_t now_ns,
-              StatisticsCell::Update& update);
-  void deliver(const Batch& batch);
+  void settle(Request& request, std::int64_t now_ns, StatisticsCell::Update& update);
+  void count_batch(std::uint32_t index, const Batch& batch, std::int64_t now_ns);
+  void answer(const Batch& batch);
+  // The batch, or the responder, needs the request no more; the last of them delivers its answer.
+  void let_go(Request& request);
 
   const std::shared_ptr<const ModelPlan> plan_;
-  BufferPool& pool_;
+  const ServedModelContext context_;
   const Clock& clock_;
   std::unique_ptr<Scheduler> scheduler_;
   std::vector<StatisticsCell> cells_;  // one an instance
   StatisticsCell rejected_;            // of requests that reached none
+  OrderedDelivery ordered_;
+  Parker response_room_;
+  std::atomic<bool> refusing_responses_{false};
   std::atomic<std::uint64_t> in_flight_{0};
   std::atomic<bool> retiring_{false};
   Parker drained_;

@@ -7,11 +7,37 @@
 namespace penstock {
 namespace {
 
-int find_by_name(const std::vector<TensorSpec>& specs, std::string_view name) {
-  for (std::size_t i = 0; i < specs.size(); ++i) {
+int find_by_name(const std::vector<TensorSpec>& specs, std::size_t count, std::string_view name) {
+  for (std::size_t i = 0; i < count; ++i) {
     if (specs[i].name == name) return static_cast<int>(i);
   }
   return -1;
+}
+
+// Clients' tensors come first.
+Status check_order(const std::vector<TensorSpec>& specs, std::size_t others, const char* what) {
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    if ((specs[i].source != TensorSource::kClient) == (i + others >= specs.size())) continue;
+    return internal_error(std::string(what) + " '" + specs[i].name + "' is out of its place");
+  }
+  return {};
+}
+
+Status check_levels(const DynamicBatching& dynamic, const std::string& name) {
+  if (dynamic.priority_levels > DynamicBatching::kMaxPriorityLevels) {
+    return invalid_arg("dynamic batching of model '" + name + "' has more than " +
+                       std::to_string(DynamicBatching::kMaxPriorityLevels) + " priority levels");
+  }
+  if (dynamic.priority_levels == 0) return {};
+  if (dynamic.default_priority_level == 0 ||
+      dynamic.default_priority_level > dynamic.priority_levels) {
+    return invalid_arg("default priority level must be in range [1, " +
+                       std::to_string(dynamic.priority_levels) + "] for " + name);
+  }
+  if (dynamic.level_policies.size() != dynamic.priority_levels) {
+    return internal_error("model '" + name + "' must have one queue policy a priority level");
+  }
+  return {};
 }
 
 Status check_specs(const std::vector<TensorSpec>& specs, const char* what) {
@@ -40,9 +66,21 @@ Status check_specs(const std::vector<TensorSpec>& specs, const char* what) {
 
 }  // namespace
 
-int ModelPlan::find_input(std::string_view n) const { return find_by_name(inputs, n); }
+int ModelPlan::find_input(std::string_view n) const {
+  return find_by_name(inputs, client_inputs(), n);
+}
 
-int ModelPlan::find_output(std::string_view n) const { return find_by_name(outputs, n); }
+int ModelPlan::find_output(std::string_view n) const {
+  return find_by_name(outputs, client_outputs(), n);
+}
+
+int ModelPlan::find_model_input(std::string_view n) const {
+  return find_by_name(inputs, inputs.size(), n);
+}
+
+int ModelPlan::find_model_output(std::string_view n) const {
+  return find_by_name(outputs, outputs.size(), n);
+}
 
 Status ModelPlan::check() const {
   if (name.empty()) return invalid_arg("a model must have a name");
@@ -59,8 +97,11 @@ Status ModelPlan::check() const {
       return invalid_arg("dynamic batching preferred size must be <= max batch size for " + name);
     }
   }
+  PENSTOCK_RETURN_IF_ERROR(check_levels(dynamic, name));
   PENSTOCK_RETURN_IF_ERROR(check_specs(inputs, "input"));
-  return check_specs(outputs, "output");
+  PENSTOCK_RETURN_IF_ERROR(check_specs(outputs, "output"));
+  PENSTOCK_RETURN_IF_ERROR(check_order(inputs, supplied_inputs, "input"));
+  return check_order(outputs, hidden_outputs, "output");
 }
 
 }  // namespace penstock

@@ -49,6 +49,17 @@ void recycle(Recycled<Parameter>& parameters) {
 
 }  // namespace
 
+void Response::clear() {
+  for (auto& output : outputs) output.lease.reset();
+  outputs.clear_keeping(kKeptElements);
+  recycle(parameters);
+  status = Status{};
+  final = true;
+  answered = false;
+  flags_only = false;
+  next = nullptr;
+}
+
 InputTensor* Request::add_input(std::string_view name) {
   const int spec = plan_->find_input(name);
   for (const auto& input : inputs) {
@@ -132,14 +143,11 @@ void Request::reset() {
   tag = nullptr;
   batch_size = 1;
   times = StageTimes{};
-  for (auto& output : response.outputs) output.lease.reset();
-  response.outputs.clear_keeping(kKeptElements);
-  recycle(response.parameters);
-  response.status = Status{};
-  response.final = true;
-  response.answered = false;
-  response.next = nullptr;
+  response.clear();
   response.request = this;
+  deferred_ = false;
+  sent_ = 0;
+  sent_ns_ = 0;
   plan_ = nullptr;
   model_.reset();
   counted_ = false;

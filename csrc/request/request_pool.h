@@ -1,30 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 The Penstock Authors
 //
-// RequestPool: the slots that requests live in.
+// RequestPool, ResponsePool: the slots that requests live in, and the further responses of those
+// that have more than one.
 //
-// Slots are made in blocks as load asks for them, up to a bound, and reused for ever after; a free
-// slot keeps the capacity of its members. Thread safety: all methods, any thread. Ownership: the
-// pool owns the slots; a slot between acquire and release belongs to its owner. Only growing (a new
-// block) takes a lock and allocates.
+// A free slot keeps the capacity of its members. Thread safety and ownership: as SlotPool.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
-#include <memory>
-#include <mutex>
-#include <vector>
 
 #include "penstock/request.h"
-#include "sync/tagged_stack.h"
+#include "request/slot_pool.h"
 
 namespace penstock {
 
 class RequestPool {
  public:
-  explicit RequestPool(std::uint32_t max_slots);
-  RequestPool(const RequestPool&) = delete;
-  RequestPool& operator=(const RequestPool&) = delete;
+  explicit RequestPool(std::uint32_t max_slots) : slots_(max_slots) {}
 
   // A clean slot in state Filling; nullptr when all are taken.
   [[nodiscard]] Request* acquire();
@@ -36,26 +29,22 @@ class RequestPool {
   [[nodiscard]] std::uint64_t released() const;
 
  private:
-  static constexpr std::uint32_t kBlockSlots = 64;
-  struct Slot {
-    Request request;
-    std::atomic<std::uint32_t> link{0};  // to the next free one
-  };
-  Request* grow();
-  [[nodiscard]] Slot& slot(std::uint32_t index) const;
-  [[nodiscard]] Request* pop_free();
-  void push_free(std::uint32_t index);
-
-  const std::uint32_t max_slots_;
-  // A stack, not a ring: one thread stopped in the middle of a release must not make the pool look
-  // empty to the others.
-  TaggedStack<> free_;
-  std::mutex grow_mutex_;
-  std::vector<std::atomic<Slot*>> blocks_;      // sized once; an entry is set once
-  std::vector<std::unique_ptr<Slot[]>> owned_;  // under grow_mutex_
-  std::uint32_t made_ = 0;                      // under grow_mutex_
+  SlotPool<Request> slots_;
   std::atomic<std::uint64_t> acquired_{0};
   std::atomic<std::uint64_t> released_{0};
+};
+
+class ResponsePool {
+ public:
+  explicit ResponsePool(std::uint32_t max_slots) : slots_(max_slots) {}
+
+  // A clean response, not final; nullptr when all are taken.
+  [[nodiscard]] Response* acquire();
+  // Leases are returned.
+  void release(Response* response);
+
+ private:
+  SlotPool<Response> slots_;
 };
 
 }  // namespace penstock

@@ -37,7 +37,9 @@ Status check_output_names(const Request& request) {
 
 std::size_t required_input_count(const ModelPlan& plan) {
   std::size_t required = 0;
-  for (const auto& spec : plan.inputs) required += spec.optional ? 0 : 1;
+  for (std::uint32_t i = 0; i < plan.client_inputs(); ++i) {
+    required += plan.inputs[i].optional ? 0 : 1;
+  }
   return required;
 }
 
@@ -46,17 +48,17 @@ Status input_count_error(const Request& request, std::size_t required) {
   std::vector<std::string_view> got;
   std::vector<std::string_view> missing;
   for (const auto& input : request.inputs) got.push_back(input_name(plan, input));
-  for (std::uint32_t i = 0; i < plan.inputs.size(); ++i) {
+  for (std::uint32_t i = 0; i < plan.client_inputs(); ++i) {
     if (!plan.inputs[i].optional && request.find_input(i) == nullptr) {
       missing.push_back(plan.inputs[i].name);
     }
   }
   std::string text;
-  if (required == plan.inputs.size()) {
+  if (required == plan.client_inputs()) {
     text = "expected " + std::to_string(required) + " inputs";
   } else {
     text = "expected number of inputs between " + std::to_string(required) + " and " +
-           std::to_string(plan.inputs.size());
+           std::to_string(plan.client_inputs());
   }
   text += " but got " + std::to_string(request.inputs.size()) + " inputs for model '" + plan.name +
           "'.";
@@ -70,7 +72,7 @@ Status input_count_error(const Request& request, std::size_t required) {
 Status check_input_count(const Request& request) {
   const ModelPlan& plan = request.plan();
   const std::size_t required = required_input_count(plan);
-  if (request.inputs.size() < required || request.inputs.size() > plan.inputs.size()) {
+  if (request.inputs.size() < required || request.inputs.size() > plan.client_inputs()) {
     return input_count_error(request, required);
   }
   return {};
@@ -101,7 +103,7 @@ Status check_names_and_batch(Request& request) {
                          plan.name + "'");
     }
   }
-  for (std::uint32_t i = 0; i < plan.inputs.size(); ++i) {
+  for (std::uint32_t i = 0; i < plan.client_inputs(); ++i) {
     if (!plan.inputs[i].optional && request.find_input(i) == nullptr) {
       return input_count_error(request, required_input_count(plan));
     }

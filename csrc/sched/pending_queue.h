@@ -3,8 +3,9 @@
 //
 // PendingQueue: the requests a batcher has taken off the ring and not yet sent, oldest first.
 //
-// A circular array of fixed size, so nothing is allocated while serving. Thread safety: none; the
-// batcher's own lock covers it. Ownership: borrows requests.
+// A circular array of fixed size, made when the first request comes (most priority levels never
+// see one), so nothing is allocated while serving. Thread safety: none; the batcher's own lock
+// covers it. Ownership: borrows requests.
 #pragma once
 
 #include <cassert>
@@ -17,13 +18,13 @@ namespace penstock {
 
 class PendingQueue {
  public:
-  explicit PendingQueue(std::size_t capacity) : slots_(capacity) {}
+  explicit PendingQueue(std::size_t capacity) : capacity_(capacity) {}
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] bool empty() const { return size_ == 0; }
-  [[nodiscard]] bool full() const { return size_ == slots_.size(); }
   [[nodiscard]] Request*& operator[](std::size_t i) { return slots_[(head_ + i) % slots_.size()]; }
   void push_back(Request* request) {
-    assert(!full());
+    if (slots_.empty()) slots_.resize(capacity_);
+    assert(size_ < slots_.size());
     slots_[(head_ + size_) % slots_.size()] = request;
     ++size_;
   }
@@ -52,6 +53,7 @@ class PendingQueue {
   }
 
  private:
+  const std::size_t capacity_;
   std::vector<Request*> slots_;
   std::size_t head_ = 0;
   std::size_t size_ = 0;

@@ -4,10 +4,10 @@
 // Scheduler: what stands between submit and an instance. Instances pull.
 //
 // A scheduler is built from a plan, a clock and a sink for the requests it turns away; it knows no
-// model, server or back end. poll() is the whole decision and never blocks, so every scheduler is
-// tested on a ManualClock; next() is the same for all: poll, or park until something may have
-// changed. Thread safety: all methods, any thread. Ownership: borrows requests. submit() never
-// blocks and takes no lock; next() blocks.
+// model, server or back end. poll() and sweep() are all its decisions and never block, so every
+// scheduler is tested on a ManualClock; next() is the same for all: poll, or park until something
+// may have changed. Thread safety: all methods, any thread. Ownership: borrows requests. submit()
+// never blocks and takes no lock; next() blocks.
 #pragma once
 
 #include <atomic>
@@ -19,6 +19,7 @@
 #include "penstock/plan.h"
 #include "penstock/request.h"
 #include "penstock/status.h"
+#include "sched/queue_levels.h"
 #include "sync/mpmc_ring.h"
 #include "sync/parker.h"
 
@@ -46,22 +47,29 @@ class Scheduler {
   Scheduler& operator=(const Scheduler&) = delete;
 
   // UNAVAILABLE when the queue is full or the scheduler stops; the caller still owns the request.
-  // Wakes nobody: wake_one() is owed, once for any number of requests.
-  [[nodiscard]] Status submit(Request& request);
-  // Wakes an instance that sleeps, if one does; it wakes the next if it leaves anything behind.
-  void wake_one() { parker_.notify_one(); }
-  // Fills `batch` (which must be empty) when one is due. Turns away what must not run.
-  [[nodiscard]] virtual Poll poll(std::int64_t now_ns, Batch& batch) = 0;
+  // Wakes nobody: wake() is owed, once for any number of requests.
+  // `expires_ns` (may be null) receives when the request will leave the queue unserved.
+  [[nodiscard]] Status submit(Request& request, std::int64_t* expires_ns = nullptr);
+  // Wakes whoever may have something to do now; who leaves anything behind wakes the next.
+  virtual void wake() { parker_.notify_one(); }
+  // Fills `batch` (which must be empty) for an instance when one is due. Turns away what must not
+  // run, as far as it looks.
+  [[nodiscard]] virtual Poll poll(std::uint32_t instance, std::int64_t now_ns, Batch& batch) = 0;
+  // Turns away all that must not run any more, also when no instance is idle to poll. Says when the
+  // next of what waits expires.
+  virtual std::int64_t sweep(std::int64_t now_ns) = 0;
   // Waits for a batch; false once stopped and empty.
-  [[nodiscard]] bool next(Batch& batch);
-  // An executed batch was answered.
-  virtual void finished() {}
+  [[nodiscard]] bool next(std::uint32_t instance, Batch& batch);
+  // A batch was executed and is about to be answered.
+  virtual void finished(std::uint32_t /*instance*/, Batch& /*batch*/) {}
   // Refuses new requests; what is queued is still served, then next() returns false.
   void stop();
   // stop(), and what is queued is turned away, also when no instance ever asks for it.
   void abort();
   // Requests waiting (M-10).
   [[nodiscard]] std::uint64_t pending() const;
+  // When the request leaves the queue unserved: queue time-out (S-7) or end-to-end deadline.
+  [[nodiscard]] std::int64_t expires_ns(const Request& request) const;
 
  protected:
   // Takes the oldest request off the ring; false when it is empty.
@@ -70,23 +78,21 @@ class Scheduler {
   void leave_queue(Request& request);
   // Turns the request away when it must not run any more; true when it did.
   [[nodiscard]] bool turn_away(Request* request, std::int64_t now_ns, std::int64_t expires_ns);
-  // When the request leaves the queue unserved: queue time-out (S-7) or end-to-end deadline.
-  [[nodiscard]] std::int64_t expires_ns(const Request& request) const;
+  // Turns the request away whatever its state.
+  void turn_away(Request* request, Status status, FailureReason reason);
   // Stopped, and nothing is queued: there will be no batch any more.
   [[nodiscard]] bool drained() const;
   void wake_all() { parker_.notify_all(); }
 
   const ModelPlan& plan_;
   const Clock& clock_;
+  QueueLevels levels_;
 
  private:
-  [[nodiscard]] Status refuse(const Request& request, const char* why);
+  [[nodiscard]] Status refuse(const char* why, const Request& request);
   void uncount();
-  void refuse_queued();
-  [[nodiscard]] std::int64_t queue_timeout_ns(const Request& request) const;
 
   RejectSink& sink_;
-  const std::uint64_t limit_;
   MpmcRing<Request*> ring_;
   Parker parker_;
   std::atomic<std::uint64_t> queued_{0};

@@ -187,8 +187,8 @@ Status HttpDecoder::raw_shape(const TensorSpec& spec, Shape& shape) const {
 
 Status HttpDecoder::decode_raw() {
   const ModelPlan& plan = request_.plan();
-  if (plan.inputs.size() != 1) {
-    const std::string count = std::to_string(plan.inputs.size());
+  if (plan.client_inputs() != 1) {
+    const std::string count = std::to_string(plan.client_inputs());
     return invalid_arg("Raw request must only have 1 input (found " + count +
                        ") to be deduced but got " + count + " inputs in '" + plan.name +
                        "' model configuration");

@@ -34,6 +34,9 @@ cdef extern from "penstock/plan.h" namespace "penstock" nogil:
         uint64_t max_queue_delay_us
         bool preserve_ordering
         QueuePolicy default_policy
+        uint32_t priority_levels
+        uint32_t default_priority_level
+        vector[QueuePolicy] level_policies
 
     cdef cppclass CModelPlan "penstock::ModelPlan":
         string name
@@ -48,6 +51,8 @@ cdef extern from "penstock/plan.h" namespace "penstock" nogil:
         bool decoupled
         int find_input(string)
         int find_output(string)
+        int find_model_input(string)
+        int find_model_output(string)
 
 cdef extern from "penstock/plan.h" namespace "penstock::SchedulerKind" nogil:
     SchedulerKind kDynamic

@@ -45,6 +45,18 @@ class TensorSpec:
         labels: Sequence[str] = (),
     ) -> None: ...
 
+class QueuePolicy(Protocol):
+    """Contract S-7; config.plan.QueuePolicyData is one."""
+
+    @property
+    def timeout_delay(self) -> bool: ...  # timeout_action: DELAY instead of REJECT
+    @property
+    def default_timeout_us(self) -> int: ...
+    @property
+    def allow_timeout_override(self) -> bool: ...
+    @property
+    def max_queue_size(self) -> int: ...
+
 class ModelPlan:
     """Immutable, compiled at load from a validated configuration."""
 
@@ -67,10 +79,9 @@ class ModelPlan:
         preferred_batch_sizes: Sequence[int] = (),
         max_queue_delay_us: int = 0,
         preserve_ordering: bool = False,
-        timeout_delay: bool = False,  # timeout_action: DELAY instead of REJECT
-        default_timeout_us: int = 0,
-        allow_timeout_override: bool = False,
-        max_queue_size: int = 0,
+        queue_policy: QueuePolicy | None = None,
+        default_priority_level: int = 0,
+        level_policies: Sequence[QueuePolicy] = (),  # one a priority level
         queue_capacity: int = 4096,
         instance_count: int = 1,
         decoupled: bool = False,

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "penstock/buffer.h"
@@ -20,6 +21,8 @@
 #include "penstock/request.h"
 
 namespace penstock {
+
+class Responder;
 
 class Batch {
  public:
@@ -56,6 +59,9 @@ class Batch {
   // A response without outputs: that, too, is an answer.
   void answer(std::size_t i) { requests_[i]->response.answered = true; }
   void fail(std::size_t i, Status status);
+  // Takes the request out of the batch's answers: the responder gives them, any number, on any
+  // thread, until it finishes (decoupled models). Once a request.
+  [[nodiscard]] Responder defer(std::size_t i);
   void fail_all(const Status& status);
   [[nodiscard]] bool failed(std::size_t i) const { return !requests_[i]->response.status.ok(); }
 
@@ -67,6 +73,9 @@ class Batch {
   void begin(const ModelPlan& plan, BufferPool& pool, const Clock& clock);
   void add(Request* request);
   void clear();
+  // The how manieth batch of its scheduler it is, for answers in order (S-6).
+  void set_order(std::uint64_t order) { order_ = order; }
+  [[nodiscard]] std::uint64_t order() const { return order_; }
   [[nodiscard]] std::int64_t exec_start_ns() const { return exec_start_ns_; }
   [[nodiscard]] std::int64_t exec_end_ns() const { return exec_end_ns_; }
   [[nodiscard]] std::span<Request* const> requests() const { return requests_; }
@@ -82,7 +91,41 @@ class Batch {
   std::int64_t total_batch_size_ = 0;
   std::int64_t exec_start_ns_ = 0;
   std::int64_t exec_end_ns_ = 0;
+  std::uint64_t order_ = 0;
   Recycled<BufferLease> gathered_;
+};
+
+// The answers of one request of a decoupled model. Must finish; one that is destroyed unfinished
+// answers INTERNAL. Thread safety: one thread at a time. The request's inputs may be read until
+// finish(). Only begin() blocks.
+class Responder {
+ public:
+  Responder() = default;
+  Responder(Responder&& other) noexcept : request_(std::exchange(other.request_, nullptr)) {}
+  Responder& operator=(Responder&& other) noexcept {
+    std::swap(request_, other.request_);
+    return *this;
+  }
+  ~Responder();
+
+  // A response to fill, once the client has taken enough of those before it. Errors: CANCELLED when
+  // the client waits no more, UNAVAILABLE when the model is being stopped.
+  [[nodiscard]] Result<Response*> begin();
+  // As Batch::set_output().
+  [[nodiscard]] Status set_output(Response& response, std::uint32_t spec, const TensorView& view,
+                                  const BufferLease& lease);
+  // One that is not the last.
+  void send(Response* response);
+  // The last one: `response` (from begin()), or, when it is null, an error or the bare end.
+  void finish(Response* response, Status status = {});
+  [[nodiscard]] bool finished() const { return request_ == nullptr; }
+  [[nodiscard]] bool cancelled() const { return request_ == nullptr || request_->cancelled(); }
+  [[nodiscard]] Request& request() const { return *request_; }
+
+ private:
+  friend class Batch;
+  explicit Responder(Request* request) : request_(request) {}
+  Request* request_ = nullptr;
 };
 
 // One copy of a model, run by one thread of the engine. Must answer every request of the batch (set

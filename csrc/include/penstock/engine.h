@@ -65,7 +65,8 @@ class ModelVersion {
 using ModelVersionRef = std::shared_ptr<ModelVersion>;
 
 struct EngineOptions {
-  std::uint32_t max_requests = 65536;  // slots; none left: UNAVAILABLE
+  std::uint32_t max_requests = 65536;   // slots; none left: UNAVAILABLE
+  std::uint32_t max_responses = 65536;  // of decoupled models, not yet sent
   BufferPoolOptions pool;
   bool pinned = false;           // page-locked pool when a CUDA runtime is there
   const Clock* clock = nullptr;  // null: RealClock
@@ -102,6 +103,8 @@ class Engine {
   // Validates and queues. On error the caller still owns the request.
   [[nodiscard]] Status submit(Request& request);
   void release(Request* request);
+  // A response that was not the final one; before its request is released.
+  void release(Response* response);
   // Marks it; answered at the next stage it reaches. False: stale.
   bool cancel(RequestHandle handle);
 

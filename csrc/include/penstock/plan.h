@@ -7,6 +7,8 @@
 // contract's words and fills a plan. Thread safety: const after freeze(). Ownership: shared_ptr.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -18,8 +20,19 @@
 
 namespace penstock {
 
+// Who gives an input its value, and who sees an output (contract 2.4, 2.7).
+enum class TensorSource : std::uint8_t {
+  kClient,   // the request; the response
+  kControl,  // the sequence batcher: ModelPlan::sequence.controls[source_index]
+  kState,    // implicit state, never seen by clients: ModelPlan::sequence.states[source_index]
+  kBatch,    // made from the batch's other inputs: ModelPlan::batch_inputs[source_index]
+};
+
 struct TensorSpec {
   std::string name;
+  // Those of clients come first in ModelPlan::inputs and outputs.
+  TensorSource source = TensorSource::kClient;
+  std::uint32_t source_index = 0;
   DataType type = DataType::kInvalid;
   Shape dims;                       // without the batch dimension; -1 is a wildcard
   std::optional<Shape> reshape;     // what the back end sees instead of dims (C-2)
@@ -29,7 +42,7 @@ struct TensorSpec {
   std::vector<std::string> labels;  // outputs only, for classification (1.7)
 };
 
-enum class SchedulerKind : std::uint8_t { kDefault, kDynamic };
+enum class SchedulerKind : std::uint8_t { kDefault, kDynamic, kDirect, kOldest, kEnsemble };
 enum class TimeoutAction : std::uint8_t { kReject, kDelay };
 
 struct QueuePolicy {  // S-7
@@ -44,6 +57,85 @@ struct DynamicBatching {
   std::uint64_t max_queue_delay_us = 0;
   bool preserve_ordering = false;
   QueuePolicy default_policy;
+  // S-1. Levels are 1 (served first) to priority_levels; 0: there is but one, the default policy's.
+  std::uint32_t priority_levels = 0;
+  std::uint32_t default_priority_level = 0;
+  std::vector<QueuePolicy> level_policies;  // one a level
+
+  static constexpr std::uint32_t kMaxPriorityLevels = 1024;
+};
+
+enum class ControlKind : std::uint8_t { kStart, kReady, kEnd, kCorrelationId };
+
+// 2.7: an input that tells the model where in its sequence a row is.
+struct SequenceControl {
+  ControlKind kind = ControlKind::kStart;
+  // One element each, in the type of the input; not of kCorrelationId.
+  std::array<std::byte, 4> false_value{};
+  std::array<std::byte, 4> true_value{};
+};
+
+// C-20, C-21: what a sequence carries from one request to the next.
+struct SequenceState {
+  std::uint32_t input = 0;              // index in ModelPlan::inputs
+  std::uint32_t output = 0;             // index in ModelPlan::outputs
+  Shape initial_dims;                   // without the batch dimension, no wildcard
+  std::vector<std::byte> initial_data;  // of the first request; as large as initial_dims say
+  bool same_buffer = false;             // the new state may be written over the old one
+};
+
+struct SequenceBatching {
+  std::uint64_t max_idle_us = 1'000'000;
+  std::vector<SequenceControl> controls;
+  std::vector<SequenceState> states;
+  bool iterative = false;
+  // direct
+  double minimum_slot_utilization = 0;
+  // direct and oldest
+  std::uint64_t max_queue_delay_us = 0;
+  // oldest
+  std::uint32_t max_candidate_sequences = 0;
+  std::vector<std::int64_t> preferred_batch_sizes;
+  bool preserve_ordering = false;
+};
+
+enum class BatchInputKind : std::uint8_t {  // 2.4
+  kElementCount,
+  kAccumulatedElementCount,
+  kAccumulatedElementCountWithZero,
+  kMaxElementCountAsShape,
+  kItemShape,
+  kItemShapeFlatten,
+};
+
+struct BatchInput {
+  BatchInputKind kind = BatchInputKind::kElementCount;
+  std::uint32_t source_input = 0;  // index in ModelPlan::inputs
+};
+
+// BATCH_SCATTER_WITH_INPUT_SHAPE: a flat output is cut by the shapes of an input.
+struct BatchOutput {
+  std::uint32_t output = 0;        // index in ModelPlan::outputs
+  std::uint32_t source_input = 0;  // index in ModelPlan::inputs
+};
+
+// 2.9. Names of the ensemble's tensors are resolved to numbers when the plan is made.
+struct EnsembleStep {
+  struct Mapping {
+    std::string tensor;          // the step's model's
+    std::uint32_t ensemble = 0;  // which of the ensemble's tensors
+  };
+  std::string model;
+  std::int64_t version = -1;
+  std::vector<Mapping> inputs;
+  std::vector<Mapping> outputs;
+};
+
+struct Ensemble {
+  // The ensemble's inputs in their order, its outputs in theirs, then what is in between.
+  std::vector<std::string> tensors;
+  std::vector<EnsembleStep> steps;
+  std::uint32_t max_inflight_requests = 0;  // S-46; 0: no bound of its own
 };
 
 struct ModelPlan {
@@ -52,17 +144,34 @@ struct ModelPlan {
   std::int64_t max_batch_size = 0;  // 0: no batch dimension
   std::vector<TensorSpec> inputs;
   std::vector<TensorSpec> outputs;
+  std::uint32_t supplied_inputs = 0;  // so many of the last ones come from the server
+  std::uint32_t hidden_outputs = 0;   // so many of the last ones stay in the server
   SchedulerKind scheduler = SchedulerKind::kDefault;
   DynamicBatching dynamic;
+  SequenceBatching sequence;             // kDirect, kOldest
+  std::vector<BatchInput> batch_inputs;  // C-4
+  std::vector<BatchOutput> batch_outputs;
+  Ensemble ensemble;  // kEnsemble
   std::uint32_t instance_count = 1;
   // The most requests that may wait; a full queue is answered "Exceeds maximum queue size".
   std::uint32_t queue_capacity = 4096;
   bool decoupled = false;
+  // The most responses of one request that its client has not taken yet; the model waits then.
+  std::uint32_t response_capacity = 64;
 
   [[nodiscard]] bool batching() const { return max_batch_size > 0; }
-  // Index by name, -1 when there is none.
+  [[nodiscard]] bool sequences() const {
+    return scheduler == SchedulerKind::kDirect || scheduler == SchedulerKind::kOldest;
+  }
+  // What clients give and get: the first so many.
+  [[nodiscard]] std::size_t client_inputs() const { return inputs.size() - supplied_inputs; }
+  [[nodiscard]] std::size_t client_outputs() const { return outputs.size() - hidden_outputs; }
+  // Index by name among what clients give and get, -1 when there is none.
   [[nodiscard]] int find_input(std::string_view name) const;
   [[nodiscard]] int find_output(std::string_view name) const;
+  // Index by name among what the model takes and gives, -1 when there is none.
+  [[nodiscard]] int find_model_input(std::string_view name) const;
+  [[nodiscard]] int find_model_output(std::string_view name) const;
   // What must hold whoever made the plan: unique names, known types, non-negative limits, ...
   [[nodiscard]] Status check() const;
 };

@@ -120,7 +120,11 @@ struct Response : CompletionNode {
   Recycled<OutputTensor> outputs;
   Recycled<Parameter> parameters;
   bool final = true;
-  bool answered = false;  // the back end gave outputs, an error, or said that there is nothing
+  bool answered = false;    // the back end gave outputs, an error, or said that there is nothing
+  bool flags_only = false;  // says that there will be no more, and nothing else (G-26)
+
+  // As a fresh one; a bounded capacity is kept.
+  void clear();
 };
 
 // May be stale: it names a slot and the generation the slot had.
@@ -148,7 +152,9 @@ struct Request {
   // Filled by the core.
   std::int64_t batch_size = 1;
   StageTimes times;
-  Response response;  // the only one of a model that is not decoupled
+  // The only one of a model that is not decoupled, else the final one. The others reach the owner
+  // before it, are given back by Engine::release(), and all of them before the request.
+  Response response;
 
   static constexpr std::int64_t kNoDeadlineNs = INT64_MAX;
 
@@ -179,7 +185,9 @@ struct Request {
   void set_state(RequestState next);
 
  private:
+  friend class Batch;
   friend class RequestPool;
+  friend class Responder;
   friend class Engine;
   friend class ServedModel;
   friend class SubmitBurst;
@@ -189,6 +197,13 @@ struct Request {
   const ModelPlan* plan_ = nullptr;
   std::shared_ptr<ModelVersion> model_;  // the pin: alive while set
   bool counted_ = false;  // among the model's requests in flight: bound and not yet answered
+  // Of a request that a Responder answers.
+  bool deferred_ = false;
+  std::atomic<std::uint8_t> holds_{0};    // its batch's and its responder's; the last one answers
+  std::atomic<std::uint32_t> unread_{0};  // responses that the owner has and did not give back
+  std::uint32_t sent_ = 0;                // responses ever
+  std::int64_t sent_ns_ = 0;              // when the last of them was
+  std::uint32_t instance_ = 0;            // who executes it
   RequestState state_ = RequestState::kFree;
   std::atomic<std::uint64_t> cancel_mark_{0};  // the generation that was cancelled
   std::uint32_t index_ = 0;

@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from penstock._proto.model_config_pb2 import (
     ModelConfig,
@@ -22,6 +23,9 @@ _LOG = logging.getLogger("penstock.config")
 
 #: About thirty years: longer waits are the same, and in nanoseconds this still fits 64 bits.
 _MAX_US = 10**15
+
+#: As DynamicBatching::kMaxPriorityLevels in csrc/include/penstock/plan.h.
+MAX_PRIORITY_LEVELS: Final = 1024
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,16 @@ class TensorSpecData:
 
 
 @dataclass(frozen=True)
+class QueuePolicyData:
+    """Queue policy of a model or of a priority level (contract S-7); times in microseconds."""
+
+    timeout_delay: bool = False
+    default_timeout_us: int = 0
+    allow_timeout_override: bool = False
+    max_queue_size: int = 0
+
+
+@dataclass(frozen=True)
 class PlanSpec:
     """Arguments of penstock._engine.ModelPlan, by name; times in microseconds."""
 
@@ -51,10 +65,10 @@ class PlanSpec:
     preferred_batch_sizes: tuple[int, ...] = ()
     max_queue_delay_us: int = 0
     preserve_ordering: bool = False
-    timeout_delay: bool = False
-    default_timeout_us: int = 0
-    allow_timeout_override: bool = False
-    max_queue_size: int = 0
+    queue_policy: QueuePolicyData = QueuePolicyData()
+    default_priority_level: int = 0
+    #: one a priority level, the most urgent first; none: all requests are equal
+    level_policies: tuple[QueuePolicyData, ...] = ()
     queue_capacity: int = 4096
     instance_count: int = 1
     decoupled: bool = False
@@ -80,8 +94,6 @@ def make_plan_spec(
     check_supported(config)
     _warn_of_ignored(config)
     batching = config.dynamic_batching
-    # With one level, its own policy is the only one that can apply.
-    policy = batching.priority_queue_policy.get(1, batching.default_queue_policy)
     return PlanSpec(
         name=config.name,
         version=version,
@@ -92,10 +104,9 @@ def make_plan_spec(
         preferred_batch_sizes=tuple(sorted(set(batching.preferred_batch_size))),
         max_queue_delay_us=min(batching.max_queue_delay_microseconds, _MAX_US),
         preserve_ordering=batching.preserve_ordering,
-        timeout_delay=policy.timeout_action == ModelQueuePolicy.DELAY,
-        default_timeout_us=min(policy.default_timeout_microseconds, _MAX_US),
-        allow_timeout_override=policy.allow_timeout_override,
-        max_queue_size=policy.max_queue_size,
+        queue_policy=_queue_policy(batching.default_queue_policy),
+        default_priority_level=batching.default_priority_level if batching.priority_levels else 0,
+        level_policies=_level_policies(config),
         queue_capacity=queue_capacity,
         instance_count=len(make_instances(config)),
         decoupled=config.model_transaction_policy.decoupled,
@@ -120,7 +131,6 @@ def check_supported(config: ModelConfig) -> None:
     fields = {
         "ensemble_scheduling": config.HasField("ensemble_scheduling"),
         "sequence_batching": config.HasField("sequence_batching"),
-        "dynamic_batching.priority_levels": config.dynamic_batching.priority_levels > 1,
         "batch_input": bool(config.batch_input),
         "batch_output": bool(config.batch_output),
         "model_repository_agents": bool(config.model_repository_agents.agents),
@@ -141,6 +151,28 @@ def _warn_of_ignored(config: ModelConfig) -> None:
     for field, used in fields.items():
         if used:
             _LOG.warning("model '%s': '%s' has no effect", config.name, field)
+
+
+def _level_policies(config: ModelConfig) -> tuple[QueuePolicyData, ...]:
+    batching = config.dynamic_batching
+    if batching.priority_levels > MAX_PRIORITY_LEVELS:
+        raise UnsupportedError(
+            f"model '{config.name}' cannot be served: 'dynamic_batching.priority_levels' is "
+            f"{batching.priority_levels}, at most {MAX_PRIORITY_LEVELS} are supported"
+        )
+    return tuple(
+        _queue_policy(batching.priority_queue_policy.get(level, batching.default_queue_policy))
+        for level in range(1, batching.priority_levels + 1)
+    )
+
+
+def _queue_policy(policy: ModelQueuePolicy) -> QueuePolicyData:
+    return QueuePolicyData(
+        timeout_delay=policy.timeout_action == ModelQueuePolicy.DELAY,
+        default_timeout_us=min(policy.default_timeout_microseconds, _MAX_US),
+        allow_timeout_override=policy.allow_timeout_override,
+        max_queue_size=policy.max_queue_size,
+    )
 
 
 def _input_spec(tensor: ModelInput) -> TensorSpecData:

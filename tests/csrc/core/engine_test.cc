@@ -7,109 +7,18 @@
 #include <semaphore>
 #include <thread>
 
+#include "support/engine_fixture.h"
 #include "support/plans.h"
-#include "support/requests.h"
 
 namespace penstock {
 namespace {
 
-// A loop that owns requests: submits, waits for completions, releases.
-class Owner final : public Waker {
- public:
-  explicit Owner(Engine& engine) : ring(*this), engine_(engine) {}
-  void wake() noexcept override { woken_.release(); }
-
-  Request* request(const char* name, float value, std::int64_t version = -1) {
-    Request* r = engine_.acquire();
-    EXPECT_NE(r, nullptr);
-    status = engine_.bind(*r, name, version);
-    if (!status.ok()) {
-      engine_.release(r);
-      return nullptr;
-    }
-    testing::add_input<float>(*r, engine_.pool(), "IN", DataType::kFp32, Shape{1, 2},
-                              {value, value});
-    r->completion = &ring;
-    return r;
-  }
-  // Waits until `count` responses are in; each is checked and released.
-  template <typename Check>
-  void collect(int count, Check check) {
-    while (count > 0) {
-      ring.arm();
-      CompletionNode* node = ring.take_all();
-      if (node == nullptr) {
-        woken_.acquire();
-        continue;
-      }
-      while (node != nullptr) {
-        CompletionNode* next = node->next;
-        auto* response = static_cast<Response*>(node);
-        check(*response);
-        engine_.release(response->request);
-        --count;
-        node = next;
-      }
-    }
-  }
-
-  CompletionRing ring;
-  Status status;
-
- private:
-  Engine& engine_;
-  std::counting_semaphore<> woken_{0};
-};
-
-// Doubles its input, over the gathered batch.
-class Doubler final : public NativeInstance {
- public:
-  void execute(Batch& batch) override {
-    TensorView in;
-    if (Status s = batch.gather(0, in); !s.ok()) return batch.fail_all(s);
-    BufferLease lease = batch.allocate(in.size_bytes);
-    batch.mark_exec_start();
-    const auto* from = reinterpret_cast<const float*>(in.data);
-    auto* to = reinterpret_cast<float*>(lease->data);
-    for (std::size_t i = 0; i < in.size_bytes / sizeof(float); ++i) to[i] = 2 * from[i];
-    batch.mark_exec_end();
-    TensorView out = in;
-    out.data = lease->data;
-    if (Status s = batch.scatter(0, out, lease); !s.ok()) batch.fail_all(s);
-  }
-};
-
-// Holds every batch until told to go on.
-class Gate final : public NativeInstance {
- public:
-  Gate(std::binary_semaphore& entered, std::counting_semaphore<>& go)
-      : entered_(entered), go_(go) {}
-  void execute(Batch& batch) override {
-    entered_.release();
-    go_.acquire();
-    Doubler().execute(batch);
-  }
-
- private:
-  std::binary_semaphore& entered_;
-  std::counting_semaphore<>& go_;
-};
-
-class Thrower final : public NativeInstance {
- public:
-  void execute(Batch&) override { throw std::runtime_error("boom"); }
-};
-
-class Mute final : public NativeInstance {
- public:
-  void execute(Batch&) override {}
-};
-
-float first_value(const Response& response) {
-  float value = 0;
-  std::memcpy(&value, response.outputs[0].view.data, sizeof(value));
-  return value;
-}
+using testing::Doubler;
+using testing::first_value;
+using testing::Gate;
+using testing::Mute;
+using testing::Owner;
+using testing::Thrower;
 
 class EngineTest : public ::testing::Test {
  protected:

@@ -66,10 +66,24 @@ class SchedulerTest : public ::testing::Test {
     EXPECT_TRUE(scheduler_->submit(*r).ok());
     return r;
   }
+  Request* submit_at(std::uint64_t priority) {
+    Request* r = request(1);
+    r->priority = priority;
+    EXPECT_TRUE(scheduler_->submit(*r).ok());
+    return r;
+  }
+  // The default level is 2.
+  static ModelPlan levels_plan(std::int64_t max_batch_size, std::uint32_t levels) {
+    ModelPlan plan = testing::dynamic_plan(max_batch_size);
+    plan.dynamic.priority_levels = levels;
+    plan.dynamic.default_priority_level = 2;
+    plan.dynamic.level_policies.resize(levels);
+    return plan;
+  }
   Poll poll() {
     batch_.clear();
     batch_.begin(plan_, pool_, clock_);
-    return scheduler_->poll(clock_.now_ns(), batch_);
+    return scheduler_->poll(0, clock_.now_ns(), batch_);
   }
   void expect_batch(const std::vector<Request*>& expected) {
     ASSERT_EQ(poll().kind, PollKind::kBatch);
@@ -209,8 +223,7 @@ TEST_F(SchedulerTest, DelayedRequestsAreServedAfterTheOthers) {  // S-7 DELAY
   Request* late = submit();
   clock_.advance_ns(60 * kUs);
   Request* fresh = submit();
-  expect_batch({fresh});
-  expect_batch({late});
+  expect_batch({fresh, late});
   EXPECT_TRUE(sink_.rejected.empty());
 }
 
@@ -241,16 +254,75 @@ TEST_F(SchedulerTest, DeadlinesHoldForEveryScheduler) {
   }
 }
 
-TEST_F(SchedulerTest, PreserveOrderingKeepsOneBatchOut) {  // S-6
-  ModelPlan plan = testing::dynamic_plan(1);
-  plan.dynamic.preserve_ordering = true;
-  make(plan);
+TEST_F(SchedulerTest, BatchesAreNumberedAsTheyAreFormed) {  // S-6
+  make(testing::dynamic_plan(1));
   Request* a = submit();
   Request* b = submit();
   expect_batch({a});
-  EXPECT_EQ(poll().kind, PollKind::kWait);
-  scheduler_->finished();
+  EXPECT_EQ(batch_.order(), 0u);
   expect_batch({b});
+  EXPECT_EQ(batch_.order(), 1u);
+}
+
+TEST_F(SchedulerTest, UrgentLevelsAreServedFirst) {  // S-1
+  make(levels_plan(4, 3));
+  Request* low = submit_at(3);
+  Request* unknown = submit_at(9);  // the default level, 2
+  Request* none = submit_at(0);
+  Request* high = submit_at(1);
+  expect_batch({high, unknown, none, low});
+}
+
+TEST_F(SchedulerTest, LevelsHaveTheirOwnPolicies) {  // S-7
+  ModelPlan plan = levels_plan(8, 2);
+  plan.dynamic.level_policies[1].max_queue_size = 1;
+  plan.dynamic.level_policies[1].default_timeout_us = 50;
+  make(plan);
+  Request* low = submit_at(2);
+  Request* refused = request();
+  refused->priority = 2;
+  EXPECT_EQ(scheduler_->submit(*refused).code(), Code::kUnavailable);
+  Request* high = submit_at(1);
+  clock_.advance_ns(50 * kUs);
+  expect_batch({high});
+  ASSERT_EQ(sink_.rejected.size(), 1u);
+  EXPECT_EQ(sink_.rejected[0].request, low);
+  (void)submit_at(2);  // there is room again
+}
+
+TEST_F(SchedulerTest, DelayedOnesGoBeforeLessUrgentOnes) {  // S-7 DELAY is within a level
+  ModelPlan plan = levels_plan(8, 2);
+  plan.dynamic.level_policies[0].default_timeout_us = 50;
+  plan.dynamic.level_policies[0].timeout_action = TimeoutAction::kDelay;
+  make(plan);
+  Request* late = submit_at(1);
+  clock_.advance_ns(60 * kUs);
+  Request* low = submit_at(2);
+  Request* fresh = submit_at(1);
+  expect_batch({fresh, late, low});
+}
+
+TEST_F(SchedulerTest, SweepNeedsNoIdleInstance) {
+  for (auto plan : {testing::pair_plan(8), testing::dynamic_plan(8)}) {
+    make(plan);
+    sink_.rejected.clear();
+    Request* stays = submit();
+    Request* late = request();
+    late->deadline_ns = clock_.now_ns() + 10;
+    std::int64_t expires = 0;
+    ASSERT_TRUE(scheduler_->submit(*late, &expires).ok());
+    EXPECT_EQ(expires, late->deadline_ns);
+    EXPECT_EQ(scheduler_->sweep(clock_.now_ns()), late->deadline_ns);
+    Request* behind = submit();
+    clock_.advance_ns(10);
+    EXPECT_EQ(scheduler_->sweep(clock_.now_ns()), kNoDeadline);
+    ASSERT_EQ(sink_.rejected.size(), 1u);
+    EXPECT_EQ(sink_.rejected[0].request, late);
+    ASSERT_EQ(poll().kind, PollKind::kBatch);
+    EXPECT_EQ(&batch_.request(0), stays);
+    if (batch_.size() == 1) expect_batch({behind});
+    EXPECT_EQ(scheduler_->pending(), 0u);
+  }
 }
 
 TEST_F(SchedulerTest, StopServesWhatIsQueuedThenEnds) {  // S-STOP
@@ -315,7 +387,7 @@ TEST_F(SchedulerTest, StopStrandsNobodyBesideRefusedSubmits) {
     threads.emplace_back([&] {
       Batch batch;
       batch.begin(plan_, pool_, clock_);
-      while (scheduler_->next(batch)) {
+      while (scheduler_->next(0, batch)) {
         batch.request(0).set_state(RequestState::kDone);
         batch.clear();
       }
@@ -347,7 +419,7 @@ TEST_F(SchedulerTest, StopWakesEverySleepingInstance) {
       instances.emplace_back([&] {
         Batch batch;
         batch.begin(plan_, pool_, clock_);
-        EXPECT_FALSE(scheduler_->next(batch));
+        EXPECT_FALSE(scheduler_->next(0, batch));
       });
     }
     scheduler_->stop();

@@ -28,6 +28,7 @@ struct Shadow {
   Request* request = nullptr;
   std::int64_t columns = 0;
   std::int64_t rows = 0;
+  std::size_t level = 0;                   // 0 is the most urgent
   std::int64_t expires_ns = kNoDeadline;   // of the queue policy
   std::int64_t deadline_ns = kNoDeadline;  // end to end
   bool cancelled = false;
@@ -77,16 +78,37 @@ class Simulation final : public RejectSink {
     }
     if (chance(60)) dynamic.max_queue_delay_us = static_cast<std::uint64_t>(1 + below(50));
     dynamic.preserve_ordering = chance(20);
-    QueuePolicy& policy = dynamic.default_policy;
+    dynamic.default_policy = random_policy();
+    if (chance(50)) return plan;
+    dynamic.priority_levels = static_cast<std::uint32_t>(1 + below(4));
+    dynamic.default_priority_level = static_cast<std::uint32_t>(1 + below(dynamic.priority_levels));
+    for (std::uint32_t i = 0; i < dynamic.priority_levels; ++i) {
+      dynamic.level_policies.push_back(random_policy());
+    }
+    return plan;
+  }
+  QueuePolicy random_policy() {
+    QueuePolicy policy;
     if (chance(50)) policy.default_timeout_us = static_cast<std::uint64_t>(1 + below(60));
     if (chance(50)) policy.timeout_action = TimeoutAction::kDelay;
     policy.allow_timeout_override = chance(30);
     if (chance(30)) policy.max_queue_size = static_cast<std::uint32_t>(1 + below(12));
-    return plan;
+    return policy;
+  }
+  // S-1, in its own words.
+  std::size_t level_of(const Request& request) const {
+    const DynamicBatching& dynamic = plan_.dynamic;
+    if (dynamic.priority_levels == 0) return 0;
+    const bool known = request.priority >= 1 && request.priority <= dynamic.priority_levels;
+    return (known ? request.priority : dynamic.default_priority_level) - 1;
+  }
+  const QueuePolicy& policy_of(std::size_t level) const {
+    const DynamicBatching& dynamic = plan_.dynamic;
+    return dynamic.priority_levels == 0 ? dynamic.default_policy : dynamic.level_policies[level];
   }
 
   void step() {
-    switch (below(8)) {
+    switch (below(9)) {
       case 0:
       case 1:
       case 2:
@@ -97,6 +119,8 @@ class Simulation final : public RejectSink {
         return clock_.advance_ns(below(30) * kUs);
       case 5:
         return finish();
+      case 6:
+        return sweep();
       default:
         return (void)poll();
     }
@@ -114,8 +138,10 @@ class Simulation final : public RejectSink {
     if (chance(20)) shadow.deadline_ns = clock_.now_ns() + below(60) * kUs;
     if (chance(30)) request.timeout_us = static_cast<std::uint64_t>(1 + below(60));
     request.deadline_ns = shadow.deadline_ns;
-    shadow.expires_ns = expires_ns(request);
-    const bool room = scheduler_->pending() < limit() && !stopped_;
+    if (chance(60)) request.priority = static_cast<std::uint64_t>(below(6));
+    shadow.level = level_of(request);
+    shadow.expires_ns = expires_ns(request, policy_of(shadow.level));
+    const bool room = has_room(shadow.level) && !stopped_;
     const Status status = scheduler_->submit(request);
     if (status.ok() != room) fail("submit said " + status.message());
     if (!status.ok()) shadow.outcome = Outcome::kRefused;
@@ -123,8 +149,7 @@ class Simulation final : public RejectSink {
     check_pending();
   }
   // S-7, in its own words.
-  std::int64_t expires_ns(const Request& request) {
-    const QueuePolicy& policy = plan_.dynamic.default_policy;
+  std::int64_t expires_ns(const Request& request, const QueuePolicy& policy) const {
     std::uint64_t us = policy.default_timeout_us;
     if (us == 0) return kNoDeadline;
     if (policy.allow_timeout_override && request.timeout_us > 0) {
@@ -132,9 +157,26 @@ class Simulation final : public RejectSink {
     }
     return clock_.now_ns() + static_cast<std::int64_t>(us) * kUs;
   }
-  std::uint64_t limit() const {
-    const auto own = plan_.dynamic.default_policy.max_queue_size;
-    return own == 0 ? plan_.queue_capacity : std::min(own, plan_.queue_capacity);
+  bool has_room(std::size_t level) const {
+    const auto queued = std::count_if(shadows_.begin(), shadows_.end(), [&](const Shadow& s) {
+      return s.outcome == Outcome::kQueued && s.level == level;
+    });
+    const auto own = policy_of(level).max_queue_size;
+    return scheduler_->pending() < plan_.queue_capacity && (own == 0 || queued < own);
+  }
+
+  void sweep() {
+    const std::int64_t next = scheduler_->sweep(clock_.now_ns());
+    std::int64_t earliest = kNoDeadline;
+    for (const auto& shadow : shadows_) {
+      if (shadow.outcome != Outcome::kQueued) continue;
+      if (!live(shadow)) fail("left behind what must not run");
+      if (expired(shadow) && !delaying(shadow)) fail("left behind what has expired");
+      earliest = std::min(
+          {earliest, shadow.deadline_ns, expired(shadow) ? kNoDeadline : shadow.expires_ns});
+    }
+    if (next != earliest) fail("does not know what expires next");
+    check_pending();
   }
 
   void cancel() {
@@ -148,13 +190,13 @@ class Simulation final : public RejectSink {
   void finish() {
     if (executing_ == 0) return;
     --executing_;
-    scheduler_->finished();
+    scheduler_->finished(0, batch_);
   }
 
   PollKind poll() {
     batch_.clear();
     batch_.begin(plan_, pool_, clock_);
-    const Poll polled = scheduler_->poll(clock_.now_ns(), batch_);
+    const Poll polled = scheduler_->poll(0, clock_.now_ns(), batch_);
     if (polled.kind == PollKind::kBatch) check_batch();
     if (polled.kind == PollKind::kWait) check_wait(polled.wait_until_ns);
     if (polled.kind == PollKind::kStopped && !stopped_) fail("stopped by itself");
@@ -173,7 +215,7 @@ class Simulation final : public RejectSink {
       if (reason != FailureReason::kOther) fail("a refused one was called otherwise");
     } else if (reason != FailureReason::kRejected || (!late(shadow) && !expired(shadow))) {
       fail("rejected without a reason: " + status.message());
-    } else if (delaying() && !late(shadow)) {
+    } else if (delaying(shadow) && !late(shadow)) {
       fail("rejected what should have been delayed");
     }
   }
@@ -188,8 +230,8 @@ class Simulation final : public RejectSink {
   }
   bool late(const Shadow& s) const { return clock_.now_ns() >= s.deadline_ns; }
   bool expired(const Shadow& s) const { return clock_.now_ns() >= s.expires_ns; }
-  bool delaying() const {
-    return plan_.dynamic.default_policy.timeout_action == TimeoutAction::kDelay;
+  bool delaying(const Shadow& s) const {
+    return policy_of(s.level).timeout_action == TimeoutAction::kDelay;
   }
   bool live(const Shadow& s) const {
     return s.outcome == Outcome::kQueued && !s.cancelled && !late(s);
@@ -198,44 +240,51 @@ class Simulation final : public RejectSink {
   void check_batch() {
     ++executing_;
     if (aborted_) fail("ran after an abort");
-    if (plan_.dynamic.preserve_ordering && executing_ > 1) fail("two batches out, order is lost");
     const bool dynamic = plan_.scheduler == SchedulerKind::kDynamic;
     if (batch_.empty() || (!dynamic && batch_.size() > 1)) fail("a batch of the wrong size");
     std::int64_t rows = 0;
-    bool any_expired = false;
-    std::ptrdiff_t last = -1;
+    bool any_expired = false;  // of the last one's level
+    std::ptrdiff_t last = -1;  // that had not expired
+    std::size_t level = 0;
     for (Request* request : batch_.requests()) {
       Shadow& shadow = of(request);
       if (!live(shadow)) fail("ran what is cancelled, late or not queued");
       shadow.outcome = Outcome::kStarted;
+      if (shadow.level < level) fail("put a more urgent one last");
+      if (shadow.level > level) {
+        any_expired = false;
+        last = -1;
+      }
+      level = shadow.level;
+      if (expired(shadow) && !delaying(shadow)) fail("ran what had expired");
       any_expired = any_expired || expired(shadow);
       rows += std::max<std::int64_t>(shadow.rows, 1);
       if (!plan_.inputs[0].allow_ragged_batch && shadow.columns != of(batch_.requests()[0]).columns)
         fail("batched what does not fit together");
+      if (expired(shadow)) continue;
+      if (any_expired) fail("ran an expired one before one that is not");
       const std::ptrdiff_t place = place_of(request);
-      if (place < last && !plan_.dynamic.default_policy.allow_timeout_override) {
-        fail("turned the order round");
-      }
+      if (place < last) fail("turned the order round");
       last = place;
     }
     if (rows > std::max<std::int64_t>(plan_.max_batch_size, 1)) fail("batch over its limit");
-    check_order(last, any_expired);
+    check_order(level, last, any_expired);
   }
   // Nobody older was passed over, but for the expired ones of DELAY, who go last.
-  void check_order(std::ptrdiff_t last, bool any_expired) {
-    if (any_expired && !delaying()) return fail("ran what had expired");
+  void check_order(std::size_t level, std::ptrdiff_t last, bool any_expired) {
     for (std::ptrdiff_t i = 0; i < std::ssize(shadows_); ++i) {
       const Shadow& other = shadows_[static_cast<std::size_t>(i)];
-      if (!live(other)) continue;
-      if (any_expired && !expired(other)) fail("ran an expired one before one that is not");
-      if (i < last && !expired(other)) fail("passed over an older one");
+      if (!live(other) || other.level > level) continue;
+      if (other.level < level) fail("passed over a more urgent one");
+      if (expired(other)) continue;
+      if (any_expired) fail("ran an expired one before one that is not");
+      if (i < last) fail("passed over an older one");
     }
   }
 
   void check_wait(std::int64_t until_ns) {
     if (until_ns <= clock_.now_ns()) fail("waits for what is past");
-    const bool blocked = plan_.dynamic.preserve_ordering && executing_ > 0;
-    if (blocked || until_ns != kNoDeadline) return;
+    if (until_ns != kNoDeadline) return;
     for (const auto& shadow : shadows_) {
       if (live(shadow)) return fail("sleeps for ever over a waiting request");
     }

@@ -11,7 +11,13 @@ import pytest
 from penstock._proto.model_config_pb2 import ModelConfig
 from penstock.config.model_config import parse_pbtxt
 from penstock.config.normalise import normalise, normalise_instance_groups
-from penstock.config.plan import InstanceData, PlanSpec, make_instances, make_plan_spec
+from penstock.config.plan import (
+    InstanceData,
+    PlanSpec,
+    QueuePolicyData,
+    make_instances,
+    make_plan_spec,
+)
 from penstock.errors import InvalidArgError, UnsupportedError
 from penstock.types import DataType
 
@@ -52,10 +58,13 @@ def test_dynamic_batching() -> None:
         "max_queue_size: 7 } }",
         queue_capacity=99,
     )
-    assert spec.dynamic_batching and spec.preserve_ordering and spec.allow_timeout_override
+    assert spec.dynamic_batching and spec.preserve_ordering
     assert spec.preferred_batch_sizes == (4, 8)
-    assert (spec.max_queue_delay_us, spec.default_timeout_us) == (100, 5)
-    assert (spec.max_queue_size, spec.queue_capacity, spec.timeout_delay) == (7, 99, False)
+    assert (spec.max_queue_delay_us, spec.queue_capacity) == (100, 99)
+    assert spec.queue_policy == QueuePolicyData(
+        default_timeout_us=5, allow_timeout_override=True, max_queue_size=7
+    )
+    assert spec.level_policies == ()
 
 
 def test_no_batching() -> None:
@@ -64,13 +73,19 @@ def test_no_batching() -> None:
     assert (spec.preferred_batch_sizes, spec.queue_capacity, spec.instance_count) == ((), 4096, 1)
 
 
-def test_the_only_priority_level_has_its_own_policy() -> None:
+def test_priority_levels_have_their_own_policy_or_the_default() -> None:  # S-1, S-7
     spec = plan(
-        "dynamic_batching { priority_levels: 1 default_priority_level: 1 priority_queue_policy { "
+        "dynamic_batching { priority_levels: 3 default_priority_level: 2 "
+        "default_queue_policy { max_queue_size: 9 } priority_queue_policy { "
         "key: 1 value { timeout_action: DELAY max_queue_size: 2 } } }"
     )
-    assert spec.timeout_delay
-    assert spec.max_queue_size == 2
+    default = QueuePolicyData(max_queue_size=9)
+    assert spec.level_policies == (
+        QueuePolicyData(timeout_delay=True, max_queue_size=2),
+        default,
+        default,
+    )
+    assert spec.default_priority_level == 2
 
 
 def test_waits_fit_nanoseconds_of_64_bits() -> None:
@@ -100,7 +115,6 @@ def test_instances() -> None:
     [
         ("sequence_batching {}", "sequence_batching"),
         ("ensemble_scheduling {}", "ensemble_scheduling"),
-        ("dynamic_batching { priority_levels: 2 }", "dynamic_batching.priority_levels"),
         ("batch_input {}", "batch_input"),
         ("batch_output {}", "batch_output"),
         ("model_repository_agents { agents {} }", "model_repository_agents"),
@@ -110,6 +124,11 @@ def test_what_cannot_be_served_is_refused_by_name(text: str, field: str) -> None
     with pytest.raises(UnsupportedError) as caught:
         plan(text)
     assert caught.value.message == f"model 'm' cannot be served: '{field}' is not supported"
+
+
+def test_priority_levels_are_bounded() -> None:
+    with pytest.raises(UnsupportedError, match="'dynamic_batching.priority_levels' is 1025"):
+        plan("dynamic_batching { priority_levels: 1025 }")
 
 
 @pytest.mark.parametrize("text", ["model_warmup { batch_size: 1 }", "response_cache { enable: 1 }"])
