@@ -128,6 +128,10 @@ void Batch::clear() {
 
 bool Batch::padding(std::size_t i) const { return sequence_ && sequence_->padding(i); }
 
+bool Batch::unanswered(std::size_t i) const {
+  return sequence_ && (sequence_->padding(i) || sequence_->rescheduled(i));
+}
+
 const InputTensor* Batch::find(std::size_t i, std::uint32_t spec) const {
   const TensorSource source = plan_->inputs[spec].source;
   if (source == TensorSource::kClient) return rows_[i]->find_input(spec);
@@ -207,6 +211,7 @@ Status Batch::give(std::size_t i, std::uint32_t spec, const TensorView& view,
   if (const int state = plan_->state_of_output(spec); state >= 0) {
     PENSTOCK_RETURN_IF_ERROR(sequence_->keep(i, static_cast<std::size_t>(state), view, lease));
   }
+  if (unanswered(i)) return {};
   give_output(*rows_[i], rows_[i]->response, spec, view, lease);
   return {};
 }
@@ -219,7 +224,7 @@ Status Batch::set_output(std::size_t i, std::uint32_t spec, const TensorView& vi
 }
 
 void Batch::answer(std::size_t i) {
-  if (!padding(i)) rows_[i]->response.answered = true;
+  if (!unanswered(i)) rows_[i]->response.answered = true;
 }
 
 Status Batch::reschedule(std::size_t i, Responder* responder) {
@@ -227,11 +232,12 @@ Status Batch::reschedule(std::size_t i, Responder* responder) {
   if (!plan_->sequences() || !plan_->sequence.iterative) {
     return invalid_arg(request.tag_text() + kNotIterative);
   }
-  if (padding(i) || sequence_->rescheduled(i)) return {};
+  if (unanswered(i)) return {};
   if (responder != nullptr) {
     responder->request_ = nullptr;
     request.deferred_ = false;
   }
+  request.response.clear();  // its last step answers
   sequence_->reschedule(i);
   any_rescheduled_ = true;
   std::erase(requests_, &request);
@@ -288,7 +294,7 @@ Status Batch::scatter(std::uint32_t spec, const TensorView& view, const BufferLe
 }
 
 void Batch::fail(std::size_t i, Status status) {
-  if (!padding(i)) rows_[i]->response.status = std::move(status);
+  if (!unanswered(i)) rows_[i]->response.status = std::move(status);
 }
 
 void Batch::fail_all(const Status& status) {

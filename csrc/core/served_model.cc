@@ -243,6 +243,7 @@ void ServedModel::shut_down(std::int64_t timeout_ns) {
   std::lock_guard lock(threads_mutex_);
   for (auto& thread : threads_) thread.join();
   threads_.clear();
+  scheduler_->forget_clients();
 }
 
 ModelStatistics ServedModel::statistics() const {

@@ -66,6 +66,8 @@ class Scheduler {
   void stop();
   // stop(), and what is queued is turned away, also when no instance ever asks for it.
   void abort();
+  // After stop() or abort(): gives back what was kept for requests that might have come.
+  virtual void forget_clients() {}
   // Requests waiting (M-10).
   [[nodiscard]] std::uint64_t pending() const;
   // When the request leaves the queue unserved: queue time-out (S-7) or end-to-end deadline.

@@ -152,6 +152,15 @@ void SequenceScheduler::close(Sequence& sequence) {
   wake_all();
 }
 
+// Their states are memory of the engine, which may end before the last one who knows this model.
+void SequenceScheduler::forget_clients() {
+  std::lock_guard lock(mutex_);
+  table_.for_each([&](Sequence& sequence) {
+    table_.forget(sequence);
+    if (sequence.over()) close(sequence);
+  });
+}
+
 std::int64_t SequenceScheduler::sweep(std::int64_t now_ns) {
   std::lock_guard lock(mutex_);
   look_at_all(now_ns);

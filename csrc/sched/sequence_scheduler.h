@@ -28,6 +28,7 @@ class SequenceScheduler : public Scheduler {
   [[nodiscard]] Poll poll(std::uint32_t instance, std::int64_t now_ns, Batch& batch) final;
   std::int64_t sweep(std::int64_t now_ns) final;
   void finished(std::uint32_t instance, Batch& batch) final;
+  void forget_clients() final;
 
  protected:
   // ---- for subclasses, all under the lock ----

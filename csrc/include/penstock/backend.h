@@ -106,6 +106,8 @@ class Batch {
   [[nodiscard]] Status check_rows(const TensorSpec& tensor, const TensorView& view) const;
   [[nodiscard]] const InputTensor* find(std::size_t i, std::uint32_t spec) const;
   [[nodiscard]] std::int64_t ragged_elements(std::uint32_t spec) const;
+  // Padding, or rescheduled: whatever it is given goes nowhere.
+  [[nodiscard]] bool unanswered(std::size_t i) const;
   [[nodiscard]] Status give(std::size_t i, std::uint32_t spec, const TensorView& view,
                             const BufferLease& lease);
 
