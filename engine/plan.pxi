@@ -74,6 +74,7 @@ cdef class ModelPlan:
     cdef readonly str name
     cdef readonly tuple inputs
     cdef readonly tuple outputs
+    cdef dict output_numbers  # by name
 
     def __init__(
         self,
@@ -100,6 +101,7 @@ cdef class ModelPlan:
         self.name = name
         self.inputs = tuple(inputs)
         self.outputs = tuple(outputs)
+        self.output_numbers = {(<TensorSpec?>spec).name: i for i, spec in enumerate(self.outputs)}
         plan.name = name.encode()
         plan.version = version
         plan.max_batch_size = max_batch_size
