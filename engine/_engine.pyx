@@ -13,6 +13,7 @@ Python objects are lent to the core by py_owned.h and let go of under the GIL.
 cimport cython
 
 include "status.pxi"
+include "plan_ensemble.pxi"
 include "plan.pxi"
 include "engine.pxi"
 include "tensor.pxi"

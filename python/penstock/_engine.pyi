@@ -57,6 +57,30 @@ class QueuePolicy(Protocol):
     @property
     def max_queue_size(self) -> int: ...
 
+class EnsembleStep(Protocol):
+    """Contract 2.9; config.plan_ensemble.StepData is one."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def version(self) -> int: ...  # -1: the latest at the time of the request
+    @property
+    def decoupled(self) -> bool: ...
+    @property
+    def inputs(self) -> Sequence[tuple[str, str]]: ...  # the model's tensor, the ensemble's
+    @property
+    def outputs(self) -> Sequence[tuple[str, str]]: ...
+
+class Ensemble(Protocol):
+    """config.plan_ensemble.EnsembleData is one."""
+
+    @property
+    def tensors(self) -> Sequence[str]: ...  # inputs, outputs, then what is in between
+    @property
+    def steps(self) -> Sequence[EnsembleStep]: ...
+    @property
+    def max_inflight_requests(self) -> int: ...
+
 class ModelPlan:
     """Immutable, compiled at load from a validated configuration."""
 
@@ -85,6 +109,7 @@ class ModelPlan:
         queue_capacity: int = 4096,
         instance_count: int = 1,
         decoupled: bool = False,
+        ensemble: Ensemble | None = None,
     ) -> None: ...
 
 # ---------------------------------------------------------------- tensors
