@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The Penstock Authors
-"""Auto-completion of an ONNX model's configuration from the model itself (contract 3.2, X-24)."""
+"""Auto-completion of a configuration from the model itself (contract 3.2, stage B; X-24)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from penstock.backends.interface import ModelContext
 from penstock.errors import InvalidArgError
 from penstock.types import DataType
 
+from .signature import TensorSignature, by_name
+
 if TYPE_CHECKING:
     from penstock._proto.model_config_pb2 import ModelConfig, ModelInput, ModelOutput
 
@@ -19,9 +21,6 @@ _log = logging.getLogger(__name__)
 
 _DEFAULT_MAX_BATCH_SIZE: Final = 4
 _BATCH_SETTING: Final = "default-max-batch-size"
-
-#: (name, data type, all dimensions with -1 where unknown; None: not even their number is known)
-TensorInfo = tuple[str, int, tuple[int, ...] | None]
 
 
 def is_complete(context: ModelContext) -> bool:
@@ -36,8 +35,8 @@ def is_complete(context: ModelContext) -> bool:
     )
 
 
-def auto_complete(
-    context: ModelContext, inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo]
+def complete(
+    context: ModelContext, inputs: Sequence[TensorSignature], outputs: Sequence[TensorSignature]
 ) -> None:
     """Fills max_batch_size, dynamic_batching, inputs and outputs where they are open.
 
@@ -53,16 +52,16 @@ def auto_complete(
                 f"cannot carry"
             )
     if not config.input:
-        for info in inputs:
-            config.input.add(name=info[0])
+        for signature in inputs:
+            config.input.add(name=signature.name)
     if not config.output:
-        for info in _sendable(context, outputs):
-            config.output.add(name=info[0])
+        for signature in _sendable(context, outputs):
+            config.output.add(name=signature.name)
     _complete_tensors(config, "input", config.input, inputs)
     _complete_tensors(config, "output", config.output, outputs)
 
 
-def _complete_batching(context: ModelContext, tensors: Iterable[TensorInfo]) -> None:
+def _complete_batching(context: ModelContext, tensors: Iterable[TensorSignature]) -> None:
     config = context.config
     batchable = all(dims is None or dims[:1] == (-1,) for _, _, dims in tensors)
     if not batchable:
@@ -97,17 +96,17 @@ def _default_max_batch_size(context: ModelContext) -> int:
     return size if size > 1 else 0
 
 
-def _sendable(context: ModelContext, outputs: Iterable[TensorInfo]) -> list[TensorInfo]:
+def _sendable(context: ModelContext, outputs: Iterable[TensorSignature]) -> list[TensorSignature]:
     sendable = []
-    for info in outputs:
-        if info[1] == DataType.INVALID:
+    for signature in outputs:
+        if signature.data_type == DataType.INVALID:
             _log.warning(
                 "output '%s' of model '%s' is left out: it has a type that responses cannot carry",
-                info[0],
+                signature.name,
                 context.name,
             )
         else:
-            sendable.append(info)
+            sendable.append(signature)
     return sendable
 
 
@@ -115,20 +114,14 @@ def _complete_tensors(
     config: ModelConfig,
     kind: str,
     tensors: Iterable[ModelInput | ModelOutput],
-    infos: Sequence[TensorInfo],
+    signatures: Sequence[TensorSignature],
 ) -> None:
-    by_name = {info[0]: info for info in infos}
     for tensor in tensors:
-        if tensor.name not in by_name:
-            raise InvalidArgError(
-                f"unexpected inference {kind} '{tensor.name}', allowed {kind}s are: "
-                f"{', '.join(by_name)}"
-            )
-        _, data_type, dims = by_name[tensor.name]
+        signature = by_name(signatures, kind, tensor.name)
         if not tensor.data_type:
-            tensor.data_type = data_type  # type: ignore[assignment]
-        if not tensor.dims and dims is not None:
-            _set_dims(tensor, dims, batching=config.max_batch_size > 0)
+            tensor.data_type = signature.data_type  # type: ignore[assignment]
+        if not tensor.dims and signature.dims is not None:
+            _set_dims(tensor, signature.dims, batching=config.max_batch_size > 0)
 
 
 def _set_dims(tensor: ModelInput | ModelOutput, dims: Sequence[int], *, batching: bool) -> None:
