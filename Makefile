@@ -13,19 +13,24 @@ STAMPS := build/stamps
 SERVE_ARGS ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+FUZZ_ARGS ?=
+FUZZ_SECONDS ?= 60
+# clang 16 or newer, with its runtime: libFuzzer is part of that.
+FUZZ_CXX ?= clang++-19
 
 SYSTEM_PACKAGES := gcc g++ cmake ninja-build libsimdjson-dev libprotozero-dev libgtest-dev \
   libgmock-dev libbenchmark-dev libnghttp2-dev zlib1g-dev
 
 ENGINE_SOURCES := $(shell find csrc engine -type f 2>/dev/null) CMakeLists.txt pyproject.toml
 PACKAGE_SOURCES := $(ENGINE_SOURCES) $(shell find python -type f -not -path '*/__pycache__/*')
-CXX_FILES = $(shell find csrc tests/csrc benchmarks -name '*.h' -o -name '*.cc')
+CXX_FILES = $(shell find csrc tests/csrc tests/fuzz benchmarks -name '*.h' -o -name '*.cc')
 EXAMPLE_MODELS := examples/models/digits/1/model.onnx examples/models/resnet50/1/model.onnx
 # ThreadSanitizer cannot map its shadow where the kernel randomises addresses too far.
 NO_ASLR = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
 .DEFAULT_GOAL := help
-.PHONY: help install models serve test test-cpp test-python lint format bench wheel asan tsan clean
+.PHONY: help install models serve test test-cpp test-python lint format bench wheel asan tsan fuzz
+.PHONY: clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -109,6 +114,17 @@ tsan: install ## the C++ tests under ThreadSanitizer
 	cmake --preset tsan
 	cmake --build --preset tsan
 	$(NO_ASLR) ctest --preset tsan
+
+fuzz: $(STAMPS)/system ## look for inputs that break a parser, FUZZ_SECONDS for each target
+	@echo 'extern "C" int LLVMFuzzerTestOneInput(const char*, unsigned long) { return 0; }' \
+	  | $(FUZZ_CXX) -x c++ -fsanitize=fuzzer,address,undefined -o /dev/null - 2>/dev/null || { \
+	  echo "$(FUZZ_CXX) or its runtime is missing. Install them, then run make fuzz again:" >&2; \
+	  echo "  sudo apt-get install -y clang-19 libclang-rt-19-dev" >&2; \
+	  exit 1; \
+	}
+	cmake --preset fuzz -DCMAKE_CXX_COMPILER=$(FUZZ_CXX)
+	cmake --build --preset fuzz
+	$(PYTHON) tests/fuzz/run_fuzzers.py --seconds $(FUZZ_SECONDS) $(FUZZ_ARGS)
 
 lint: install ## ruff, mypy --strict, clang-format, and the rules of the house
 	$(BIN)/ruff check

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import benchmarks.boundary.bench as boundary
 import benchmarks.codec.bench as codec
+import benchmarks.frameworks.bench as frameworks
 import benchmarks.micro.bench as micro
 import benchmarks.rivals.bench as rivals
-from benchmarks import memory, startup
+from benchmarks import connections, memory, scaling, startup
+from benchmarks.programs import DEFAULT_BUILD, use_build
 from benchmarks.report import run_line, write_section
 
 
@@ -24,7 +26,6 @@ from benchmarks.report import run_line, write_section
 class Sizes:
     """How long everything is measured."""
 
-    build: Path
     micro_s: float
     loop_rounds: int
     loop_requests: int
@@ -32,18 +33,22 @@ class Sizes:
     round_s: float
     starts: int
     memory_requests: int
+    connections: int
 
 
-FULL = Sizes(micro.BUILD, 0.05, 5, 64_000, 5, 1.5, 5, 300_000)
+FULL = Sizes(0.05, 5, 64_000, 5, 1.5, 5, 5_000_000, 2_000)
 #: Only to see that everything works; its figures are not worth keeping.
-QUICK = Sizes(micro.BUILD, 0.01, 1, 16_000, 1, 0.5, 1, 24_000)
+QUICK = Sizes(0.01, 1, 16_000, 1, 0.3, 1, 24_000, 200)
 
 SECTIONS: dict[str, Callable[[Sizes], str]] = {
-    "micro": lambda s: micro.run(build=s.build, seconds=s.micro_s),
+    "micro": lambda s: micro.run(seconds=s.micro_s),
     "boundary": lambda s: boundary.run(rounds=s.loop_rounds, requests=s.loop_requests),
     "codec": lambda s: codec.run(),
     "startup": lambda s: startup.run(rounds=s.starts),
     "rivals": lambda s: rivals.run(rounds=s.rounds, seconds=s.round_s),
+    "scaling": lambda s: scaling.run(rounds=s.rounds, seconds=s.round_s),
+    "connections": lambda s: connections.run(connections=s.connections),
+    "frameworks": lambda s: frameworks.run(rounds=s.rounds, seconds=s.round_s),
     "memory": lambda s: memory.run(requests=s.memory_requests),
 }
 
@@ -54,10 +59,14 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
     parser.add_argument("--quick", action="store_true", help="short runs, printed, not written")
     parser.add_argument(
-        "--build", type=Path, default=micro.BUILD, help="where the C++ programs are built"
+        "--build", type=Path, default=DEFAULT_BUILD, help="where the C++ programs are built"
     )
+    parser.add_argument("--requests", type=int, help="how many the section 'memory' sends")
     arguments = parser.parse_args()
-    sizes = replace(QUICK if arguments.quick else FULL, build=arguments.build)
+    use_build(arguments.build)
+    sizes = QUICK if arguments.quick else FULL
+    if arguments.requests is not None:
+        sizes = replace(sizes, memory_requests=arguments.requests)
     failed = []
     for name in arguments.only:
         header = run_line(f"python -m benchmarks --only {name}")

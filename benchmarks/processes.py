@@ -20,18 +20,18 @@ ROOT = Path(__file__).resolve().parents[1]
 #: Where servers log and payloads lie.
 WORK = ROOT / "build" / "benchmarks"
 
-_CORES = sorted(os.sched_getaffinity(0))
-SERVER_CORE = _CORES[0]
+CORES = sorted(os.sched_getaffinity(0))
+SERVER_CORE = CORES[0]
 #: The client's, apart from the server's where there are two.
-CLIENT_CORE = _CORES[min(1, len(_CORES) - 1)]
+CLIENT_CORE = CORES[min(1, len(CORES) - 1)]
 
 _STEP_S = 0.01
 _START_S = 60.0
 
 
-def on_core(core: int, command: Sequence[str]) -> list[str]:
-    """The command, bound to one core with all that it starts."""
-    return ["taskset", "-c", str(core), *command]
+def on_cores(cores: Sequence[int], command: Sequence[str]) -> list[str]:
+    """The command, bound to these cores with all that it starts."""
+    return ["taskset", "-c", ",".join(map(str, cores)), *command]
 
 
 def free_ports(count: int) -> list[int]:
@@ -48,14 +48,19 @@ class Server:
     """A process and its children. Use as a context manager: leaving it stops the process."""
 
     def __init__(
-        self, name: str, command: Sequence[str], *, env: Mapping[str, str] | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cores: Sequence[int] = (SERVER_CORE,),
     ) -> None:
         WORK.mkdir(parents=True, exist_ok=True)
         self.name = name
         self.log = WORK / f"{name}.log"
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                on_core(SERVER_CORE, command),
+                on_cores(cores, command),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,

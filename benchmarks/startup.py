@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from benchmarks.load.penstock_server import start_penstock
-from benchmarks.processes import ROOT, SERVER_CORE, on_core
+from benchmarks.processes import ROOT, SERVER_CORE, on_cores
 from benchmarks.report import table
 
 EXAMPLES = ROOT / "examples" / "models"
@@ -47,7 +47,7 @@ def run(*, rounds: int) -> str:
 def _frameworks_s(models: list[Path]) -> float:
     command = [sys.executable, "-c", _LOAD_MODELS, *map(str, models)]
     started = time.perf_counter()
-    subprocess.run(on_core(SERVER_CORE, command), check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(on_cores((SERVER_CORE,), command), check=True, stderr=subprocess.DEVNULL)
     return time.perf_counter() - started
 
 

@@ -13,11 +13,15 @@ Python objects are lent to the core by py_owned.h and let go of under the GIL.
 cimport cython
 
 include "status.pxi"
+include "plan_ensemble.pxi"
 include "plan.pxi"
 include "engine.pxi"
 include "tensor.pxi"
 include "strings.pxi"
 include "batch.pxi"
+include "model_tensor.pxi"
+include "model_messages.pxi"
+include "model_calls.pxi"
 include "completion.pxi"
 include "codec.pxi"
 include "native_backends.pxi"

@@ -52,7 +52,11 @@ cdef int set_value(Parameter& parameter, object value) except -1:
 
 cdef Batch new_batch(ModelVersion model, uint32_t index):
     cdef Batch batch = Batch.__new__(Batch)
-    batch.owned.reset(new CBatch())
+    if model.spare.empty():
+        batch.owned.reset(new CBatch())
+    else:
+        batch.owned = move(model.spare.back())
+        model.spare.pop_back()
     batch.batch = batch.owned.get()
     batch.model = model
     batch.index = index
@@ -88,12 +92,20 @@ cdef class Batch:
         return <size_t>index
 
     cdef uint32_t output_index(self, str name) except? 0xFFFFFFFF:
+        self.check_active()
         cdef int spec = self.batch.plan().find_model_output(utf8(name))
         if spec < 0:
             raise InternalError(
                 f"unexpected output '{name}', model '{self.model.name}' has no such output"
             )
         return <uint32_t>spec
+
+    cdef Tensor input_tensor(self, size_t index, const InputTensor& input):
+        cdef Tensor tensor = Tensor.__new__(Tensor)
+        self.batch.input(index, input.spec, tensor.view)
+        tensor.lease = input.lease
+        tensor.engine = self.model.engine
+        return tensor
 
     def __len__(self):
         return self.batch.size() if self.active else 0
@@ -225,18 +237,14 @@ cdef class BatchRequest:
     def cancelled(self):
         return self.live().cancelled()
 
-    cdef Tensor tensor(self, const InputTensor& input):
-        cdef Tensor tensor = Tensor()
-        self.batch.batch.input(self.index, input.spec, tensor.view)
-        tensor.lease = input.lease
-        tensor.engine = self.batch.model.engine
-        return tensor
-
     def inputs(self):
         cdef Request* request = self.live()
         cdef tuple specs = self.batch.model.plan.inputs
         return [
-            ((<TensorSpec>specs[request.inputs[i].spec]).name, self.tensor(request.inputs[i]))
+            (
+                (<TensorSpec>specs[request.inputs[i].spec]).name,
+                self.batch.input_tensor(self.index, request.inputs[i]),
+            )
             for i in range(request.inputs.size())
         ]
 
@@ -246,5 +254,5 @@ cdef class BatchRequest:
         cdef size_t i
         for i in range(request.inputs.size()):
             if <int>request.inputs[i].spec == spec:
-                return self.tensor(request.inputs[i])
+                return self.batch.input_tensor(self.index, request.inputs[i])
         return None

@@ -65,6 +65,7 @@ cdef class ModelVersion:
     cdef ModelVersionRef model
     cdef shared_ptr[CEngine] engine
     cdef readonly ModelPlan plan
+    cdef vector[unique_ptr[CBatch]] spare  # empty batches, for instances to come back to
 
     def __init__(self):
         raise TypeError("model versions come from Engine.create()")
@@ -117,6 +118,8 @@ cdef class ModelVersion:
             raise InvalidArgError(f"the batch is executed by instance {batch.index}, not {index}")
         batch.active = False
         self.model.get().complete(index, deref(batch.batch))
+        batch.batch = NULL
+        self.spare.push_back(move(batch.owned))
 
 
 cdef class Engine:

@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t
 from libcpp.memory cimport make_shared, shared_ptr
 from libcpp.string cimport string
 
-from plan cimport CModelPlan, CTensorSpec, QueuePolicy, kDelay, kDynamic
+from plan cimport CModelPlan, CTensorSpec, QueuePolicy, kDelay, kDynamic, kEnsemble
 from shim cimport set_reshape, set_type
 from tensor cimport Shape
 
@@ -74,6 +74,7 @@ cdef class ModelPlan:
     cdef readonly str name
     cdef readonly tuple inputs
     cdef readonly tuple outputs
+    cdef dict output_numbers  # by name
 
     def __init__(
         self,
@@ -93,6 +94,7 @@ cdef class ModelPlan:
         unsigned int queue_capacity=4096,
         unsigned int instance_count=1,
         bint decoupled=False,
+        ensemble=None,
     ):
         cdef TensorSpec spec
         self.plan = make_shared[CModelPlan]()
@@ -100,6 +102,7 @@ cdef class ModelPlan:
         self.name = name
         self.inputs = tuple(inputs)
         self.outputs = tuple(outputs)
+        self.output_numbers = {(<TensorSpec?>spec).name: i for i, spec in enumerate(self.outputs)}
         plan.name = name.encode()
         plan.version = version
         plan.max_batch_size = max_batch_size
@@ -123,6 +126,9 @@ cdef class ModelPlan:
         plan.queue_capacity = queue_capacity
         plan.instance_count = instance_count
         plan.decoupled = decoupled
+        if ensemble is not None:
+            plan.scheduler = kEnsemble
+            fill_ensemble(plan.ensemble, ensemble)
 
     @property
     def version(self):

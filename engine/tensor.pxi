@@ -64,6 +64,7 @@ cdef dict TYPE_OF_CHAR = {
 }
 
 
+@cython.freelist(64)
 cdef class Tensor:
     cdef TensorView view
     cdef BufferLease lease

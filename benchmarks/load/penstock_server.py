@@ -7,10 +7,12 @@ from __future__ import annotations
 import functools
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.load.rounds import Target
-from benchmarks.processes import Server, free_ports
+from benchmarks.processes import SERVER_CORE, Server, free_ports
+from benchmarks.programs import program
 
 
 @functools.cache
@@ -22,21 +24,27 @@ def data_planes() -> tuple[str, ...]:
 
 
 def start_penstock(
-    repository: Path, *, name: str = "penstock", python: str = "", data_plane: str = ""
+    *repositories: Path,
+    name: str = "penstock",
+    python: str = "",
+    data_plane: str = "",
+    options: Sequence[str] = (),
+    cores: Sequence[int] = (SERVER_CORE,),
 ) -> Target:
-    """`python -m penstock serve` on the repository; `python` names another interpreter."""
+    """`python -m penstock serve` on the repositories; `python` names another interpreter."""
     http, grpc, metrics = free_ports(3)
     command = [
         *(python or sys.executable, "-m", "penstock", "serve"),
-        f"--model-repository={repository}",
+        *(f"--model-repository={repository}" for repository in repositories),
         f"--http-port={http}",
         f"--grpc-port={grpc}",
         f"--metrics-port={metrics}",
+        *options,
     ]
     if data_plane:
         command.append(f"--data-plane={data_plane}")
     log = "-".join(filter(None, (name, data_plane))).lower()
-    target = Target(name, Server(log, command), http, grpc)
+    target = Target(name, Server(log, command, cores=cores), http, grpc)
     _ready(target, "v2/health/ready")
     return target
 
@@ -49,7 +57,16 @@ def start_floors() -> Target:
         f"--http-port={http}",
         f"--grpc-port={grpc}",
     ]
-    target = Target("bare echo", Server("floors", command), http, grpc, counts=False)
+    target = Target("bare echo", Server("floors", command), http, grpc)
+    _ready(target, "")
+    return target
+
+
+def start_socket_echo() -> Target:
+    """The bare echo of echo.cc; HTTP only, any path is answered."""
+    (port,) = free_ports(1)
+    command = [str(program("load/penstock_echo")), str(port)]
+    target = Target("socket echo", Server("socket-echo", command), port, 0)
     _ready(target, "")
     return target
 

@@ -7,33 +7,27 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from benchmarks.processes import ROOT
+from benchmarks.programs import program
 from benchmarks.report import number, table
 
 PROGRAMS = ("sync", "memory", "core", "wire", "backends")
-#: `make bench` builds them here.
-BUILD = ROOT / "build" / "release"
 
 _NS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 #: Not the work itself, but how it is to be read.
 _COUNTERS = ("batch", "system_allocs", "pool_system_allocs")
 
 
-def run(*, build: Path = BUILD, seconds: float) -> str:
+def run(*, seconds: float) -> str:
     """One table of all programs, as Markdown: medians of five runs of `seconds` each."""
-    rows = [row for program in PROGRAMS for row in _rows(build, program, seconds)]
+    rows = [row for name in PROGRAMS for row in _rows(name, seconds)]
     return table(["ns", "wall", "CPU, all threads", "counters"], rows)
 
 
-def _rows(build: Path, program: str, seconds: float) -> Iterator[list[str]]:
-    path = build / "benchmarks" / "micro" / f"bench_{program}"
-    if not path.exists():
-        raise RuntimeError(f"{path.name} is not built: cmake --build --preset release")
+def _rows(name: str, seconds: float) -> Iterator[list[str]]:
     command = [
-        str(path),
+        str(program(f"micro/bench_{name}")),
         "--benchmark_format=json",
         "--benchmark_repetitions=5",
         "--benchmark_report_aggregates_only=true",

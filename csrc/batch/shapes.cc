@@ -63,6 +63,15 @@ Status client_shape(const ModelPlan& plan, const TensorSpec& spec, const Shape& 
   return {};
 }
 
+void adapt_batch(const TensorSpec& spec, bool batching, Shape& shape) {
+  const std::size_t rank = spec.dims.rank() + (batching ? 1 : 0);
+  if (shape.rank() == rank + 1 && shape[0] == 1) {
+    shape.pop_front();
+  } else if (shape.rank() + 1 == rank && batching) {
+    (void)shape.try_push_front(1);
+  }
+}
+
 bool can_share_batch(const Request& a, const Request& b) {
   if (a.inputs.size() != b.inputs.size()) return false;
   for (const auto& input : a.inputs) {

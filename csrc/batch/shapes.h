@@ -21,6 +21,9 @@ namespace penstock {
 [[nodiscard]] Status client_shape(const ModelPlan& plan, const TensorSpec& spec,
                                   const Shape& backend, Shape& client);
 
+// S-42: a batch dimension of one is dropped, or put in front, where that makes the shape fit.
+void adapt_batch(const TensorSpec& spec, bool batching, Shape& shape);
+
 // Whether two requests can share a batch: the same set of inputs and, but for ragged ones, the same
 // shapes behind the batch dimension; shape tensors also equal in content (S-2.2, C-3, C-5).
 [[nodiscard]] bool can_share_batch(const Request& a, const Request& b);

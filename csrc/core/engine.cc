@@ -43,10 +43,11 @@ struct Engine::Impl {
         responses(options.max_responses),
         reaper(*clock) {}
 
-  [[nodiscard]] ServedModelContext model_context() {
-    // On a manual clock time passes only when its owner says so, who then sweeps.
-    return {pool, responses, *clock, clock == &real_clock ? &reaper : nullptr};
+  [[nodiscard]] ServedModelContext model_context(Engine* engine) {
+    return {pool, responses, *clock, sweeper(), engine};
   }
+  // On a manual clock time passes only when its owner says so, who then sweeps.
+  [[nodiscard]] Reaper* sweeper() { return clock == &real_clock ? &reaper : nullptr; }
 
   RealClock real_clock;
   const Clock* clock;
@@ -67,8 +68,9 @@ Engine::~Engine() {
 
 Result<ModelVersionRef> Engine::create(std::shared_ptr<const ModelPlan> plan) {
   PENSTOCK_RETURN_IF_ERROR(plan->check());
-  auto model = std::make_shared<ServedModel>(std::move(plan), impl_->model_context());
+  auto model = std::make_shared<ServedModel>(std::move(plan), impl_->model_context(this));
   impl_->reaper.watch(model);
+  if (model->plan().scheduler == SchedulerKind::kEnsemble) model->start_ensemble();
   return ModelVersionRef(std::move(model));
 }
 
@@ -144,7 +146,7 @@ void Engine::release(Response* response) {
 
 bool Engine::cancel(RequestHandle handle) {
   if (!impl_->requests.cancel(handle)) return false;
-  if (impl_->model_context().reaper != nullptr) impl_->reaper.hurry();
+  if (Reaper* reaper = impl_->sweeper()) reaper->hurry();
   return true;
 }
 

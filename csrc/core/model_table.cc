@@ -81,8 +81,14 @@ Result<std::shared_ptr<ServedModel>> ModelTable::find(std::string_view name,
 }
 
 std::vector<std::shared_ptr<ServedModel>> ModelTable::all() const {
+  std::shared_ptr<const ModelSnapshot> snapshot;
+  {
+    // Not the thread's own: an engine may end behind the thread's variables.
+    std::lock_guard lock(mutex_);
+    snapshot = snapshot_;
+  }
   std::vector<std::shared_ptr<ServedModel>> models;
-  for (const auto& [name, entry] : current()) {
+  for (const auto& [name, entry] : *snapshot) {
     for (const auto& [version, model] : entry.versions) {
       if (model) models.push_back(model);
     }

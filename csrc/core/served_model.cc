@@ -25,6 +25,15 @@ RequestDurations durations(const StageTimes& t, std::int64_t batch_size) {
           static_cast<std::uint64_t>(std::max<std::int64_t>(batch_size, 1))};
 }
 
+RequestDurations durations(const StageTimes& t, std::int64_t batch_size,
+                           const std::array<std::uint64_t, 3>& compute_ns) {
+  RequestDurations d = durations(t, batch_size);
+  d.compute_input = compute_ns[0];
+  d.compute_infer = compute_ns[1];
+  d.compute_output = compute_ns[2];
+  return d;
+}
+
 void fail_unanswered(const ModelPlan& plan, Request& request) {
   if (request.response.answered || !request.response.status.ok()) return;
   request.response.status =
@@ -68,6 +77,7 @@ Status ServedModel::submit(Request& request) {
 
 std::int64_t ServedModel::sweep(std::int64_t now_ns) {
   response_room_.notify_all();  // for those whose request was cancelled
+  if (ensemble_) ensemble_->look();
   // Sequences grow idle while nothing is queued (S-25).
   const bool any = scheduler_->pending() > 0 || plan_->sequences();
   return any ? scheduler_->sweep(now_ns) : kNoDeadline;
@@ -76,24 +86,37 @@ std::int64_t ServedModel::sweep(std::int64_t now_ns) {
 bool ServedModel::next(std::uint32_t index, Batch& batch) {
   batch.begin(*plan_, context_.pool, clock_);
   if (!scheduler_->next(index, batch)) return false;
+  take(index, batch);
+  return true;
+}
+
+PollKind ServedModel::try_next(std::uint32_t index, Batch& batch) {
+  batch.begin(*plan_, context_.pool, clock_);
+  const PollKind kind = scheduler_->poll(index, clock_.now_ns(), batch).kind;
+  if (kind == PollKind::kBatch) take(index, batch);
+  return kind;
+}
+
+void ServedModel::take(std::uint32_t index, Batch& batch) {
   const std::int64_t now = clock_.now_ns();
   for (Request* request : batch.requests()) {
     request->times.batched = now;
     request->instance_ = index;
     request->set_state(RequestState::kExecuting);
   }
-  return true;
 }
 
 void ServedModel::settle(Request& request, std::int64_t now_ns, StatisticsCell::Update& update) {
   fail_unanswered(*plan_, request);
   request.times.completed = now_ns;
   if (request.response.status.ok()) {
-    update.success(durations(request.times, request.batch_size));
+    update.success(ensemble_ ? durations(request.times, request.batch_size, request.compute_ns_)
+                             : durations(request.times, request.batch_size));
   } else {
+    const FailureReason failed = ensemble_ ? FailureReason::kOther : FailureReason::kBackend;
+    const bool cancelled = request.response.status.code() == Code::kCancelled;
     update.failure(elapsed(request.times.queued, now_ns),
-                   request.response.status.code() == Code::kCancelled ? FailureReason::kCanceled
-                                                                      : FailureReason::kBackend);
+                   cancelled ? FailureReason::kCanceled : failed);
   }
   request.set_state(RequestState::kDone);
   leave(request);
@@ -126,7 +149,7 @@ void ServedModel::complete(std::uint32_t index, Batch& batch) {
 
 // From its delivery on, a request is its owner's, who may be releasing it already.
 void ServedModel::answer(const Batch& batch) {
-  if (plan_->decoupled) {
+  if (plan_->decoupled || ensemble_) {
     for (Request* request : batch.requests()) {
       request->deferred_ ? let_go(*request) : request->completion->push(&request->response);
     }
@@ -138,18 +161,26 @@ void ServedModel::answer(const Batch& batch) {
 }
 
 Result<Response*> ServedModel::begin_response(Request& request) {
-  const auto full = [&] {
-    return request.unread_.load() >= plan_->response_capacity && !request.cancelled() &&
-           !refusing_responses_.load();
-  };
-  while (full()) {
+  for (;;) {
+    auto begun = try_begin_response(request);
+    if (!begun.ok() || begun.value() != nullptr) return begun;
     const auto key = response_room_.prepare_wait();
-    full() ? (void)response_room_.wait(key) : response_room_.cancel_wait();
+    begun = try_begin_response(request);
+    if (!begun.ok() || begun.value() != nullptr) {
+      response_room_.cancel_wait();
+      return begun;
+    }
+    (void)response_room_.wait(key);
   }
+}
+
+Result<Response*> ServedModel::try_begin_response(Request& request) {
   if (request.cancelled()) return Status(Code::kCancelled, "");
   if (refusing_responses_.load()) {
     return unavailable("model '" + plan_->name + "' is being stopped, its client does not read");
   }
+  // seq_cst: pairs with the decrement in response_read()
+  if (request.unread_.load() >= plan_->response_capacity) return static_cast<Response*>(nullptr);
   Response* response = context_.responses.acquire();
   if (response == nullptr) return unavailable("too many responses wait for their clients");
   response->request = &request;
@@ -166,6 +197,7 @@ void ServedModel::send(Request& request, Response* response) {
 void ServedModel::response_read(Request& request) {
   request.unread_.fetch_sub(1);  // seq_cst, as the load in begin_response(): one sees the other
   response_room_.notify_all();
+  if (ensemble_) ensemble_->look();
 }
 
 void ServedModel::finish(Request& request, Response* last, Status status) {
@@ -209,6 +241,19 @@ void ServedModel::start(std::uint32_t index, std::unique_ptr<NativeInstance> ins
     pthread_setname_np(pthread_self(), plan_->name.substr(0, 15).c_str());
     run(index, *owned);
   });
+}
+
+void ServedModel::start_ensemble() {
+  ensemble_ = std::make_unique<EnsembleRunner>(*this, *scheduler_, *context_.engine);
+  std::lock_guard lock(threads_mutex_);
+  threads_.emplace_back([this] {
+    pthread_setname_np(pthread_self(), plan_->name.substr(0, 15).c_str());
+    ensemble_->run();
+  });
+}
+
+void ServedModel::set_compute(Request& request, const std::array<std::uint64_t, 3>& compute_ns) {
+  request.compute_ns_ = compute_ns;
 }
 
 void ServedModel::run(std::uint32_t index, NativeInstance& instance) {

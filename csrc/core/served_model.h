@@ -8,12 +8,14 @@
 // part (instances) goes with shut_down(). next() and shut_down() block.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
 
+#include "core/ensemble_runner.h"
 #include "core/ordered_delivery.h"
 #include "core/reaper.h"
 #include "core/statistics.h"
@@ -30,6 +32,7 @@ struct ServedModelContext {
   ResponsePool& responses;
   const Clock& clock;
   Reaper* reaper = nullptr;  // null: somebody else calls sweep()
+  Engine* engine = nullptr;  // where an ensemble's steps go
 };
 
 class ServedModel final : public ModelVersion,
@@ -55,6 +58,18 @@ class ServedModel final : public ModelVersion,
   void wake_instance() { scheduler_->wake(); }
   std::int64_t sweep(std::int64_t now_ns) override;
 
+  // An ensemble's thread; at most once.
+  void start_ensemble();
+
+  // ---- for an instance that does not wait here, and its answers (EnsembleRunner) ----
+  // As next(), at once.
+  [[nodiscard]] PollKind try_next(std::uint32_t index, Batch& batch);
+  // As begin_response(), but null when the client has not taken enough yet.
+  [[nodiscard]] Result<Response*> try_begin_response(Request& request);
+  void drop_response(Response* response) { context_.responses.release(response); }
+  // S-49: statistics of the request, in ns: input, infer, output.
+  static void set_compute(Request& request, const std::array<std::uint64_t, 3>& compute_ns);
+
   // ---- for Responder ----
   [[nodiscard]] Result<Response*> begin_response(Request& request);
   void send(Request& request, Response* response);
@@ -69,6 +84,7 @@ class ServedModel final : public ModelVersion,
  private:
   void reject(Request* request, Status status, FailureReason reason) override;
   void run(std::uint32_t index, NativeInstance& instance);
+  void take(std::uint32_t index, Batch& batch);
   void settle(Request& request, std::int64_t now_ns, StatisticsCell::Update& update);
   void count_batch(std::uint32_t index, const Batch& batch, std::int64_t now_ns);
   void answer(const Batch& batch);
@@ -82,6 +98,7 @@ class ServedModel final : public ModelVersion,
   std::vector<StatisticsCell> cells_;  // one an instance
   StatisticsCell rejected_;            // of requests that reached none
   OrderedDelivery ordered_;
+  std::unique_ptr<EnsembleRunner> ensemble_;  // of an ensemble
   Parker response_room_;
   std::atomic<bool> refusing_responses_{false};
   std::atomic<std::uint64_t> in_flight_{0};

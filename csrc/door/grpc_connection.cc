@@ -175,6 +175,13 @@ void GrpcConnection::on_data(H2Stream& stream, ByteSpan bytes) {
   }
 }
 
+std::span<std::byte> GrpcConnection::room(H2Stream& stream, BufferLease& lease) {
+  const GrpcCall& call = call_of(stream);
+  if (call.passed != nullptr || call.answered) return {};
+  lease = call.reader.lease();
+  return call.reader.room();
+}
+
 void GrpcConnection::read_messages(GrpcCall& call, ByteSpan bytes) {
   while (!bytes.empty() && !call.answered) {
     GrpcMessage message;

@@ -84,6 +84,7 @@ struct GrpcContext {
   SubmitBurst burst{engine};  // instances are woken once a round
   InferencePool inferences{engine};
   CallPool calls;
+  H2Landing landing;
   std::vector<GrpcSocket*> sockets;  // the open ones
   GrpcUpstream* upstream = nullptr;  // none: what is not answered here is not known
 };
@@ -96,6 +97,7 @@ class GrpcConnection final : private H2Events {
 
   // False: nothing that still comes is looked at; send what there is, then close.
   bool receive(ByteSpan bytes);
+  [[nodiscard]] H2Expected expected() { return session_.expected(); }
   void send(H2Output& output) { session_.send(output); }
   [[nodiscard]] bool wants_send() const { return session_.wants_send(); }
   // Everything is said, and nothing will come.
@@ -133,6 +135,7 @@ class GrpcConnection final : private H2Events {
   void on_headers_too_large(H2Stream& stream) override;
   void on_headers(H2Stream& stream, bool trailers, bool end) override;
   void on_data(H2Stream& stream, ByteSpan bytes) override;
+  std::span<std::byte> room(H2Stream& stream, BufferLease& lease) override;
   void on_end(H2Stream& stream) override;
   void on_sent(H2Stream& stream) override;
   void on_last_data(H2Stream& stream) override;

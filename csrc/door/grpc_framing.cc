@@ -23,7 +23,8 @@ MessageReader::Event MessageReader::read(ByteSpan& bytes, GrpcMessage& message, 
     if (const Event event = begin(pool, budget, max_bytes); event != Event::kMore) return event;
   }
   const std::size_t taken = std::min(bytes.size(), size_ - received_);
-  if (taken > 0) std::memcpy(lease_->data + received_, bytes.data(), taken);
+  std::byte* const to = lease_->data + received_;
+  if (taken > 0 && bytes.data() != to) std::memcpy(to, bytes.data(), taken);
   received_ += taken;
   bytes = bytes.subspan(taken);
   if (received_ < size_) return Event::kMore;

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <utility>
 
 #include "door/bounds.h"
@@ -75,6 +76,12 @@ class MessageReader {
                            ByteBudget& budget, std::uint64_t max_bytes);
   // Has a message begun that is not complete?
   [[nodiscard]] bool inside() const { return prefix_size_ > 0; }
+  // Where the rest of the message goes: bytes that read() finds there are not copied. Empty: no
+  // message has begun.
+  [[nodiscard]] std::span<std::byte> room() const {
+    return lease_ ? std::span(lease_->data + received_, size_ - received_) : std::span<std::byte>();
+  }
+  [[nodiscard]] const BufferLease& lease() const { return lease_; }
   void reset();
 
  private:

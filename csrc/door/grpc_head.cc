@@ -30,6 +30,27 @@ bool is_grpc(std::string_view content_type) {
   return content_type.empty() || content_type[0] == '+' || content_type[0] == ';';
 }
 
+// 0: there is no such unit.
+std::int64_t unit_ns(char unit) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  switch (unit) {
+    case 'H':
+      return kSecond * 3600;
+    case 'M':
+      return kSecond * 60;
+    case 'S':
+      return kSecond;
+    case 'm':
+      return kSecond / 1000;
+    case 'u':
+      return kSecond / 1'000'000;
+    case 'n':
+      return 1;
+    default:
+      return 0;
+  }
+}
+
 }  // namespace
 
 Rpc find_rpc(std::string_view path) {
@@ -53,23 +74,10 @@ std::optional<std::int64_t> parse_grpc_timeout(std::string_view text) {
   std::uint32_t value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  switch (text.back()) {  // the longest, 99999999 hours, has no place in 64 bits of ns
-    case 'H':
-      return value > 2'000'000 ? INT64_MAX / 2 : value * kSecond * 3600;
-    case 'M':
-      return value * kSecond * 60;
-    case 'S':
-      return value * kSecond;
-    case 'm':
-      return value * (kSecond / 1000);
-    case 'u':
-      return value * (kSecond / 1'000'000);
-    case 'n':
-      return value;
-    default:
-      return std::nullopt;
-  }
+  constexpr std::int64_t kMost = INT64_MAX / 2;  // so that it can be added to a time
+  const std::int64_t unit = unit_ns(text.back());
+  if (unit == 0) return std::nullopt;
+  return value > kMost / unit ? kMost : value * unit;
 }
 
 std::optional<Encoding> parse_grpc_encoding(std::string_view name) {

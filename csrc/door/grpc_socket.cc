@@ -7,20 +7,18 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <memory>
 #include <vector>
 
 namespace penstock::door {
 namespace {
 
-constexpr std::size_t kReceiveBytes = 128 << 10;
 // So that a last GOAWAY is read before the unread rest of a flood resets the connection.
 constexpr std::int64_t kLingerNs = 250'000'000;
 
 }  // namespace
 
 bool write_output(int fd, H2Output& output, std::uint64_t& bytes) {
-  std::array<iovec, 64> pieces;
+  std::array<iovec, 128> pieces;
   while (!output.empty()) {
     const int count = output.gather(pieces);
     msghdr message{};
@@ -39,12 +37,16 @@ bool write_output(int fd, H2Output& output, std::uint64_t& bytes) {
   return true;
 }
 
-bool read_input(int fd, ByteSpan& bytes) {
-  thread_local const std::unique_ptr<std::byte[]> memory(new std::byte[kReceiveBytes]);
-  const ssize_t received = ::recv(fd, memory.get(), kReceiveBytes, MSG_DONTWAIT);
-  bytes = {memory.get(), static_cast<std::size_t>(std::max<ssize_t>(received, 0))};
-  if (received > 0) return true;
-  return received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+bool read_input(int fd, std::span<iovec> places, std::size_t& received) {
+  msghdr message{};
+  message.msg_iov = places.data();
+  message.msg_iovlen = places.size();
+  const ssize_t got = places.size() == 1
+                          ? ::recv(fd, places[0].iov_base, places[0].iov_len, MSG_DONTWAIT)
+                          : ::recvmsg(fd, &message, MSG_DONTWAIT);
+  received = static_cast<std::size_t>(std::max<ssize_t>(got, 0));
+  if (got > 0) return true;
+  return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
 }
 
 GrpcSocket::GrpcSocket(int fd, GrpcContext& context, ConnectionSlots& slots)
@@ -61,14 +63,24 @@ GrpcSocket::~GrpcSocket() { std::erase(context_.sockets, this); }
 
 void GrpcSocket::on_events(Events events) {
   if (events.readable) {
-    ByteSpan bytes;
-    if (!read_input(fd(), bytes)) return context_.loop.close(*this);
-    context_.counters.bytes_received.add(bytes.size());
-    if (!ending_ && !bytes.empty() && !connection_.receive(bytes)) ending_ = true;
+    if (!receive()) return context_.loop.close(*this);
   } else if (events.hung_up) {
     return context_.loop.close(*this);
   }
   context_.loop.defer(*this);
+}
+
+// Reads once. False: the peer is gone.
+bool GrpcSocket::receive() {
+  const H2Expected expected = ending_ ? H2Expected{} : connection_.expected();
+  const std::span<iovec> places = context_.landing.plan(expected);
+  std::size_t received = 0;
+  if (!read_input(fd(), places, received)) return false;
+  context_.counters.bytes_received.add(received);
+  for (const ByteSpan piece : context_.landing.land(received)) {
+    if (!ending_ && !connection_.receive(piece)) ending_ = true;
+  }
+  return true;
 }
 
 void GrpcSocket::on_turn() {

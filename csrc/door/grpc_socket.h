@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "door/event_loop.h"
 #include "door/grpc_connection.h"
@@ -18,8 +19,8 @@ namespace penstock::door {
 
 // Writes `output` as far as the socket takes it. False: the peer is gone. `bytes` grows.
 [[nodiscard]] bool write_output(int fd, H2Output& output, std::uint64_t& bytes);
-// Reads once, into memory of the thread's own. 0 bytes and true: nothing there.
-[[nodiscard]] bool read_input(int fd, ByteSpan& bytes);
+// Reads once. 0 bytes and true: nothing there.
+[[nodiscard]] bool read_input(int fd, std::span<iovec> places, std::size_t& received);
 
 class GrpcSocket final : public Handler {
  public:
@@ -37,6 +38,7 @@ class GrpcSocket final : public Handler {
   void end();
 
  private:
+  [[nodiscard]] bool receive();
   void flush();
   void finish();
   void set_timer();

@@ -108,9 +108,12 @@ bool GrpcUpstreamLink::open(GrpcConnection& connection, GrpcCall& call, bool end
 
 void GrpcUpstreamLink::on_events(Events events) {
   if (events.readable) {
-    ByteSpan bytes;
-    const bool alive = read_input(fd(), bytes);
-    if (!alive || (!bytes.empty() && !session_.receive(bytes))) return upstream_.loop_.close(*this);
+    std::size_t received = 0;
+    bool alive = read_input(fd(), upstream_.landing_.plan({}), received);
+    for (const ByteSpan piece : upstream_.landing_.land(received)) {
+      alive = alive && session_.receive(piece);
+    }
+    if (!alive) return upstream_.loop_.close(*this);
   } else if (events.hung_up) {
     return upstream_.loop_.close(*this);
   }

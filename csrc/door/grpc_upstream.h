@@ -16,6 +16,7 @@
 
 #include "door/event_loop.h"
 #include "door/grpc_call.h"
+#include "door/h2_landing.h"
 #include "door/h2_output.h"
 #include "door/h2_session.h"
 
@@ -57,6 +58,7 @@ class GrpcUpstream {
   EventLoop& loop_;
   const std::string path_;
   GrpcUpstreamLink* link_ = nullptr;  // the loop owns it
+  H2Landing landing_;
 };
 
 }  // namespace penstock::door

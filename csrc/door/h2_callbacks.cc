@@ -32,10 +32,22 @@ int H2Callbacks::begin_headers(nghttp2_session* session, const nghttp2_frame* fr
   return 0;
 }
 
-// Frames that nghttp2 skips without a word: PRIORITY (we said that we have none), unknown kinds.
 int H2Callbacks::begin_frame(nghttp2_session*, const nghttp2_frame_hd* hd, void* user) {
+  H2Session& s = self(user);
+  s.data_left_ = 0;
+  if (hd->type == NGHTTP2_DATA) begin_data(s, *hd);
+  // What nghttp2 skips without a word: PRIORITY (we said that we have none), unknown kinds.
   const bool skipped = hd->type == NGHTTP2_PRIORITY || hd->type > NGHTTP2_CONTINUATION;
-  return skipped ? self(user).note(H2Noise::kFrame) : 0;
+  return skipped ? s.note(H2Noise::kFrame) : 0;
+}
+
+void H2Callbacks::begin_data(H2Session& s, const nghttp2_frame_hd& hd) {
+  const bool padded = (hd.flags & NGHTTP2_FLAG_PADDED) != 0;
+  const std::int32_t stream = padded ? 0 : hd.stream_id;
+  s.data_repeats_ = stream == s.data_stream_ && hd.length == s.data_bytes_;
+  s.data_stream_ = stream;
+  s.data_bytes_ = hd.length;
+  s.data_left_ = padded ? 0 : hd.length;
 }
 
 int H2Callbacks::header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t* name,
@@ -90,6 +102,7 @@ int H2Callbacks::ended(H2Session& s, std::int32_t id) {
 int H2Callbacks::data(nghttp2_session*, std::uint8_t, std::int32_t id, const std::uint8_t* data,
                       std::size_t size, void* user) {
   H2Session& s = self(user);
+  s.data_left_ -= std::min(size, s.data_left_);
   if (H2Stream* stream = s.find(id)) {
     s.events_.on_data(*stream, {reinterpret_cast<const std::byte*>(data), size});
   } else {

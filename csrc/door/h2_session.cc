@@ -57,6 +57,18 @@ bool H2Session::receive(ByteSpan bytes) {
   return false;
 }
 
+H2Expected H2Session::expected() {
+  H2Expected out;
+  if (data_left_ == 0 || terminated_) return out;
+  H2Stream* stream = find(data_stream_);
+  if (stream == nullptr) return out;
+  out.room = events_.room(*stream, out.lease);
+  out.stream = data_stream_;
+  out.frame_left = data_left_;
+  out.frame_bytes = data_repeats_ ? data_bytes_ : 0;
+  return out;
+}
+
 void H2Session::send(H2Output& output) {
   output_ = &output;
   while (output.pending() < kSendBytes) {

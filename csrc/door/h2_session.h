@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "door/h2_fields.h"
+#include "door/h2_landing.h"
 #include "door/h2_output.h"
 
 namespace penstock::door {
@@ -70,6 +71,8 @@ class H2Events {
   // The block is complete. `trailers`: it came behind DATA; `end`: on_end() follows.
   virtual void on_headers(H2Stream& stream, bool trailers, bool end) = 0;
   virtual void on_data(H2Stream& stream, ByteSpan bytes) = 0;
+  // Where the next bytes of on_data() are wanted; `lease` is to keep that. Empty: anywhere.
+  virtual std::span<std::byte> room(H2Stream&, BufferLease&) { return {}; }
   // The peer's half is closed; after the last on_headers or on_data.
   virtual void on_end(H2Stream& stream) = 0;
   // Bytes of the queue are on their way; also called when there were none left to send.
@@ -104,6 +107,8 @@ class H2Session {
 
   // False: the connection has broken the protocol; send what send() still gives, then close.
   bool receive(ByteSpan bytes);
+  // What receive() will be given next: bytes that were read to where they belong are not copied.
+  [[nodiscard]] H2Expected expected();
   // Adds frames until there is nothing to say or `output` holds enough for one write.
   void send(H2Output& output);
   // Nothing more will come and nothing is to be sent.
@@ -147,6 +152,10 @@ class H2Session {
   std::uint32_t* trailers_ = nullptr;  // during on_last_data(): nghttp2's flags
   std::uint32_t max_header_bytes_;
   std::uint64_t header_bytes_ = 0;  // of the current block
+  std::int32_t data_stream_ = 0;    // of the last DATA frame, if it has no padding
+  std::size_t data_bytes_ = 0;      // of its payload
+  std::size_t data_left_ = 0;       // of these: still to come
+  bool data_repeats_ = false;       // the one before was of the same stream and size
   bool terminated_ = false;
   bool broken_ = false;
   const bool server_;

@@ -138,7 +138,10 @@ Outgoing::Sent Outgoing::send(int fd, std::uint64_t& bytes) {
     msghdr message{};
     message.msg_iov = &pieces_[next_piece_];
     message.msg_iovlen = std::min(pieces_.size() - next_piece_, kPiecesPerSend);
-    const ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    constexpr int kFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    const iovec& piece = pieces_[next_piece_];
+    const ssize_t sent = message.msg_iovlen == 1 ? ::send(fd, piece.iov_base, piece.iov_len, kFlags)
+                                                 : ::sendmsg(fd, &message, kFlags);
     if (sent < 0) {
       if (errno == EINTR) continue;
       return errno == EAGAIN || errno == EWOULDBLOCK ? Sent::kSome : Sent::kFailed;

@@ -149,6 +149,7 @@ void Request::reset() {
   deferred_ = false;
   sent_ = 0;
   sent_ns_ = 0;
+  compute_ns_ = {};
   plan_ = nullptr;
   model_.reset();
   counted_ = false;

@@ -60,6 +60,8 @@ class Scheduler {
   virtual std::int64_t sweep(std::int64_t now_ns) = 0;
   // Waits for a batch; false once stopped and empty.
   [[nodiscard]] bool next(std::uint32_t instance, Batch& batch);
+  // What wake() wakes, for an instance that waits for other things too.
+  [[nodiscard]] Parker& parker() { return parker_; }
   // A batch was executed and is about to be answered.
   virtual void finished(std::uint32_t /*instance*/, Batch& /*batch*/) {}
   // Refuses new requests; what is queued is still served, then next() returns false.

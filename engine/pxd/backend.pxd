@@ -20,6 +20,7 @@ cdef extern from "penstock/backend.h" namespace "penstock" nogil:
         int64_t total_batch_size()
         Status gather(uint32_t, TensorView&, BufferLease*) except +
         bool input(size_t, uint32_t, TensorView&)
+        BufferLease allocate(size_t)
         Status scatter(uint32_t, const TensorView&, const BufferLease&) except +
         Status set_output(size_t, uint32_t, const TensorView&, const BufferLease&) except +
         void answer(size_t)

@@ -38,6 +38,22 @@ cdef extern from "penstock/plan.h" namespace "penstock" nogil:
         uint32_t default_priority_level
         vector[QueuePolicy] level_policies
 
+    cdef cppclass EnsembleMapping "penstock::EnsembleStep::Mapping":
+        string tensor
+        uint32_t ensemble
+
+    cdef cppclass EnsembleStep:
+        string model
+        int64_t version
+        bool decoupled
+        vector[EnsembleMapping] inputs
+        vector[EnsembleMapping] outputs
+
+    cdef cppclass Ensemble:
+        vector[string] tensors
+        vector[EnsembleStep] steps
+        uint32_t max_inflight_requests
+
     cdef cppclass CModelPlan "penstock::ModelPlan":
         string name
         int64_t version
@@ -46,6 +62,7 @@ cdef extern from "penstock/plan.h" namespace "penstock" nogil:
         vector[CTensorSpec] outputs
         SchedulerKind scheduler
         DynamicBatching dynamic
+        Ensemble ensemble
         uint32_t instance_count
         uint32_t queue_capacity
         bool decoupled
@@ -56,6 +73,7 @@ cdef extern from "penstock/plan.h" namespace "penstock" nogil:
 
 cdef extern from "penstock/plan.h" namespace "penstock::SchedulerKind" nogil:
     SchedulerKind kDynamic
+    SchedulerKind kEnsemble
 
 cdef extern from "penstock/plan.h" namespace "penstock::TimeoutAction" nogil:
     TimeoutAction kDelay

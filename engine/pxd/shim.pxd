@@ -61,6 +61,17 @@ cdef extern from "py_owned.h" namespace "penstock::binding":
     BufferLease lend_dlpack(DLManagedTensor*, size_t) except +
     void sweep()
 
+cdef extern from "array_owner.h" namespace "penstock::binding":
+    PyObject* borrowed_item(PyObject*, Py_ssize_t)
+    bool has_one_owner(PyObject*)
+    bool owns_memory_alone(PyObject*)
+
+cdef extern from "quick_call.h" namespace "penstock::binding":
+    void set_vectorcall(PyObject*, object (*)(object, PyObject**, size_t, PyObject*))
+    Py_ssize_t argument_count(size_t)
+    bool is_word(PyObject*, const char*)
+    object called_by_type(PyObject*, PyObject**, size_t, PyObject*)
+
 cdef extern from "dlpack.h" namespace "penstock::binding":
     cdef struct DLManagedTensor "DLManagedTensor":
         void (*deleter)(DLManagedTensor*)

@@ -26,6 +26,7 @@ cdef extern from "penstock/tensor.h" namespace "penstock" nogil:
         pass
 
     cdef cppclass TensorView:
+        TensorView()
         DataType type
         MemoryKind memory
         int32_t device

@@ -8,7 +8,7 @@ raised as `penstock.errors.ServerError` subclasses. Methods that may wait releas
 
 from asyncio import Future
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +57,30 @@ class QueuePolicy(Protocol):
     @property
     def max_queue_size(self) -> int: ...
 
+class EnsembleStep(Protocol):
+    """Contract 2.9; config.plan_ensemble.StepData is one."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def version(self) -> int: ...  # -1: the latest at the time of the request
+    @property
+    def decoupled(self) -> bool: ...
+    @property
+    def inputs(self) -> Sequence[tuple[str, str]]: ...  # the model's tensor, the ensemble's
+    @property
+    def outputs(self) -> Sequence[tuple[str, str]]: ...
+
+class Ensemble(Protocol):
+    """config.plan_ensemble.EnsembleData is one."""
+
+    @property
+    def tensors(self) -> Sequence[str]: ...  # inputs, outputs, then what is in between
+    @property
+    def steps(self) -> Sequence[EnsembleStep]: ...
+    @property
+    def max_inflight_requests(self) -> int: ...
+
 class ModelPlan:
     """Immutable, compiled at load from a validated configuration."""
 
@@ -85,6 +109,7 @@ class ModelPlan:
         queue_capacity: int = 4096,
         instance_count: int = 1,
         decoupled: bool = False,
+        ensemble: Ensemble | None = None,
     ) -> None: ...
 
 # ---------------------------------------------------------------- tensors
@@ -165,6 +190,82 @@ class Batch:
     def fail_all(self, code: int, message: str) -> None: ...
     def mark_exec_start(self) -> None: ...
     def mark_exec_end(self) -> None: ...
+
+# ---------------------------------------------------------------- model.py
+
+class ModelTensor:
+    """What every request uses of `Tensor` of the `model.py` API, which is a subclass."""
+
+    def __init__(self, name: str, numpy_array: npt.NDArray[Any]) -> None: ...
+    def name(self) -> str:
+        """The input's or output's name."""
+    def triton_dtype(self) -> int:
+        """The number of the data type in the `DataType` enum of the model configuration."""
+    def shape(self) -> list[int]:
+        """Dimensions, the batch dimension included."""
+    def as_numpy(self) -> npt.NDArray[Any]:
+        """The data as a writable array, the same one every time."""
+    @property
+    def _source(self) -> Tensor | npt.NDArray[Any]: ...
+    # The subclass's: what __init__ takes of arguments that are not plain, or an exception; and an
+    # array of received strings.
+    def _checked(self, name: str, numpy_array: Any) -> tuple[str, npt.NDArray[Any]]: ...
+    def _unpacked(self, received: Tensor) -> npt.NDArray[Any]: ...
+
+class ModelRequest:
+    """The same of `InferenceRequest`."""
+
+    _reply: Any
+    def __init__(self, inputs: Sequence[ModelTensor] = ()) -> None: ...
+    def inputs(self) -> list[Any]:
+        """The input tensors."""
+    @property
+    def _received(self) -> BatchRequest: ...
+
+class ModelResponse:
+    """The same of `InferenceResponse`."""
+
+    _error: Any
+    _parameters: Any
+    def __init__(
+        self, output_tensors: Sequence[ModelTensor] = (), error: Any = None, parameters: Any = None
+    ) -> None: ...
+    def output_tensors(self) -> list[Any]:
+        """The outputs, as given."""
+    def _checked(self, error: Any, parameters: Any) -> tuple[Any, Any]: ...
+
+_Class = TypeVar("_Class", bound=type)
+_Request = TypeVar("_Request", bound=ModelRequest)
+_Tensor = TypeVar("_Tensor", bound=ModelTensor)
+
+def called_quickly(subclass: _Class) -> _Class:
+    """A decorator for subclasses without an __init__: makes usual calls of them cheaper."""
+
+def model_tensor(
+    subclass: type[_Tensor], name: str, received: Tensor, *, foreign: bool = False
+) -> _Tensor:
+    """A tensor of received bytes. `foreign`: somebody may write to them."""
+
+def model_requests(
+    batch: Batch, request_type: type[_Request], tensor_type: type[ModelTensor]
+) -> list[_Request]:
+    """The requests of a batch, made without their `__init__`; marks the start of execution."""
+
+def plain_responses(requests: list[Any], returned: Any) -> list[Any] | None:
+    """A copy of `returned` when it is a list of one response for each request; else None."""
+
+def respond(batch: Batch, responses: list[Any]) -> list[tuple[int, Any]]:
+    """Sets the outputs of all responses. What nobody but `responses` refers to is not copied.
+
+    Gives index and reason of each that has none: None for no response, the error that it is, or
+    the exception that its outputs raised.
+    """
+
+def get_input_tensor_by_name(inference_request: Any, name: str) -> Any:
+    """The request's input of that name, or None."""
+
+def get_output_tensor_by_name(inference_response: Any, name: str) -> Any:
+    """The response's output of that name, or None."""
 
 # ---------------------------------------------------------------- engine
 

@@ -31,6 +31,7 @@ TOP_LEVEL = (
     "tests",
 )
 SKIPPED = {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", "build"}
+SKIPPED |= {"corpus"}  # bytes that break parsers
 #: files of these kinds are made by a program, or cannot carry a comment
 BINARY = {".onnx", ".so", ".pyc", ".bin", ".binpb", ".npz", ".png", ".svg"}
 #: comments of Python and C++ that a rule may look for

@@ -34,8 +34,9 @@ ENGINE_USERS = {"serving", "frontends", "backends", "cli"}
 FRAMEWORKS = {
     "onnxruntime": "penstock.backends.onnxruntime",
     "torch": "penstock.backends.pytorch",
+    "safetensors": "penstock.backends.pytorch",
     "tensorflow": "penstock.backends.tensorflow",
-    "ai_edge_litert": "penstock.backends.tensorflow",
+    "ai_edge_litert": "penstock.backends.litert",
     "openvino": "penstock.backends.openvino",
     "jax": "penstock.backends.jax",
     "tensorrt": "penstock.backends.tensorrt",
@@ -52,7 +53,7 @@ TRANSPORTS = {
     ),
 }
 #: what every back end may import of its own room
-SHARED_BY_BACKENDS = {"interface", "registry"}
+SHARED_BY_BACKENDS = {"framework", "interface", "model_code", "registry"}
 
 Import = tuple[str, bool]  # module, only for type checkers
 

@@ -127,6 +127,7 @@ struct EnsembleStep {
   };
   std::string model;
   std::int64_t version = -1;
+  bool decoupled = false;  // the model may give any number of responses
   std::vector<Mapping> inputs;
   std::vector<Mapping> outputs;
 };

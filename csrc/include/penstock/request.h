@@ -14,6 +14,7 @@
 // allocates nothing. Nothing here blocks.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -204,6 +205,7 @@ struct Request {
   std::uint32_t sent_ = 0;                // responses ever
   std::int64_t sent_ns_ = 0;              // when the last of them was
   std::uint32_t instance_ = 0;            // who executes it
+  std::array<std::uint64_t, 3> compute_ns_{};  // of an ensemble: input, infer, output
   RequestState state_ = RequestState::kFree;
   std::atomic<std::uint64_t> cancel_mark_{0};  // the generation that was cancelled
   std::uint32_t index_ = 0;

@@ -19,8 +19,13 @@ from penstock.errors import InvalidArgError, UnsupportedError
 #: name in a model's configuration -> "module:class"
 BACKENDS: Final[dict[str, str]] = {
     "identity": "penstock.backends.identity:IdentityBackend",
+    "jax": "penstock.backends.jax:JaxBackend",
+    "litert": "penstock.backends.litert:LiteRtBackend",
     "onnxruntime": "penstock.backends.onnxruntime:OnnxRuntimeBackend",
+    "openvino": "penstock.backends.openvino:OpenVinoBackend",
     "python": "penstock.backends.python:PythonBackend",
+    "tensorflow": "penstock.backends.tensorflow:TensorFlowBackend",
+    "pytorch": "penstock.backends.pytorch:PytorchBackend",
 }
 ENTRY_POINT_GROUP: Final = "penstock.backends"
 

@@ -17,6 +17,7 @@ from penstock._proto.model_config_pb2 import (
     ModelQueuePolicy,
 )
 from penstock.config.labels import read_labels
+from penstock.config.plan_ensemble import EnsembleData
 from penstock.errors import UnsupportedError
 
 _LOG = logging.getLogger("penstock.config")
@@ -72,6 +73,7 @@ class PlanSpec:
     queue_capacity: int = 4096
     instance_count: int = 1
     decoupled: bool = False
+    ensemble: EnsembleData | None = None
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,16 @@ class InstanceData:
 
 
 def make_plan_spec(
-    config: ModelConfig, version: int, model_dir: Path, *, queue_capacity: int = 4096
+    config: ModelConfig,
+    version: int,
+    model_dir: Path,
+    *,
+    queue_capacity: int = 4096,
+    ensemble: EnsembleData | None = None,
 ) -> PlanSpec:
     """The plan of one version from its normalised, validated configuration.
+
+    `ensemble`: the steps, when it is one.
 
     Raises UnsupportedError for what the server cannot run, InvalidArgError for bad label files.
     """
@@ -108,8 +117,9 @@ def make_plan_spec(
         default_priority_level=batching.default_priority_level if batching.priority_levels else 0,
         level_policies=_level_policies(config),
         queue_capacity=queue_capacity,
-        instance_count=len(make_instances(config)),
+        instance_count=1 if ensemble is not None else len(make_instances(config)),
         decoupled=config.model_transaction_policy.decoupled,
+        ensemble=ensemble,
     )
 
 
@@ -129,7 +139,6 @@ def make_instances(config: ModelConfig) -> list[InstanceData]:
 def check_supported(config: ModelConfig) -> None:
     """Refuse what would be served wrongly: raises UnsupportedError naming the field."""
     fields = {
-        "ensemble_scheduling": config.HasField("ensemble_scheduling"),
         "sequence_batching": config.HasField("sequence_batching"),
         "batch_input": bool(config.batch_input),
         "batch_output": bool(config.batch_output),

@@ -87,15 +87,21 @@ class Lifecycle:
     def unload(self, name: str, *, unload_dependents: bool = False) -> None:
         """REP-3: returns once no new request finds the model; it drains in the background.
 
-        Only ensembles have dependents, and those cannot be loaded: the flag changes nothing.
+        unload_dependents: also the models of an ensemble that nobody loaded by name and no other
+        ensemble needs (R-28).
         """
         self._check_mode()
         with self._lock:
             if name not in self._records:
                 return
         with self._operating(name) as record:
+            composing = record.composing
+            record.explicit = False
             self._unload(record)
             self._forget_if_gone(record)
+        for needed in composing if unload_dependents else ():
+            if not self._needed(needed):
+                self.unload(needed, unload_dependents=True)
 
     def index(self, *, ready_only: bool = False) -> list[IndexEntry]:
         """REP-1, X-18: all versions by name and number; raises nothing."""
@@ -120,7 +126,8 @@ class Lifecycle:
         """Unload everything and wait for it; nothing can be loaded any more."""
         with self._lock:
             self._closing = True
-            names = list(self._records)
+            # Ensembles end before their models do.
+            names = sorted(self._records, key=self._depth, reverse=True)
         for name in names:
             with self._operating(name) as record:
                 self._unload(record)
@@ -156,15 +163,66 @@ class Lifecycle:
             return LoadFailure(name, error.message)
         return None
 
-    def _load(self, name: str, overrides: Overrides | None) -> None:
+    def _load(
+        self, name: str, overrides: Overrides | None, ensembles: tuple[str, ...] = ()
+    ) -> None:
+        """`ensembles`: those that the model is loaded for, the outermost first."""
+        composing = self._loading.composing(name, overrides)
+        if name in ensembles:
+            raise InvalidArgError(
+                f"circular dependency between ensembles: {' -> '.join((*ensembles, name))}"
+            )
+        failures = self._load_composing(composing, (*ensembles, name))
         with self._operating(name) as record:
             try:
                 with self._lock:
                     if self._closing:
                         raise UnavailableError("Server not ready")
+                    if failures:
+                        record.failure = failures[0]
+                if failures:
+                    raise InvalidArgError(failures[0])
                 self._load_record(record, overrides)
+                record.composing = composing
+                record.explicit = record.explicit or not ensembles
             finally:
                 self._forget_if_gone(record)
+
+    def _load_composing(self, names: tuple[str, ...], ensembles: tuple[str, ...]) -> list[str]:
+        """Load those that do not serve (REP-2); why the ensemble cannot be loaded then."""
+        failures: list[str] = []
+        for name in names:
+            try:
+                if not self._serves(name):
+                    check_model_name(name)
+                    self._load(name, None, ensembles)
+            except ServerError as error:
+                failures.append(
+                    f"ensemble '{ensembles[-1]}' depends on '{name}' which has no loaded version. "
+                    f"Model '{name}' loading failed with error: {error.message}"
+                )
+        return failures
+
+    def _serves(self, name: str) -> bool:
+        with self._lock:
+            record = self._records.get(name)
+            return record is not None and record.serving is not None
+
+    def _needed(self, name: str) -> bool:
+        """Somebody loaded it by name, or an ensemble that serves is made of it."""
+        with self._lock:
+            record = self._records.get(name)
+            return (record is not None and record.explicit) or any(
+                name in other.composing and other.serving is not None
+                for other in self._records.values()
+            )
+
+    def _depth(self, name: str) -> int:
+        """Ensembles are above their models. Under the lock; there are no circles."""
+        record = self._records.get(name)
+        if record is None:
+            return 0
+        return 1 + max((self._depth(needed) for needed in record.composing), default=0)
 
     def _load_record(self, record: ModelRecord, overrides: Overrides | None) -> None:
         prepared = self._prepare(record, overrides)

@@ -10,11 +10,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from penstock.config.model_config import read_pbtxt
+from penstock.config.plan_ensemble import composing_models
 from penstock.errors import Code, InternalError, NotFoundError, ServerError
 from penstock.models.loader import Loader, VersionHandle
 from penstock.models.overrides import Overrides, Workspace
 from penstock.models.preparation import Preparation, complete, prepare
-from penstock.models.repository import Repository, fingerprint
+from penstock.models.repository import Repository, config_path, fingerprint
 
 _LOG = logging.getLogger("penstock.models")
 
@@ -87,6 +89,20 @@ class Loading:
         except OSError as error:
             raise InternalError(f"failed to read '{error.filename}': {error.strerror}") from None
         return PreparedLoad(self._prepare(model_dir, overrides), seen, None)
+
+    def composing(self, name: str, overrides: Overrides | None) -> tuple[str, ...]:
+        """The models that must be loaded before this one: those of an ensemble.
+
+        What cannot be read has none here; preparing it says why.
+        """
+        if overrides is not None and overrides.config is not None:
+            return composing_models(overrides.config.config)
+        found = self._repository.find(name)
+        path = config_path(found[0], self._options.config_name) if len(found) == 1 else None
+        try:
+            return composing_models(read_pbtxt(path).config) if path is not None else ()
+        except (ServerError, OSError):
+            return ()
 
     def submit(self, preparation: Preparation, version: int) -> Future[VersionHandle]:
         """Load one version on a load thread; its future raises ServerError and nothing else."""

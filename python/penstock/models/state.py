@@ -85,6 +85,10 @@ class ModelRecord:
     serving: Generation | None = None
     #: of the files that `serving` was loaded from; None: a load request changed them
     fingerprint: Hashable | None = None
+    #: the models of an ensemble, while it serves
+    composing: tuple[str, ...] = ()
+    #: loaded by its own name, not only for an ensemble (R-28)
+    explicit: bool = False
     draining: list[Future[None]] = field(default_factory=list)
     #: no longer in the table; whoever waited for it looks the model up again
     forgotten: bool = False

@@ -16,13 +16,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import NoReturn, cast
 
 from penstock._engine import Engine, ModelPlan, ModelVersion, TensorSpec
-from penstock._proto.model_config_pb2 import ModelConfig
+from penstock._proto.model_config_pb2 import ModelConfig, ModelEnsembling
 from penstock.backends.interface import Backend, InstanceSpec, LoadedModel, ModelContext
 from penstock.config.plan import PlanSpec, TensorSpecData, make_instances, make_plan_spec
-from penstock.errors import InternalError, ServerError
+from penstock.config.plan_ensemble import make_ensemble
+from penstock.config.platforms import ENSEMBLE_PLATFORM
+from penstock.errors import InternalError, InvalidArgError, ServerError
 from penstock.models.loader import VersionHandle
 from penstock.serving.instances import InstanceThread, start_instances
 
@@ -74,6 +76,8 @@ class ModelLoader:
         max_batch_size_set: bool,
     ) -> ModelConfig:
         """Lets the back end fill in what the configuration leaves open (3.2, stage B)."""
+        if config.platform == ENSEMBLE_PLATFORM:  # it has none
+            return config
         context = dataclasses.replace(
             self._context(name, model_dir, version, config), max_batch_size_set=max_batch_size_set
         )
@@ -84,6 +88,8 @@ class ModelLoader:
         self, name: str, model_dir: Path, version: int, config: ModelConfig
     ) -> LoadedVersion:
         """Loads one version and starts its instances. Raises ServerError; nothing is left then."""
+        if config.platform == ENSEMBLE_PLATFORM:
+            return self._load_ensemble(name, model_dir, version, config)
         started = time.monotonic()
         context = self._context(name, model_dir, version, config)
         plan = _make_plan(
@@ -138,6 +144,38 @@ class ModelLoader:
                 version for name in sorted(self._published) for version in self._published[name]
             ]
 
+    def _load_ensemble(
+        self, name: str, model_dir: Path, version: int, config: ModelConfig
+    ) -> LoadedVersion:
+        """Its models are loaded already: the life cycle sees to that (contract 2.9)."""
+        models = [self._composing(config, step) for step in config.ensemble_scheduling.step]
+        ensemble = make_ensemble(config, models)
+        if any(step.decoupled for step in ensemble.steps):  # S-45
+            config.model_transaction_policy.decoupled = True
+        spec = make_plan_spec(
+            config, version, model_dir, queue_capacity=self._queue_capacity, ensemble=ensemble
+        )
+        return LoadedVersion(
+            name=name,
+            version=version,
+            config=config,
+            model=self._engine.create(_make_plan(spec)),
+            load_seconds=0.0,
+            loaded=_NothingLoaded(),
+            instances=(),
+        )
+
+    def _composing(self, config: ModelConfig, step: ModelEnsembling.Step) -> ModelConfig:
+        """The configuration that the step's model is served with."""
+        needs = f"ensemble '{config.name}' depends on '{step.model_name}'"
+        versions = self.published(step.model_name)
+        if not versions:
+            raise InvalidArgError(f"{needs} which has no loaded version.")
+        for loaded in reversed(versions):
+            if step.model_version in (-1, loaded.version):
+                return loaded.config
+        raise InvalidArgError(f"{needs} whose required version {step.model_version} is not loaded.")
+
     def _context(
         self, name: str, model_dir: Path, version: int, config: ModelConfig
     ) -> ModelContext:
@@ -179,6 +217,17 @@ class ModelLoader:
                 )
 
 
+class _NothingLoaded:
+    """What an ensemble has instead of a back end."""
+
+    def create_instance(self, spec: InstanceSpec, plan: ModelPlan) -> NoReturn:
+        """Never called: an ensemble has no instances."""
+        raise AssertionError("an ensemble has no instances")
+
+    def unload(self) -> None:
+        """Nothing to do."""
+
+
 def _unload(name: str, version: int, loaded: LoadedModel) -> None:
     """Frees what the back end holds; its failure is nobody's but the log's."""
     try:
@@ -205,6 +254,7 @@ def _make_plan(spec: PlanSpec) -> ModelPlan:
             queue_capacity=spec.queue_capacity,
             instance_count=spec.instance_count,
             decoupled=spec.decoupled,
+            ensemble=spec.ensemble,
         )
     except ServerError:
         raise

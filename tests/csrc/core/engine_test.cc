@@ -176,6 +176,15 @@ TEST_F(EngineTest, StopAcceptingRefuses) {
   engine_.release(r);
 }
 
+TEST_F(EngineTest, MayEndBehindTheVariablesOfItsThread) {  // as a static one does at exit
+  std::thread([] {
+    thread_local std::unique_ptr<Engine> engine;  // made before the snapshot that the thread keeps
+    engine = std::make_unique<Engine>(EngineOptions{});
+    EXPECT_FALSE(engine->find("m", -1).ok());
+    engine->publish("m", {}, {1});
+  }).join();
+}
+
 TEST_F(EngineTest, SlotsAreBounded) {
   Engine small(EngineOptions{.max_requests = 1, .pool = {}, .pinned = false, .clock = nullptr});
   Request* r = small.acquire();

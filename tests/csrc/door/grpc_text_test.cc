@@ -58,7 +58,11 @@ TEST(GrpcHeadTest, TimeoutsInAllUnits) {
   EXPECT_EQ(parse_grpc_timeout("5M"), 300'000'000'000);
   EXPECT_EQ(parse_grpc_timeout("1H"), 3'600'000'000'000);
   EXPECT_EQ(parse_grpc_timeout("99999999S"), 99'999'999'000'000'000);
-  EXPECT_GT(*parse_grpc_timeout("99999999H"), INT64_MAX / 4);
+  // What a longer text says is never less, and can be added to a time.
+  EXPECT_EQ(parse_grpc_timeout("1281023H"), INT64_MAX / 2 / 3'600'000'000'000 * 3'600'000'000'000);
+  for (const char* text : {"1281024H", "1999999H", "2000001H", "99999999H", "99999999M"}) {
+    EXPECT_EQ(parse_grpc_timeout(text), INT64_MAX / 2) << text;
+  }
 }
 
 TEST(GrpcHeadTest, BadTimeouts) {

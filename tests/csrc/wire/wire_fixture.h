@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 The Penstock Authors
 //
-// What the codec tests share: a model, a request bound to it, codecs, and bodies in blocks of their
-// exact size, so that a read past the end is seen by the sanitizer.
+// What the codec tests share: a model, a request bound to it, and codecs.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -15,33 +14,11 @@
 #include <vector>
 
 #include "penstock/codec.h"
+#include "support/exact_lease.h"
 #include "support/plans.h"
 #include "support/requests.h"
 
 namespace penstock::testing {
-
-// A lease on a copy of some text in a block that has not a byte more.
-inline BufferLease exact_lease(std::string_view text) {
-  auto* buffer = new Buffer;
-  buffer->data = new std::byte[text.size()];
-  buffer->size_bytes = text.size();
-  if (!text.empty()) std::memcpy(buffer->data, text.data(), text.size());
-  buffer->release = [](Buffer* b) noexcept {
-    delete[] b->data;
-    delete b;
-  };
-  return BufferLease::adopt(buffer);
-}
-
-inline ByteSpan span_of(const BufferLease& lease) { return {lease->data, lease->size_bytes}; }
-
-inline std::string text_of(const Reply& reply) {
-  std::string text;
-  for (const ByteSpan segment : reply.segments) {
-    text.append(reinterpret_cast<const char*>(segment.data()), segment.size());
-  }
-  return text;
-}
 
 template <typename T>
 std::vector<T> values_of(const TensorView& view) {

@@ -8,14 +8,11 @@ import numpy as np
 import pytest
 from penstock import _engine
 from penstock.backends.python import pb_utils
-from penstock.backends.python.pb_utils.tensor import outgoing
 from penstock.types import NUMPY_DTYPES, DataType
-
-LARGE = 100_000
 
 
 def wire_tensor(array: np.ndarray, data_type: int = 0) -> pb_utils.Tensor:
-    return pb_utils.Tensor.from_wire("x", _engine.tensor_from_numpy(array, data_type))
+    return _engine.model_tensor(pb_utils.Tensor, "x", _engine.tensor_from_numpy(array, data_type))
 
 
 class TestTensor:
@@ -101,62 +98,6 @@ class TestTensor:
             pb_utils.Tensor.from_dlpack("x", source.T)
         with pytest.raises(pb_utils.TritonModelException, match="cannot be an empty"):
             pb_utils.Tensor.from_dlpack("", source)
-
-
-def sent(tensors: list[pb_utils.Tensor]) -> np.ndarray:
-    value = outgoing(tensors, 0)
-    return value if isinstance(value, np.ndarray) else value.numpy()
-
-
-class TestOutgoing:
-    """What is sent cannot be changed by the model any more."""
-
-    def test_an_array_that_was_let_go_of_is_not_copied(self) -> None:
-        tensors = [pb_utils.Tensor("y", np.ones(LARGE))]
-        address = tensors[0].as_numpy().ctypes.data
-        assert sent(tensors).ctypes.data == address
-
-    def test_a_view_of_such_an_array_is_not_copied(self) -> None:
-        tensors = [pb_utils.Tensor("y", np.ones(LARGE).reshape(2, -1))]
-        address = tensors[0].as_numpy().ctypes.data
-        assert sent(tensors).ctypes.data == address
-
-    def test_an_array_that_is_kept_is_copied(self) -> None:
-        kept = np.ones(LARGE)
-        assert not np.shares_memory(sent([pb_utils.Tensor("y", kept)]), kept)
-
-    def test_a_view_of_a_kept_array_is_copied(self) -> None:
-        kept = np.ones(LARGE)
-        assert not np.shares_memory(sent([pb_utils.Tensor("y", kept[1:])]), kept)
-        assert not np.shares_memory(sent([pb_utils.Tensor("y", kept.reshape(2, -1))]), kept)
-
-    def test_a_kept_tensor_is_copied(self) -> None:
-        kept = pb_utils.Tensor("y", np.ones(LARGE))
-        assert not np.shares_memory(sent([kept]), kept.as_numpy())
-
-    def test_small_arrays_are_always_copied(self) -> None:
-        tensors = [pb_utils.Tensor("y", np.ones(3))]
-        assert not np.shares_memory(sent(tensors), tensors[0].as_numpy())
-
-    def test_memory_of_others_is_copied(self) -> None:
-        kept = bytearray(LARGE)
-        view = np.frombuffer(kept, np.uint8)
-        assert not np.shares_memory(sent([pb_utils.Tensor("y", view)]), view)
-
-    def test_dlpack_is_copied(self) -> None:
-        kept = np.ones(LARGE)
-        foreign = pb_utils.Tensor.from_dlpack("y", kept)
-        assert not np.shares_memory(sent([foreign]), kept)
-        words = pb_utils.Tensor.from_dlpack(
-            "y", _engine.tensor_from_numpy(np.ones(3, np.uint16), DataType.BF16)
-        )
-        value = outgoing([words], 0)
-        assert isinstance(value, _engine.Tensor)
-        assert value.data_type == DataType.BF16
-
-    def test_an_input_is_passed_on(self) -> None:
-        wire = _engine.tensor_from_numpy(np.ones(LARGE))
-        assert outgoing([pb_utils.Tensor.from_wire("y", wire)], 0) is wire
 
 
 class TestTypes:

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from penstock.backends.model_code import ModelModule
 from penstock.backends.python.failure import failure_text
-from penstock.backends.python.loader import ModelModule
+from penstock.backends.python.loader import import_model
 
 Write = Callable[..., Path]
 
@@ -32,7 +33,7 @@ def write(tmp_path: Path) -> Write:
 
 
 def load(path: Path, name: str = "m") -> ModelModule:
-    return ModelModule(path, name, 1)
+    return import_model(path, name, 1)
 
 
 class TestImports:

@@ -114,7 +114,6 @@ def test_instances() -> None:
     ("text", "field"),
     [
         ("sequence_batching {}", "sequence_batching"),
-        ("ensemble_scheduling {}", "ensemble_scheduling"),
         ("batch_input {}", "batch_input"),
         ("batch_output {}", "batch_output"),
         ("model_repository_agents { agents {} }", "model_repository_agents"),

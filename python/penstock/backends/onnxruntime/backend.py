@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from penstock import _engine
+from penstock.backends.framework import TensorSignature, complete, is_complete
 from penstock.backends.interface import InstanceSpec, ModelContext
 from penstock.errors import InvalidArgError, UnavailableError, UnsupportedError
 
-from .completion import auto_complete, is_complete
 from .options import inspection_options, session_options
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class OnnxRuntimeBackend:
         model = _engine.OnnxModel(
             self._open(context.backend_config), str(_find_model(context)), inspection_options()
         )
-        auto_complete(context, model.inputs, model.outputs)
+        complete(context, _signatures(model.inputs), _signatures(model.outputs))
 
     def load(self, context: ModelContext) -> LoadedOnnxModel:
         """Loads the model once; its instances share it. Raises as `auto_complete` does."""
@@ -104,6 +104,12 @@ def find_library() -> Path:
         "back end 'onnxruntime' needs ONNX Runtime, which is not installed: "
         "pip install 'penstock[onnx]'"
     )
+
+
+def _signatures(
+    tensors: Sequence[tuple[str, int, tuple[int, ...] | None]],
+) -> list[TensorSignature]:
+    return [TensorSignature(*tensor) for tensor in tensors]
 
 
 def _find_model(context: ModelContext) -> Path:

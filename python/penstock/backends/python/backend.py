@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 from google.protobuf import json_format
 
 from penstock.backends.interface import InstanceSpec, ModelContext
+from penstock.backends.model_code import ModelModule
 from penstock.config.rendering import config_to_json
 from penstock.errors import InternalError, InvalidArgError, ServerError, UnsupportedError
 
 from .failure import failure_text
 from .instance import PythonInstance
-from .loader import ModelModule
+from .loader import import_model
 from .pb_utils import ModelConfig as CompletedConfig
 
 if TYPE_CHECKING:
@@ -79,8 +80,7 @@ class PythonModel:
             "model_version": str(context.version),
             "model_name": context.name,
         }
-        outputs = [output.name for output in plan.outputs]
-        return PythonInstance(self._class, spec.name, context.model_dir, outputs, args)
+        return PythonInstance(self._class, spec.name, context.model_dir, args)
 
     def unload(self) -> None:
         """Forget the module. A module's functions and globals refer to each other: collect them."""
@@ -106,7 +106,7 @@ def _model_path(context: ModelContext) -> Path:
 def _import(context: ModelContext) -> ModelModule:
     path = _model_path(context)
     try:
-        return ModelModule(path, context.name, context.version)
+        return import_model(path, context.name, context.version)
     except BaseException as error:  # the file may raise anything, also SystemExit
         raise InternalError(
             f"failed to load Python model '{context.name}' version {context.version}: "

@@ -7,16 +7,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from penstock import _engine
 from penstock.errors import Code, InternalError, ServerError
 
 from .failure import failure_text
-from .pb_utils import InferenceResponse
+from .pb_utils import InferenceResponse, Tensor, TritonError
 from .pb_utils.request import ClientRequest
-from .pb_utils.tensor import outgoing
 
 if TYPE_CHECKING:
     from penstock._engine import Batch
@@ -36,12 +35,10 @@ class PythonInstance:
         model_class: Any,
         name: str,
         model_dir: Path,
-        outputs: Iterable[str],
         args: dict[str, str],
     ) -> None:
         """Makes the object and calls `initialize`. Raises InternalError if either fails."""
         self._name = name
-        self._outputs = frozenset(outputs)
         self._model_dir = model_dir
         self._model: Any = None
         self._runner: asyncio.Runner | None = None
@@ -65,22 +62,21 @@ class PythonInstance:
 
         Whatever the model raises, SystemExit included, fails this batch and nothing else.
         """
-        requests = [ClientRequest(batch[i]) for i in range(len(batch))]
-        batch.mark_exec_start()
+        requests = _engine.model_requests(batch, ClientRequest, Tensor)
         try:
             responses = self._responses(requests, self._model.execute(requests))
         except BaseException as error:
             batch.mark_exec_end()
             for request in requests:
-                if request.reply is not None:
-                    request.reply.close()
+                if request._reply is not None:
+                    request._reply.close()
             self._fail(batch, error)
             return
         batch.mark_exec_end()
         # An output that the model has let go of is sent uncopied, also one that was an input.
         del requests
-        for index, response in enumerate(responses):
-            self._answer(batch, index, response)
+        for index, failure in _engine.respond(batch, responses):
+            batch.fail(index, *self._verdict(failure))
 
     def finalize(self) -> None:
         """Call the model's `finalize` and drop the model. A failure is only logged."""
@@ -100,14 +96,11 @@ class PythonInstance:
         self, requests: list[ClientRequest], returned: Any
     ) -> list[InferenceResponse | None]:
         """What `execute` returned or sent, checked, one for each request."""
-        if inspect.iscoroutine(returned):
-            returned = self._await(returned)
-        if returned is None and all(request.reply is not None for request in requests):
-            returned = [None] * len(requests)
+        responses = _engine.plain_responses(requests, returned)
+        if responses is not None:
+            return responses
         if not isinstance(returned, list):
-            raise _BadReturn(
-                f"Expected a list in the execute return, found type '{type(returned)}'."
-            )
+            returned = self._list_of(requests, returned)
         if len(returned) != len(requests):
             raise _BadReturn(
                 f"Number of InferenceResponse objects do not match the number of InferenceRequest "
@@ -119,8 +112,18 @@ class PythonInstance:
             for request, response in zip(requests, returned, strict=True)
         ]
 
+    def _list_of(self, requests: list[ClientRequest], returned: Any) -> list[Any]:
+        """What stands for a list: a coroutine of one, or None when all have a sender."""
+        if inspect.iscoroutine(returned):
+            returned = self._await(returned)
+        if returned is None and all(request._reply is not None for request in requests):
+            return [None] * len(requests)
+        if isinstance(returned, list):
+            return returned
+        raise _BadReturn(f"Expected a list in the execute return, found type '{type(returned)}'.")
+
     def _response(self, request: ClientRequest, returned: Any) -> InferenceResponse | None:
-        reply = request.reply
+        reply = request._reply
         if returned is None and reply is not None:
             reply.done.wait()
             reply.close()
@@ -139,35 +142,17 @@ class PythonInstance:
             self._runner = asyncio.Runner()
         return self._runner.run(coroutine)
 
-    def _answer(self, batch: Batch, index: int, response: InferenceResponse | None) -> None:
-        """Hand one request's outputs, or its error, to the server."""
-        if response is None:
-            message = "the response sender was dropped without sending a response"
-            batch.fail(index, Code.INTERNAL, self._message(message))
-            return
-        error = response._error
-        if error is not None:
-            batch.fail(index, error.code(), error.message())
-            return
-        try:
-            self._set_outputs(batch, index, response)
-        except ServerError as failure:
-            batch.fail(index, failure.code, self._message(failure.message))
-        except Exception as failure:
-            batch.fail(index, Code.INTERNAL, self._message(failure_text(failure, self._model_dir)))
-
-    def _set_outputs(self, batch: Batch, index: int, response: InferenceResponse) -> None:
-        """Outputs that the model has not are dropped here, those not asked for by the core."""
-        tensors = response._output_tensors
-        known = set(self._outputs)
-        for position in range(len(tensors)):
-            name = tensors[position]._name
-            if name in known:
-                known.remove(name)
-                batch.set_output(index, name, outgoing(tensors, position))
-        if response._parameters:
-            for key, value in response._parameters.items():
-                batch.set_parameter(index, key, value)
+    def _verdict(self, failure: BaseException | TritonError | None) -> tuple[int, str]:
+        """Code and text for a request that gets no outputs."""
+        if failure is None:
+            return Code.INTERNAL, self._message(
+                "the response sender was dropped without sending a response"
+            )
+        if isinstance(failure, TritonError):
+            return failure.code(), failure.message()
+        if isinstance(failure, ServerError):
+            return failure.code, self._message(failure.message)
+        return Code.INTERNAL, self._message(failure_text(failure, self._model_dir))
 
     def _fail(self, batch: Batch, error: BaseException) -> None:
         text = str(error) if isinstance(error, _BadReturn) else failure_text(error, self._model_dir)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from penstock._engine import get_input_tensor_by_name, get_output_tensor_by_name
+
 from .control import is_model_ready, load_model, unload_model
 from .dtypes import (
     TRITON_STRING_TO_NUMPY,
@@ -36,8 +38,6 @@ from .request import (
     InferenceTrace,
     MemoryType,
     PreferredMemory,
-    get_input_tensor_by_name,
-    get_output_tensor_by_name,
 )
 from .response import (
     TRITONSERVER_RESPONSE_COMPLETE_FINAL,

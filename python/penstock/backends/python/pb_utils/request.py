@@ -6,15 +6,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Final, NoReturn
+
+from penstock import _engine
 
 from .errors import TritonModelException
 from .parameters import Parameters, checked_parameters, parameters_json
 from .response import InferenceResponseSender, Reply
 from .tensor import Tensor
-
-if TYPE_CHECKING:
-    from penstock._engine import BatchRequest
 
 TRITONSERVER_REQUEST_FLAG_SEQUENCE_START: Final = 1
 TRITONSERVER_REQUEST_FLAG_SEQUENCE_END: Final = 2
@@ -53,13 +52,12 @@ _CPU: Final = PreferredMemory(MemoryType.TRITONSERVER_MEMORY_CPU)
 _NO_TRACE: Final = InferenceTrace()
 
 
-class InferenceRequest:
+class InferenceRequest(_engine.ModelRequest):
     """A request to a model. `execute` gets those of clients; a model may make its own."""
 
     __slots__ = (
         "_correlation_id",
         "_flags",
-        "_inputs",
         "_model_name",
         "_model_version",
         "_parameters",
@@ -84,12 +82,9 @@ class InferenceRequest:
         trace: InferenceTrace = _NO_TRACE,
         parameters: Parameters | None = None,
     ) -> None:
-        for tensor in inputs:
-            if not isinstance(tensor, Tensor):
-                raise TypeError(f"inputs must hold Tensor objects, found {type(tensor)}")
+        super().__init__(inputs)
         self._request_id = request_id
         self._correlation_id = correlation_id
-        self._inputs: list[Tensor] | None = list(inputs)
         self._requested_output_names = list(requested_output_names)
         self._model_name = model_name
         self._model_version = model_version
@@ -98,10 +93,6 @@ class InferenceRequest:
         self._preferred_memory = preferred_memory
         self._trace = trace
         self._parameters = checked_parameters(parameters)
-
-    def inputs(self) -> list[Tensor]:
-        """The input tensors."""
-        return self._inputs or []
 
     def request_id(self) -> str:
         """The client's id; "" when there is none."""
@@ -175,38 +166,29 @@ _NO_BLS: Final = (
 class ClientRequest(InferenceRequest):
     """A request of the batch at hand. What the model does not look at is not made."""
 
-    __slots__ = ("_reply", "_source")
-
-    def __init__(self, source: BatchRequest) -> None:
-        self._source = source
-        self._inputs = None
-        self._reply: Reply | None = None
-
-    def inputs(self) -> list[Tensor]:
-        if self._inputs is None:
-            self._inputs = [Tensor.from_wire(*pair) for pair in self._source.inputs()]
-        return self._inputs
+    __slots__ = ()
+    _reply: Reply | None  # set once the model asked for a response sender
 
     def request_id(self) -> str:
-        return self._source.id
+        return self._received.id
 
     def correlation_id(self) -> int | str:
-        return self._source.correlation_id
+        return self._received.correlation_id
 
     def flags(self) -> int:
-        return self._source.flags
+        return self._received.flags
 
     def set_flags(self, flags: int) -> None:
         raise TritonModelException("the flags of a client's request cannot be changed")
 
     def timeout(self) -> int:
-        return self._source.timeout_us
+        return self._received.timeout_us
 
     def parameters(self) -> str:
-        return parameters_json(self._source.parameters)
+        return parameters_json(self._received.parameters)
 
     def requested_output_names(self) -> list[str]:
-        return self._source.requested_outputs
+        return self._received.requested_outputs
 
     def preferred_memory(self) -> PreferredMemory:
         return _CPU
@@ -215,36 +197,15 @@ class ClientRequest(InferenceRequest):
         return _NO_TRACE
 
     def is_cancelled(self) -> bool:
-        return self._source.cancelled
+        return self._received.cancelled
 
     def get_response_sender(self) -> InferenceResponseSender:
         if self._reply is None:
             self._reply = Reply()
         return InferenceResponseSender(self._reply, self)
 
-    @property
-    def reply(self) -> Reply | None:
-        """Set once the model asked for a response sender."""
-        return self._reply
-
     def exec(self, decoupled: bool = False) -> NoReturn:
         raise TritonModelException("a client's request cannot be executed again")
 
     async def async_exec(self, decoupled: bool = False) -> NoReturn:
         raise TritonModelException("a client's request cannot be executed again")
-
-
-def get_input_tensor_by_name(inference_request: Any, name: str) -> Tensor | None:
-    """The request's input of that name, or None."""
-    for tensor in inference_request.inputs():
-        if tensor._name == name:
-            return tensor  # type: ignore[no-any-return]
-    return None
-
-
-def get_output_tensor_by_name(inference_response: Any, name: str) -> Tensor | None:
-    """The response's output of that name, or None."""
-    for tensor in inference_response.output_tensors():
-        if tensor.name() == name:
-            return tensor  # type: ignore[no-any-return]
-    return None

@@ -5,42 +5,31 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from typing import Final, Protocol
+
+from penstock import _engine
 
 from .errors import TritonError, TritonModelException
 from .parameters import Parameters, ParameterValue, checked_parameters, parameters_json
-from .tensor import Tensor
 
 #: Flag of `InferenceResponseSender.send`: no response follows.
 TRITONSERVER_RESPONSE_COMPLETE_FINAL: Final = 1
 
 
-class InferenceResponse:
+@_engine.called_quickly
+class InferenceResponse(_engine.ModelResponse):
     """Output tensors, or an error: the outputs of a response with an error are ignored."""
 
-    __slots__ = ("_error", "_output_tensors", "_parameters")
+    __slots__ = ()
+    _error: TritonError | None
+    _parameters: dict[str, ParameterValue] | None
 
-    def __init__(
-        self,
-        output_tensors: Sequence[Tensor] = (),
-        error: TritonError | None = None,
-        parameters: Parameters | None = None,
-    ) -> None:
-        self._output_tensors = list(output_tensors)
-        for tensor in self._output_tensors:
-            if not isinstance(tensor, Tensor):
-                raise TypeError(f"output_tensors must hold Tensor objects, found {type(tensor)}")
+    def _checked(
+        self, error: TritonError | None, parameters: Parameters | None
+    ) -> tuple[TritonError | None, dict[str, ParameterValue]]:
         if error is not None and not isinstance(error, TritonError):
             raise TypeError(f"error must be a TritonError, found {type(error)}")
-        self._error = error
-        self._parameters: dict[str, ParameterValue] | None = (
-            None if parameters is None else checked_parameters(parameters)
-        )
-
-    def output_tensors(self) -> list[Tensor]:
-        """The outputs, as given."""
-        return self._output_tensors
+        return error, checked_parameters(parameters)
 
     def has_error(self) -> bool:
         """Whether the response is a failure."""

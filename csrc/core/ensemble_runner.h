@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 The Penstock Authors
+//
+// EnsembleRunner: executes an ensemble (contract 4.4): a step starts when all its inputs are there,
+// the outputs of one are the inputs of the next without a copy, and what a request does not need
+// does not run.
+//
+// It is the one instance of the ensemble's scheduler. Each step is a request to its model like any
+// other, so it is batched, queued, timed and counted there. Thread safety: run() on one thread;
+// look() and wake() from any. Ownership: borrows model, scheduler and engine, which outlive it.
+// Only run() blocks.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "core/ensemble_graph.h"
+#include "core/ensemble_run.h"
+#include "penstock/engine.h"
+#include "sched/scheduler.h"
+
+namespace penstock {
+
+class ServedModel;
+
+class EnsembleRunner final : private Waker {
+ public:
+  EnsembleRunner(ServedModel& model, Scheduler& scheduler, Engine& engine);
+  EnsembleRunner(const EnsembleRunner&) = delete;
+  EnsembleRunner& operator=(const EnsembleRunner&) = delete;
+
+  // Until the scheduler is stopped and everything is answered.
+  void run();
+  // A request may have been cancelled, or a client may have taken a response.
+  void look();
+
+ private:
+  void wake() noexcept override { scheduler_.wake(); }
+  // Does what can be done now. False: there was nothing.
+  [[nodiscard]] bool turn();
+  [[nodiscard]] bool take_responses();
+  [[nodiscard]] bool take_requests();
+  void look_around();
+  void begin(Batch& batch);
+
+  // ---- ensemble_runner.cc: requests and responses ----
+  void receive(Response& response);
+  void end_call(EnsembleCall& call, Response& response);
+  EnsembleFlow& spawn(EnsembleCall& call, Response& response);
+  void start_waiting(std::uint32_t step, const EnsembleRun& current);
+  // settle() is owed by whoever called what may fail.
+  void fail(EnsembleRun& run, Status status);
+  void finish(EnsembleRun& run);
+  void respond(EnsembleFlow& flow);
+  void block(EnsembleFlow& flow);
+  void send(EnsembleFlow& flow, Response* response);
+  void retry_blocked();
+
+  // ---- ensemble_steps.cc: what runs next ----
+  EnsembleFlow& add_flow(EnsembleRun& run, EnsembleFlow* parent, std::uint32_t source);
+  void store_outputs(EnsembleFlow& flow, std::uint32_t step, Response& response);
+  // Starts what can start, and answers what can be answered, now that `flow` knows more.
+  void advance(EnsembleFlow& flow);
+  void start_step(EnsembleFlow& flow, std::uint32_t step);
+  void submit(EnsembleFlow& flow, std::uint32_t step);
+  [[nodiscard]] Status fill(Request& request, const EnsembleFlow& flow, const EnsembleStep& step);
+  [[nodiscard]] bool ready(const EnsembleFlow& flow, std::uint32_t step) const;
+  // Drops the flow, and those that were only waiting for it, once nothing can happen in it any
+  // more, and the run with the last of them.
+  void settle(EnsembleFlow& flow);
+  [[nodiscard]] bool over(const EnsembleFlow& flow) const;
+  void drop(EnsembleFlow& flow);
+  void let_go(EnsembleCall& call);
+
+  ServedModel& model_;
+  Scheduler& scheduler_;
+  Engine& engine_;
+  const ModelPlan& plan_;
+  const EnsembleGraph graph_;
+  CompletionRing ring_{*this};
+  SubmitBurst burst_;
+  Batch batch_;
+  std::atomic<bool> look_{false};
+  bool stopped_ = false;
+  std::vector<std::unique_ptr<EnsembleRun>> runs_;
+  std::vector<std::uint32_t> inflight_;             // of each step (S-46)
+  std::vector<std::deque<EnsembleFlow*>> waiting_;  // for room in each step
+  std::deque<EnsembleFlow*> blocked_;               // whose response waits for the client
+};
+
+}  // namespace penstock

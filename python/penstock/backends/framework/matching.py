@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""Compares a final configuration with what the model says, before it serves (contract 5.2).
+
+A mistake that is found here fails the load; otherwise it would fail every request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from penstock.backends.interface import ModelContext
+from penstock.errors import InvalidArgError
+from penstock.types import DataType
+
+from .signature import TensorSignature, by_name
+
+if TYPE_CHECKING:
+    from penstock._proto.model_config_pb2 import ModelInput, ModelOutput
+
+Dims = tuple[int, ...]
+
+
+def match(
+    context: ModelContext, inputs: Sequence[TensorSignature], outputs: Sequence[TensorSignature]
+) -> frozenset[str]:
+    """The tensors that are scalars of the model where the configuration says [1].
+
+    Every input of the model must be configured; of its outputs, those that are served. Raises
+    InvalidArgError naming the model, the tensor, what is configured and what the model has.
+    """
+    config = context.config
+    if len(config.input) != len(inputs):
+        raise _failure(
+            context,
+            f"configuration expects {len(config.input)} inputs, model provides {len(inputs)}",
+        )
+    scalars = [
+        *(_match_one(context, "input", tensor, inputs) for tensor in config.input),
+        *(_match_one(context, "output", tensor, outputs) for tensor in config.output),
+    ]
+    return frozenset(name for name in scalars if name)
+
+
+def _match_one(
+    context: ModelContext,
+    kind: str,
+    tensor: ModelInput | ModelOutput,
+    signatures: Sequence[TensorSignature],
+) -> str:
+    """The tensor's name if it is a scalar, else nothing."""
+    signature = by_name(signatures, kind, tensor.name)
+    if tensor.data_type != signature.data_type:
+        provided = "a type that the protocol cannot carry"
+        if signature.data_type != DataType.INVALID:
+            provided = DataType(signature.data_type).config_name
+        raise _failure(
+            context,
+            f"configuration expects datatype {DataType(tensor.data_type).config_name} for {kind} "
+            f"'{tensor.name}', model provides {provided}",
+        )
+    if signature.dims is None or getattr(tensor, "allow_ragged_batch", False):
+        return ""
+    configured = tuple(tensor.reshape.shape if tensor.HasField("reshape") else tensor.dims)
+    batching = context.config.max_batch_size > 0
+    if not batching and signature.dims == () and configured == (1,):
+        return tensor.name
+    if batching:
+        _check_batch_dim(context, tensor.name, signature.dims)
+        configured = (-1, *configured)
+    _check_dims(context, tensor.name, signature.dims, configured)
+    return ""
+
+
+def _check_batch_dim(context: ModelContext, name: str, dims: Dims) -> None:
+    """A batch of one is what a model with a fixed first dimension of 1 can take."""
+    if dims[:1] == (-1,) or (dims[:1] == (1,) and context.config.max_batch_size == 1):
+        return
+    raise _failure(
+        context,
+        f"tensor '{name}': for the model to support batching the shape should have at least 1 "
+        f"dimension and the first dimension must be -1; but shape expected by the model is "
+        f"{_shown(dims)}",
+    )
+
+
+def _check_dims(context: ModelContext, name: str, dims: Dims, configured: Dims) -> None:
+    first = 1 if context.config.max_batch_size > 0 else 0
+    same = len(dims) == len(configured) and all(
+        dim in (-1, own) for dim, own in zip(dims[first:], configured[first:], strict=True)
+    )
+    if not same:
+        raise _failure(
+            context,
+            f"tensor '{name}': the model expects shape {_shown(dims)} but the model configuration "
+            f"specifies shape {_shown(configured)}",
+        )
+
+
+def _failure(context: ModelContext, message: str) -> InvalidArgError:
+    return InvalidArgError(f"unable to load model '{context.name}', {message}")
+
+
+def _shown(dims: Dims) -> str:
+    return f"[{','.join(map(str, dims))}]"
