@@ -101,6 +101,17 @@ class TritonPythonModel:
 """
 
 
+_ENSEMBLE = """
+name: "ensemble" platform: "ensemble" max_batch_size: 4
+input [ { name: "IN" data_type: TYPE_INT32 dims: [ 1 ] } ]
+output [ { name: "SUM" data_type: TYPE_INT32 dims: [ 1 ] } ]
+ensemble_scheduling { step [ {
+  model_name: "python_state" model_version: -1
+  input_map { key: "IN" value: "IN" } output_map { key: "SUM" value: "SUM" }
+} ] }
+"""
+
+
 def _config(name: str, body: str, *, backend: str = "python", batch: int = 4) -> str:
     return (
         f'name: "{name}" backend: "{backend}" max_batch_size: {batch}\n'
@@ -177,6 +188,8 @@ def write_sequence_models(root: Path) -> list[str]:
     for name, switch in (("iterative", "iterative_sequence: true"), ("not_iterative", "")):
         body = f"sequence_batching {{ {start} {switch} oldest {{ }} }}"
         _python(root, name, _ITERATIVE, _config(name, body))
+    (root / "ensemble" / "1").mkdir(parents=True)
+    (root / "ensemble" / "config.pbtxt").write_text(_ENSEMBLE)
     if HAVE_ONNX:
         _write_onnx_models(root)
     return sorted(path.name for path in root.iterdir())

@@ -270,6 +270,13 @@ def test_c_21_a_python_model_has_a_state(caller: Caller) -> None:
     assert caller.sum("python_state", 111, 7, start=True) == 7
 
 
+def test_s_41_a_step_of_an_ensemble_may_be_a_sequence_model(caller: Caller) -> None:
+    assert caller.sum("ensemble", 115, 5, start=True) == 5
+    assert caller.sum("ensemble", 115, 6, end=True) == 11
+    _, text = caller.failure("ensemble", 115)
+    assert text == f"in ensemble 'ensemble', {must_start('python_state', 115)}"
+
+
 def test_s_31_iterative_sequences(caller: Caller) -> None:
     assert caller.sum("iterative", 0, 4) == 4
     assert caller.sum("iterative", 0, 1) == 1

@@ -23,6 +23,7 @@ from penstock._proto.model_config_pb2 import (
     ModelOutput,
     ModelSequenceBatching,
 )
+from penstock._proto.model_config_pb2 import DataType as ConfigType
 from penstock.errors import InvalidArgError
 from penstock.types import NUMPY_DTYPES, DataType
 
@@ -136,7 +137,7 @@ def make_sequence(config: ModelConfig, model_dir: Path) -> SequenceData | None:
     )
 
 
-def _control_type(control: _Control) -> int:
+def _control_type(control: _Control) -> ConfigType:
     if control.kind == _Control.CONTROL_SEQUENCE_CORRID:
         return control.data_type
     if control.int32_false_true:
