@@ -47,6 +47,11 @@ Result<Sequence*> SequenceScheduler::join(Request& request) {
   }
   SequenceId id = sequence_id(request);
   Sequence* known = table_.find(id);
+  // A client that cancelled and comes again is told that it must start.
+  if (known != nullptr && !known->waiting.empty() && known->waiting.front()->cancelled()) {
+    look_at(*known, request.times.queued);
+    known = nullptr;
+  }
   // S-22: a START amid a sequence goes on in its place; what was queued before still runs.
   if (known == nullptr) {
     if ((request.flags & kSequenceStart) == 0) return must_start(plan_, request);

@@ -242,6 +242,14 @@ TEST_F(SequenceSchedulerTest, S29_ACancelledOneNeverRunsEvenWithoutASweep) {
   EXPECT_EQ(rejected_, (std::vector<Request*>{a, b}));
 }
 
+TEST_F(SequenceSchedulerTest, S29_ACancelledSequenceTakesNoMore) {
+  make(sequence_plan(SchedulerKind::kDirect, 1));
+  Request* a = submit(1, kStart);
+  cancel(a);
+  EXPECT_EQ(refusal(1, 0), must_start("1"));  // though nobody has looked yet
+  EXPECT_EQ(rejected_, (std::vector<Request*>{a}));
+}
+
 TEST_F(SequenceSchedulerTest, DeadlineBreaksTheSequenceOff) {
   make(sequence_plan(SchedulerKind::kDirect, 1));
   submit(1, kStart);
