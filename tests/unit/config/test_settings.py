@@ -18,6 +18,7 @@ from penstock.config.settings import (
     default_settings,
     parse_settings,
 )
+from penstock.config.tls import TlsFiles
 from penstock.config.usage import usage
 
 REPOSITORY = "--model-repository=/models"
@@ -158,6 +159,23 @@ def test_settings_of_a_back_end_hide_global_ones() -> None:
 )
 def test_options_that_ask_for_nothing_are_accepted(argument: str) -> None:
     parse(argument)
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_tls(protocol: str) -> None:
+    """O-36..O-38: mutual TLS is TLS; files alone do nothing, which is said."""
+    files = [f"--{protocol}-server-cert=c", f"--{protocol}-server-key=k"]
+    off = parse(*files)
+    assert off.tls(protocol) is None
+    assert off.warnings == tuple(
+        f"{argument.partition('=')[0]} has no effect without --{protocol}-use-ssl=true"
+        for argument in files
+    )
+    on = parse(*files, f"--{protocol}-use-ssl=true")
+    assert on.tls(protocol) == TlsFiles(protocol, "c", "k")
+    assert on.warnings == ()
+    mutual = parse(*files, f"--{protocol}-use-ssl-mutual=1", f"--{protocol}-root-cert=r")
+    assert mutual.tls(protocol) == TlsFiles(protocol, "c", "k", "r", mutual=True)
 
 
 @pytest.mark.parametrize(
@@ -305,9 +323,6 @@ def test_a_repository_is_required() -> None:
 
 
 REFUSED = [
-    "--grpc-use-ssl=true",
-    "--grpc-use-ssl-mutual=on",
-    "--grpc-server-cert=a.pem",
     "--trace-config=level=TIMESTAMPS",
     "--trace-config=triton,file=/t",
     "--trace-file=/t",
