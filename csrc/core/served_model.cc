@@ -78,7 +78,9 @@ Status ServedModel::submit(Request& request) {
 std::int64_t ServedModel::sweep(std::int64_t now_ns) {
   response_room_.notify_all();  // for those whose request was cancelled
   if (ensemble_) ensemble_->look();
-  return scheduler_->pending() > 0 ? scheduler_->sweep(now_ns) : kNoDeadline;
+  // Sequences grow idle while nothing is queued (S-25).
+  const bool any = scheduler_->pending() > 0 || plan_->sequences();
+  return any ? scheduler_->sweep(now_ns) : kNoDeadline;
 }
 
 bool ServedModel::next(std::uint32_t index, Batch& batch) {
@@ -122,7 +124,7 @@ void ServedModel::settle(Request& request, std::int64_t now_ns, StatisticsCell::
 
 void ServedModel::count_batch(std::uint32_t index, const Batch& batch, std::int64_t now_ns) {
   StatisticsCell::Update update(cells_[index]);
-  bool executed = false;
+  bool executed = batch.any_rescheduled();
   for (Request* request : batch.requests()) {
     StageTimes& times = request->times;
     times.exec_start = batch.exec_start_ns() != 0 ? batch.exec_start_ns() : times.batched;
@@ -131,7 +133,9 @@ void ServedModel::count_batch(std::uint32_t index, const Batch& batch, std::int6
     executed = executed || request->deferred_ || request->response.status.ok();
   }
   if (!executed) return;
-  StageTimes times = batch.requests().front()->times;
+  StageTimes times = batch.request(0).times;
+  times.exec_start = batch.exec_start_ns() != 0 ? batch.exec_start_ns() : times.batched;
+  times.exec_end = batch.exec_end_ns() != 0 ? batch.exec_end_ns() : now_ns;
   times.completed = now_ns;
   update.execution(durations(times, batch.total_batch_size()));
 }
@@ -284,6 +288,7 @@ void ServedModel::shut_down(std::int64_t timeout_ns) {
   std::lock_guard lock(threads_mutex_);
   for (auto& thread : threads_) thread.join();
   threads_.clear();
+  scheduler_->forget_clients();
 }
 
 ModelStatistics ServedModel::statistics() const {

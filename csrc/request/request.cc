@@ -9,7 +9,8 @@ namespace {
 
 // The state chart of docs/request_path.md: Free -> Filling -> Queued -> Batched -> Executing ->
 // Done -> Free, and the ways out: a request refused while filling goes back to Free, one refused
-// in the queue (expired, cancelled, stopped) is Done without having been batched.
+// in the queue (expired, cancelled, stopped) is Done without having been batched. One that is
+// rescheduled for another step (S-31) goes from Executing to Queued.
 constexpr bool can_move(RequestState from, RequestState to) {
   switch (from) {
     case RequestState::kFree:
@@ -22,7 +23,7 @@ constexpr bool can_move(RequestState from, RequestState to) {
     case RequestState::kBatched:
       return to == RequestState::kExecuting || to == RequestState::kDone;
     case RequestState::kExecuting:
-      return to == RequestState::kDone;
+      return to == RequestState::kDone || to == RequestState::kQueued;
     case RequestState::kDone:
       return to == RequestState::kFree;
   }

@@ -173,6 +173,9 @@ struct ModelPlan {
   // Index by name among what the model takes and gives, -1 when there is none.
   [[nodiscard]] int find_model_input(std::string_view name) const;
   [[nodiscard]] int find_model_output(std::string_view name) const;
+  // Index among the states of the one that an output is the next value of, -1 when there is none.
+  // Such an output is hidden unless the configuration lists it for clients as well (C-21).
+  [[nodiscard]] int state_of_output(std::uint32_t output) const;
   // What must hold whoever made the plan: unique names, known types, non-negative limits, ...
   [[nodiscard]] Status check() const;
 };
