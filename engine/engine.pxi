@@ -17,6 +17,7 @@ from engine cimport (
     DurationStat,
     ModelStatistics,
     ModelVersionRef,
+    ResponseStat,
 )
 from shim cimport create_model, failures_of, find_model, make_engine, sweep
 
@@ -36,6 +37,17 @@ cdef dict batch_row(const BatchStat& row):
     }
 
 
+cdef dict response_row(const ResponseStat& row):
+    return {
+        "compute_infer": duration(row.compute_infer),
+        "compute_output": duration(row.compute_output),
+        "success": duration(row.success),
+        "fail": duration(row.fail),
+        "empty_response": duration(row.empty_response),
+        "cancel": duration(row.cancel),
+    }
+
+
 cdef dict statistics_dict(const ModelStatistics& s):
     return {
         "last_inference": s.last_inference_ms,
@@ -52,6 +64,9 @@ cdef dict statistics_dict(const ModelStatistics& s):
             "cache_miss": duration(s.cache_miss),
         },
         "batch_stats": [batch_row(s.batches[i]) for i in range(s.batches.size())],
+        "response_stats": {
+            str(i): response_row(s.responses[i]) for i in range(s.responses.size())
+        },
         "failures": {name: failures_of(s, i) for i, name in enumerate(FAILURE_REASONS)},
         "pending": s.pending,
     }

@@ -175,6 +175,7 @@ Result<Response*> ServedModel::begin_response(Request& request) {
 }
 
 Result<Response*> ServedModel::try_begin_response(Request& request) {
+  if (request.begun_ns_ == 0) request.begun_ns_ = clock_.now_ns();
   if (request.cancelled()) return Status(Code::kCancelled, "");
   if (refusing_responses_.load()) {
     return unavailable("model '" + plan_->name + "' is being stopped, its client does not read");
@@ -187,10 +188,30 @@ Result<Response*> ServedModel::try_begin_response(Request& request) {
   return response;
 }
 
+// 1.11: what lies between a response and the one before it is its own.
+void ServedModel::count_response(Request& request, const Status& status, bool empty) {
+  const std::int64_t now = clock_.now_ns();
+  const std::int64_t from = request.sent_ns_ != 0 ? request.sent_ns_ : request.times.batched;
+  const std::int64_t begun = request.begun_ns_ != 0 ? request.begun_ns_ : now;
+  DurationStat ResponseStat::*outcome = &ResponseStat::success;
+  if (status.code() == Code::kCancelled) {
+    outcome = &ResponseStat::cancel;
+  } else if (!status.ok()) {
+    outcome = &ResponseStat::fail;
+  } else if (empty) {
+    outcome = &ResponseStat::empty_response;
+  }
+  StatisticsCell::Update(cells_[request.instance_])
+      .response(request.sent_, {elapsed(from, begun), elapsed(begun, now)}, outcome);
+  ++request.sent_;
+  request.sent_ns_ = now;
+  request.begun_ns_ = 0;
+}
+
 void ServedModel::send(Request& request, Response* response) {
   response->final = false;
+  count_response(request, response->status, false);
   request.unread_.fetch_add(1);
-  ++request.sent_;
   request.completion->push(response);
 }
 
@@ -210,6 +231,7 @@ void ServedModel::finish(Request& request, Response* last, Status status) {
   response.status = std::move(status);
   response.answered = true;
   response.flags_only = last == nullptr && response.status.ok();
+  if (plan_->decoupled) count_response(request, response.status, response.flags_only);
   let_go(request);
 }
 

@@ -86,6 +86,7 @@ class ServedModel final : public ModelVersion,
   void run(std::uint32_t index, NativeInstance& instance);
   void take(std::uint32_t index, Batch& batch);
   void settle(Request& request, std::int64_t now_ns, StatisticsCell::Update& update);
+  void count_response(Request& request, const Status& status, bool empty);
   void count_batch(std::uint32_t index, const Batch& batch, std::int64_t now_ns);
   void answer(const Batch& batch);
   // The batch, or the responder, needs the request no more; the last of them delivers its answer.

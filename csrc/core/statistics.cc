@@ -56,6 +56,18 @@ void StatisticsCell::Update::execution(const RequestDurations& d) {
   add(row.compute_output, d.compute_output);
 }
 
+void StatisticsCell::Update::response(std::size_t index, const ResponseDurations& d,
+                                      DurationStat ResponseStat::*outcome) {
+  if (index >= kMaxResponseStats) return;
+  std::vector<ResponseStat>& rows = cell_.stats_.responses;
+  if (index >= rows.size()) rows.resize(index + 1);
+  ResponseStat& row = rows[index];
+  add(row.*outcome, d.compute_infer + d.compute_output);
+  if (outcome != &ResponseStat::success && outcome != &ResponseStat::fail) return;
+  add(row.compute_infer, d.compute_infer);
+  add(row.compute_output, d.compute_output);
+}
+
 void StatisticsCell::add_to(ModelStatistics& sum) const {
   std::lock_guard lock(mutex_);
   sum.last_inference_ms = std::max(sum.last_inference_ms, stats_.last_inference_ms);
@@ -73,6 +85,15 @@ void StatisticsCell::add_to(ModelStatistics& sum) const {
     add(total.compute_input, row.compute_input);
     add(total.compute_infer, row.compute_infer);
     add(total.compute_output, row.compute_output);
+  }
+  const std::vector<ResponseStat>& responses = stats_.responses;
+  if (sum.responses.size() < responses.size()) sum.responses.resize(responses.size());
+  for (std::size_t i = 0; i < responses.size(); ++i) {
+    for (auto field :
+         {&ResponseStat::compute_infer, &ResponseStat::compute_output, &ResponseStat::success,
+          &ResponseStat::fail, &ResponseStat::empty_response, &ResponseStat::cancel}) {
+      add(sum.responses[i].*field, responses[i].*field);
+    }
   }
 }
 

@@ -140,6 +140,7 @@ void Request::reset() {
   for (auto& output : outputs) recycle(output.unknown_name);
   outputs.clear_keeping(kKeptElements);
   binary_data_output = false;
+  wants_empty_final = false;
   completion = nullptr;
   tag = nullptr;
   batch_size = 1;
@@ -149,6 +150,7 @@ void Request::reset() {
   deferred_ = false;
   sent_ = 0;
   sent_ns_ = 0;
+  begun_ns_ = 0;
   compute_ns_ = {};
   plan_ = nullptr;
   model_.reset();

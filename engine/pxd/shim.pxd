@@ -9,10 +9,11 @@ from libcpp.string cimport string
 from cpython.ref cimport PyObject
 
 from buffer cimport BufferLease
+from backend cimport CBatch, CResponder
 from codec cimport CGrpcCodec, CHttpCodec, Reply
 from engine cimport CEngine, ModelStatistics, ModelVersionRef
 from plan cimport CModelPlan, CTensorSpec
-from request cimport Parameter, Recycled, Request
+from request cimport Parameter, Recycled, Request, Response
 from status cimport Status
 from tensor cimport Shape, TensorView
 
@@ -49,12 +50,17 @@ cdef extern from "shim.h" namespace "penstock::binding" nogil:
     void join(const Reply&, char*)
     Status decode_http(CHttpCodec&, bool, uint64_t, const BufferLease&, Request&) except +
     Status bind_grpc(CGrpcCodec&, CEngine&, const BufferLease&, Request&) except +
-    Status decode_grpc(CGrpcCodec&, const BufferLease&, Request&) except +
+    Status decode_grpc(CGrpcCodec&, const BufferLease&, Request&, bool) except +
     Status header_length(const string&, uint64_t, uint64_t&) except +
     Status version_of(const string&, int64_t&) except +
     unique_ptr[CHttpCodec] make_http_codec(CEngine&, uint64_t) except +
     unique_ptr[CGrpcCodec] make_grpc_codec(CEngine&) except +
     int64_t after_us(int64_t, uint64_t)
+    void defer(CBatch&, size_t, CResponder&)
+    void drop(CResponder&)
+    Status begin_response(CResponder&, Response*&) except +
+    void fail_response(Response&, int, string) except +
+    void add_parameter_to(Response&, const Parameter&) except +
 
 cdef extern from "py_owned.h" namespace "penstock::binding":
     BufferLease lend_buffer(PyObject*) except +*

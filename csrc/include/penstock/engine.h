@@ -32,9 +32,18 @@ struct DurationStat {
   std::uint64_t ns = 0;
 };
 
+inline constexpr std::size_t kMaxResponseStats = 1024;
+
 struct BatchStat {
   std::uint64_t batch_size = 0;
   DurationStat compute_input, compute_infer, compute_output;
+};
+
+// Of the responses of decoupled requests that were the how manieth of theirs.
+struct ResponseStat {
+  DurationStat compute_infer, compute_output;
+  // The whole of it, from the response before it: one of these a response.
+  DurationStat success, fail, empty_response, cancel;
 };
 
 // Contract 1.11 and 6, per model version; counters only grow.
@@ -45,8 +54,9 @@ struct ModelStatistics {
   DurationStat success, fail, queue, compute_input, compute_infer, compute_output;
   DurationStat cache_hit, cache_miss;
   std::array<std::uint64_t, kFailureReasonCount> failures{};
-  std::vector<BatchStat> batches;  // ascending batch size
-  std::uint64_t pending = 0;       // M-10: waiting, not yet executing
+  std::vector<BatchStat> batches;       // ascending batch size
+  std::vector<ResponseStat> responses;  // by index; of the first kMaxResponseStats
+  std::uint64_t pending = 0;            // M-10: waiting, not yet executing
 };
 
 class ModelVersion {

@@ -147,6 +147,7 @@ struct Request {
   Recycled<InputTensor> inputs;
   Recycled<RequestedOutput> outputs;     // empty: all the model's outputs
   bool binary_data_output = false;       // default for outputs not listed (H-46)
+  bool wants_empty_final = false;        // a bare end is worth a message, too (G-26)
   CompletionRing* completion = nullptr;  // where the response goes
   void* tag = nullptr;                   // the owner's own
 
@@ -204,6 +205,7 @@ struct Request {
   std::atomic<std::uint32_t> unread_{0};  // responses that the owner has and did not give back
   std::uint32_t sent_ = 0;                // responses ever
   std::int64_t sent_ns_ = 0;              // when the last of them was
+  std::int64_t begun_ns_ = 0;             // when the model had the next one; 0: not yet
   std::uint32_t instance_ = 0;            // who executes it
   std::array<std::uint64_t, 3> compute_ns_{};  // of an ensemble: input, infer, output
   RequestState state_ = RequestState::kFree;
