@@ -220,8 +220,8 @@ class ModelRequest:
     def inputs(self) -> list[Any]:
         """The input tensors."""
     @property
-    def _received(self) -> Any:
-        """The BatchRequest, or what _keep() was called with."""
+    def _received(self) -> BatchRequest:
+        """Of a batch's request; when _keep() was called, what that got."""
     def _keep(self, received: Any) -> None:
         """What `_received` is from now on: the batch is about to be completed."""
 

@@ -24,7 +24,6 @@ TIMEOUT_S = 20
 STREAM = "/inference.GRPCInferenceService/ModelStreamInfer"
 UNARY = "/inference.GRPCInferenceService/ModelInfer"
 FINAL = "triton_final_response"
-EMPTY = {"triton_enable_empty_final_response": True}
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +140,7 @@ def test_no_response_at_all(channel: grpc.Channel) -> None:
 def test_the_empty_final_response(channel: grpc.Channel) -> None:
     """X-49: on opt-in alone; it says who answers, and nothing else."""
     stream = Stream(channel)
-    stream.send(message("square", [2], "b", **EMPTY))
+    stream.send(message("square", [2], "b", triton_enable_empty_final_response=True))
     *answers, last = stream.rest()
     assert [is_final(answer) for answer in answers] == [False, False]
     expected = pb.ModelInferResponse(model_name="square", model_version="1", id="b")
@@ -152,7 +151,9 @@ def test_the_empty_final_response(channel: grpc.Channel) -> None:
 def test_the_last_response_may_be_the_final_one(channel: grpc.Channel) -> None:
     """G-26: then there is no empty one, opted in or not."""
     stream = Stream(channel)
-    stream.send(message("repeat", [4, 5, 6], with_final=True, **EMPTY))
+    stream.send(
+        message("repeat", [4, 5, 6], with_final=True, triton_enable_empty_final_response=True)
+    )
     answers = stream.rest()
     assert values_of(answers) == [[4], [5], [6]]
     assert [is_final(answer) for answer in answers] == [False, False, True]

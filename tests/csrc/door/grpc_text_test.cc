@@ -184,7 +184,10 @@ TEST(FramingPrefixTest, BigEndian) {
 
 TEST(GrpcMessagesTest, AStreamsErrorIsUtf8) {  // G-25
   std::string out;
-  append_stream_error(out, {.message = "bad \xff \xed\xa0\x80 \xc3\xa9", .id = "id"});
+  StreamError error;
+  error.message = "bad \xff \xed\xa0\x80 \xc3\xa9";
+  error.id = "id";
+  append_stream_error(out, error);
   const std::string text = "bad \xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd \xc3\xa9";
   ASSERT_GT(out.size(), text.size() + 2);
   EXPECT_EQ(out[0], 0x0a);

@@ -153,7 +153,8 @@ class ReplyStream:
     def _send(self, response: InferenceResponse, final: bool) -> None:
         try:
             self._responder.send(response, final)
-        except Exception as error:  # the client gets the reason instead of the outputs
+        except BaseException as error:  # an element's __str__ is the model's own code
+            # The client gets the reason instead of the outputs.
             self._responder.fail(*self._verdict(error), final)
 
 
