@@ -15,6 +15,7 @@ cimport cython
 include "status.pxi"
 include "plan_ensemble.pxi"
 include "plan.pxi"
+include "plan_sequence.pxi"
 include "engine.pxi"
 include "tensor.pxi"
 include "strings.pxi"

@@ -95,6 +95,7 @@ cdef class ModelPlan:
         unsigned int instance_count=1,
         bint decoupled=False,
         ensemble=None,
+        sequence=None,
     ):
         cdef TensorSpec spec
         self.plan = make_shared[CModelPlan]()
@@ -129,6 +130,8 @@ cdef class ModelPlan:
         if ensemble is not None:
             plan.scheduler = kEnsemble
             fill_ensemble(plan.ensemble, ensemble)
+        if sequence is not None:
+            fill_sequence(plan[0], sequence)
 
     @property
     def version(self):

@@ -62,6 +62,13 @@ cdef extern from "shim.h" namespace "penstock::binding" nogil:
     void fail_response(Response&, int, string) except +
     void add_parameter_to(Response&, const Parameter&) except +
 
+cdef extern from "sequence_shim.h" namespace "penstock::binding" nogil:
+    void set_strategy(CModelPlan&, bool)
+    void add_control(CModelPlan&, uint32_t, int, const string&, const string&) except +
+    void add_state(
+        CModelPlan&, uint32_t, uint32_t, const Shape&, const string&, bool, bool
+    ) except +
+
 cdef extern from "py_owned.h" namespace "penstock::binding":
     BufferLease lend_buffer(PyObject*) except +*
     BufferLease lend_dlpack(DLManagedTensor*, size_t) except +

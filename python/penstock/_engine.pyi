@@ -81,6 +81,54 @@ class Ensemble(Protocol):
     @property
     def max_inflight_requests(self) -> int: ...
 
+class SequenceControl(Protocol):
+    """Contract 2.7; config.plan_sequence.ControlData is one."""
+
+    @property
+    def kind(self) -> int: ...
+    @property
+    def false_value(self) -> bytes: ...
+    @property
+    def true_value(self) -> bytes: ...
+
+class SequenceState(Protocol):
+    """Contract C-20; config.plan_sequence.StateData is one."""
+
+    @property
+    def output(self) -> str: ...
+    @property
+    def initial_dims(self) -> Sequence[int]: ...
+    @property
+    def initial_data(self) -> bytes: ...
+    @property
+    def same_buffer(self) -> bool: ...
+    @property
+    def hidden(self) -> bool: ...
+
+class SequenceBatching(Protocol):
+    """config.plan_sequence.SequenceData is one. Its inputs are the last ones of the plan."""
+
+    @property
+    def oldest(self) -> bool: ...
+    @property
+    def max_idle_us(self) -> int: ...
+    @property
+    def controls(self) -> Sequence[SequenceControl]: ...
+    @property
+    def states(self) -> Sequence[SequenceState]: ...
+    @property
+    def iterative(self) -> bool: ...
+    @property
+    def minimum_slot_utilization(self) -> float: ...
+    @property
+    def max_queue_delay_us(self) -> int: ...
+    @property
+    def max_candidate_sequences(self) -> int: ...
+    @property
+    def preferred_batch_sizes(self) -> Sequence[int]: ...
+    @property
+    def preserve_ordering(self) -> bool: ...
+
 class ModelPlan:
     """Immutable, compiled at load from a validated configuration."""
 
@@ -110,6 +158,7 @@ class ModelPlan:
         instance_count: int = 1,
         decoupled: bool = False,
         ensemble: Ensemble | None = None,
+        sequence: SequenceBatching | None = None,
     ) -> None: ...
 
 # ---------------------------------------------------------------- tensors
@@ -165,7 +214,11 @@ class BatchRequest:
         """Names asked for; all the model's outputs when the client named none."""
     @property
     def cancelled(self) -> bool: ...
-    def inputs(self) -> list[tuple[str, Tensor]]: ...
+    @property
+    def padding(self) -> bool:
+        """Fills a slot of a sequence model: a copy of a request; its answer is dropped (S-26)."""
+    def inputs(self) -> list[tuple[str, Tensor]]:
+        """Those that the client sent, then controls and states of a sequence (contract 2.7)."""
     def input(self, name: str) -> Tensor | None: ...
 
 class Batch:
@@ -183,6 +236,13 @@ class Batch:
     def scatter(self, name: str, value: Tensor | npt.NDArray[Any]) -> None:
         """An output of the whole batch; rows are handed out without a copy."""
     def set_output(self, index: int, name: str, value: Tensor | npt.NDArray[Any]) -> None: ...
+    def wants_output(self, name: str) -> bool:
+        """Whether a client, or a sequence that goes on with it, has a use for an output."""
+    def reschedule(self, index: int) -> None:
+        """The request is executed for another step instead of answered (contract S-31).
+
+        Raises InvalidArgError when the model is not configured as an iterative sequence.
+        """
     def answer(self, index: int) -> None:
         """A response without outputs: the request counts as answered."""
     def set_parameter(self, index: int, name: str, value: bool | int | float | str) -> None: ...
@@ -216,6 +276,7 @@ class ModelRequest:
     """The same of `InferenceRequest`."""
 
     _reply: Any
+    _rescheduled: bool
     def __init__(self, inputs: Sequence[ModelTensor] = ()) -> None: ...
     def inputs(self) -> list[Any]:
         """The input tensors."""

@@ -18,6 +18,12 @@ from penstock._proto.model_config_pb2 import (
 )
 from penstock.config.labels import read_labels
 from penstock.config.plan_ensemble import EnsembleData
+from penstock.config.plan_sequence import (
+    SequenceData,
+    hidden_outputs,
+    make_sequence,
+    supplied_inputs,
+)
 from penstock.errors import UnsupportedError
 
 _LOG = logging.getLogger("penstock.config")
@@ -74,6 +80,7 @@ class PlanSpec:
     instance_count: int = 1
     decoupled: bool = False
     ensemble: EnsembleData | None = None
+    sequence: SequenceData | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +105,8 @@ def make_plan_spec(
 
     `ensemble`: the steps, when it is one.
 
-    Raises UnsupportedError for what the server cannot run, InvalidArgError for bad label files.
+    Raises UnsupportedError for what the server cannot run, InvalidArgError for bad label files and
+    initial states.
     """
     check_supported(config)
     _warn_of_ignored(config)
@@ -107,8 +115,11 @@ def make_plan_spec(
         name=config.name,
         version=version,
         max_batch_size=config.max_batch_size,
-        inputs=tuple(_input_spec(tensor) for tensor in config.input),
-        outputs=tuple(_output_spec(tensor, config, model_dir) for tensor in config.output),
+        inputs=tuple(_input_spec(tensor) for tensor in [*config.input, *supplied_inputs(config)]),
+        outputs=tuple(
+            _output_spec(tensor, config, model_dir)
+            for tensor in [*config.output, *hidden_outputs(config)]
+        ),
         dynamic_batching=config.HasField("dynamic_batching"),
         preferred_batch_sizes=tuple(sorted(set(batching.preferred_batch_size))),
         max_queue_delay_us=min(batching.max_queue_delay_microseconds, _MAX_US),
@@ -120,6 +131,7 @@ def make_plan_spec(
         instance_count=1 if ensemble is not None else len(make_instances(config)),
         decoupled=config.model_transaction_policy.decoupled,
         ensemble=ensemble,
+        sequence=make_sequence(config, model_dir),
     )
 
 
@@ -139,7 +151,6 @@ def make_instances(config: ModelConfig) -> list[InstanceData]:
 def check_supported(config: ModelConfig) -> None:
     """Refuse what would be served wrongly: raises UnsupportedError naming the field."""
     fields = {
-        "sequence_batching": config.HasField("sequence_batching"),
         "batch_input": bool(config.batch_input),
         "batch_output": bool(config.batch_output),
         "model_repository_agents": bool(config.model_repository_agents.agents),

@@ -255,6 +255,7 @@ def _make_plan(spec: PlanSpec) -> ModelPlan:
             instance_count=spec.instance_count,
             decoupled=spec.decoupled,
             ensemble=spec.ensemble,
+            sequence=spec.sequence,
         )
     except ServerError:
         raise

@@ -113,7 +113,6 @@ def test_instances() -> None:
 @pytest.mark.parametrize(
     ("text", "field"),
     [
-        ("sequence_batching {}", "sequence_batching"),
         ("batch_input {}", "batch_input"),
         ("batch_output {}", "batch_output"),
         ("model_repository_agents { agents {} }", "model_repository_agents"),

@@ -73,10 +73,12 @@ class PythonInstance:
             self._fail(batch, error)
             return
         batch.mark_exec_end()
+        again = self._reschedule(batch, requests)
         # An output that the model has let go of is sent uncopied, also one that was an input.
         del requests
         for index, failure in _engine.respond(batch, responses):
-            batch.fail(index, *self._verdict(failure))
+            if index not in again:
+                batch.fail(index, *self._verdict(failure))
 
     def finalize(self) -> None:
         """Call the model's `finalize` and drop the model. A failure is only logged."""
@@ -112,11 +114,21 @@ class PythonInstance:
             for request, response in zip(requests, returned, strict=True)
         ]
 
+    def _reschedule(self, batch: Batch, requests: list[ClientRequest]) -> list[int]:
+        """Sees to the requests that the model wants again (S-31), and says which they are."""
+        again = [index for index, request in enumerate(requests) if request._rescheduled]
+        for index in again:
+            try:
+                batch.reschedule(index)
+            except ServerError as error:
+                batch.fail(index, error.code, error.message)
+        return again
+
     def _list_of(self, requests: list[ClientRequest], returned: Any) -> list[Any]:
         """What stands for a list: a coroutine of one, or None when all have a sender."""
         if inspect.iscoroutine(returned):
             returned = self._await(returned)
-        if returned is None and all(request._reply is not None for request in requests):
+        if returned is None and all(r._reply is not None or r._rescheduled for r in requests):
             return [None] * len(requests)
         if isinstance(returned, list):
             return returned
@@ -126,6 +138,13 @@ class PythonInstance:
 
     def _response(self, request: ClientRequest, returned: Any) -> InferenceResponse | None:
         reply = request._reply
+        if request._rescheduled:
+            if returned is None:
+                return None
+            raise _BadReturn(
+                f"Expected a None object in the execute function return list for reschduled "
+                f"request, found type '{type(returned)}'."
+            )
         if returned is None and reply is not None:
             reply.done.wait()
             reply.close()

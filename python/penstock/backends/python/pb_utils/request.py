@@ -142,12 +142,13 @@ class InferenceRequest(_engine.ModelRequest):
         )
 
     def set_release_flags(self, flags: int) -> None:
-        """TRITONSERVER_REQUEST_RELEASE_ALL; rescheduling a request is not supported."""
-        if flags != TRITONSERVER_REQUEST_RELEASE_ALL:
-            raise TritonModelException(
-                "rescheduling a request needs an iterative sequence model, which this server does "
-                "not support"
-            )
+        """Whether `execute` is done with the request, or wants it again for another step.
+
+        TRITONSERVER_REQUEST_RELEASE_RESCHEDULE: `execute` returns None for it (contract S-31).
+        """
+        if flags not in (TRITONSERVER_REQUEST_RELEASE_ALL, TRITONSERVER_REQUEST_RELEASE_RESCHEDULE):
+            raise TritonModelException(f"{flags} is not a release flag of a request")
+        self._rescheduled = flags == TRITONSERVER_REQUEST_RELEASE_RESCHEDULE
 
     def exec(self, decoupled: bool = False) -> NoReturn:
         """Not supported: calling another model from `model.py` (BLS)."""
