@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -101,17 +102,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 
 @pytest.mark.parametrize("module", [http_client, grpc_client], ids=["http", "grpc"])
-def test_streams_side_by_side_are_heard_as_alone(server: ServerProcess, module: object) -> None:
+def test_streams_side_by_side_are_heard_as_alone(server: ServerProcess, module: Any) -> None:
     url = server.http_url if module is http_client else server.grpc_url
     streams = {name: sound(seed, 3.0) for seed, name in enumerate(["first", "second", "third"])}
     heard: dict[str, list[float]] = {name: [] for name in streams}
     count = len(streams["first"])
-    with module.InferenceServerClient(url) as client:  # type: ignore[attr-defined]
+    with module.InferenceServerClient(url) as client:
         for step in range(count):
             for name, steps in streams.items():
-                wave = module.InferInput("input", list(steps[step].shape), "FP32")  # type: ignore[attr-defined]
+                wave = module.InferInput("input", list(steps[step].shape), "FP32")
                 wave.set_data_from_numpy(steps[step])
-                rate = module.InferInput("sr", [1], "INT64")  # type: ignore[attr-defined]
+                rate = module.InferInput("sr", [1], "INT64")
                 rate.set_data_from_numpy(np.array([RATE], np.int64))
                 result = client.infer(
                     "vad",
