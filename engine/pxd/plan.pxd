@@ -66,6 +66,8 @@ cdef extern from "penstock/plan.h" namespace "penstock" nogil:
         uint32_t instance_count
         uint32_t queue_capacity
         bool decoupled
+        bool cached
+        bool warm_up
         int find_input(string)
         int find_output(string)
         int find_model_input(string)
