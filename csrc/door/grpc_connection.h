@@ -183,8 +183,6 @@ class GrpcConnection final : private H2Events {
   H2Session session_;
   std::vector<std::unique_ptr<GrpcCall>> calls_;
   std::vector<GrpcCall*> working_;
-  std::vector<H2Field> fields_;  // scratch
-  std::string text_;             // scratch
   std::int64_t opened_ns_;
   std::int64_t received_ns_;
   std::int64_t pinged_ns_ = 0;  // a keepalive PING is on its way
