@@ -36,11 +36,12 @@ Status take(Result<T> result, T& out) {
   return {};
 }
 
-inline std::shared_ptr<Engine> make_engine(std::uint32_t max_requests, std::size_t cached_bytes,
-                                           bool pinned) {
+inline std::shared_ptr<Engine> make_engine(std::uint32_t max_requests, std::size_t pooled_bytes,
+                                           std::size_t cache_bytes, bool pinned) {
   EngineOptions options;
   options.max_requests = max_requests;
-  options.pool.max_cached_bytes = cached_bytes;
+  options.pool.max_cached_bytes = pooled_bytes;
+  options.cache_bytes = cache_bytes;
   options.pinned = pinned;
   return std::make_shared<Engine>(options);
 }
@@ -48,6 +49,11 @@ inline std::shared_ptr<Engine> make_engine(std::uint32_t max_requests, std::size
 inline Status create_model(Engine& engine, const std::shared_ptr<ModelPlan>& plan,
                            ModelVersionRef& out) {
   return take(engine.create(plan), out);
+}
+
+inline Status warm_up(ModelVersion& model, std::uint32_t index,
+                      const std::vector<std::vector<WarmUpInput>>& requests) {
+  return model.warm_up(index, requests);
 }
 
 inline Status find_model(const Engine& engine, const std::string& name, std::int64_t version,

@@ -41,6 +41,17 @@ void StatisticsCell::Update::success(const RequestDurations& d) {
   s.inference_count += d.batch_size;
 }
 
+// a success that no instance had a part in. Its queue time is nothing, and is counted.
+void StatisticsCell::Update::cache_hit(std::uint64_t total_ns, std::uint64_t lookup_ns) {
+  add(cell_.stats_.success, total_ns);
+  add(cell_.stats_.queue, 0);
+  add(cell_.stats_.cache_hit, lookup_ns);
+}
+
+void StatisticsCell::Update::cache_miss(std::uint64_t lookup_and_insert_ns) {
+  add(cell_.stats_.cache_miss, lookup_and_insert_ns);
+}
+
 void StatisticsCell::Update::failure(std::uint64_t total_ns, FailureReason reason) {
   add(cell_.stats_.fail, total_ns);
   ++cell_.stats_.failures[static_cast<std::size_t>(reason)];

@@ -37,6 +37,9 @@ class StatisticsCell {
    public:
     explicit Update(StatisticsCell& cell) : cell_(cell), lock_(cell.mutex_) {}
     void success(const RequestDurations& d);
+    // 4.6: answered from the cache; looked up in vain, and the answer inserted.
+    void cache_hit(std::uint64_t total_ns, std::uint64_t lookup_ns);
+    void cache_miss(std::uint64_t lookup_and_insert_ns);
     void failure(std::uint64_t total_ns, FailureReason reason);
     void execution(const RequestDurations& d);
     // `outcome`: which of ResponseStat's it was. Indexes past the bound are not counted.

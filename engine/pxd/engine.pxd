@@ -7,10 +7,11 @@ from libcpp.string cimport string
 from libcpp.vector cimport vector
 
 from backend cimport CBatch, CNativeInstance
-from buffer cimport BufferPool
+from buffer cimport BufferLease, BufferPool
 from plan cimport CModelPlan
 from request cimport Request, RequestHandle, Response
 from status cimport Status
+from tensor cimport TensorView
 
 cdef extern from "penstock/clock.h" namespace "penstock" nogil:
     cdef cppclass Clock:
@@ -40,6 +41,12 @@ cdef extern from "penstock/engine.h" namespace "penstock" nogil:
         vector[BatchStat] batches
         vector[ResponseStat] responses
         uint64_t pending
+        bool cached
+
+    cdef cppclass WarmUpInput:
+        string name
+        TensorView view
+        BufferLease lease
 
     cdef cppclass CModelVersion "penstock::ModelVersion":
         const CModelPlan& plan()

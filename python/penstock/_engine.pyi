@@ -157,6 +157,8 @@ class ModelPlan:
         queue_capacity: int = 4096,
         instance_count: int = 1,
         decoupled: bool = False,
+        cached: bool = False,  # 4.6, when the engine has a response cache
+        warm_up: bool = False,  # instances wait for warm_up() until the version is published
         ensemble: Ensemble | None = None,
         sequence: SequenceBatching | None = None,
     ) -> None: ...
@@ -374,8 +376,19 @@ class ModelVersion:
         {success, fail, queue, compute_input, compute_infer, compute_output, cache_hit,
         cache_miss: {count, ns}}, batch_stats [{batch_size, compute_input, compute_infer,
         compute_output}], response_stats {index: {compute_infer, compute_output, success, fail,
-        empty_response, cancel}}, failures {REJECTED, CANCELED, BACKEND, OTHER}, pending."""
+        empty_response, cancel}}, failures {REJECTED, CANCELED, BACKEND, OTHER}, pending,
+        cached (whether its answers are)."""
     def start_native(self, index: int, instance: NativeInstance) -> None: ...
+    def warm_up(
+        self,
+        index: int,
+        requests: Sequence[Sequence[tuple[str, Tensor | npt.NDArray[Any]]]],
+    ) -> None:
+        """Has an instance execute requests, given by their inputs, as one batch, and waits for it.
+
+        Of a plan with warm_up, before the version is published. Nothing is counted. Shapes have the
+        batch dimension. Raises the first failure.
+        """
     def next(self, index: int) -> Batch | None:
         """Blocks without the GIL until there is a batch; None once the version is stopped."""
     def complete(self, index: int, batch: Batch) -> None: ...
@@ -386,6 +399,7 @@ class Engine:
         *,
         max_requests: int = 65536,
         pool_cached_bytes: int = 268435456,
+        response_cache_bytes: int = 0,  # 0: no response cache
         pinned: bool = False,
     ) -> None: ...
     def create(self, plan: ModelPlan) -> ModelVersion: ...

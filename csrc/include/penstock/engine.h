@@ -14,6 +14,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,6 +58,13 @@ struct ModelStatistics {
   std::vector<BatchStat> batches;       // ascending batch size
   std::vector<ResponseStat> responses;  // by index; of the first kMaxResponseStats
   std::uint64_t pending = 0;            // M-10: waiting, not yet executing
+  bool cached = false;                  // 4.6: the model's answers are cached
+};
+
+struct WarmUpInput {
+  std::string name;
+  TensorView view;  // batch dimension included
+  BufferLease lease;
 };
 
 class ModelVersion {
@@ -71,6 +79,11 @@ class ModelVersion {
   virtual void complete(std::uint32_t index, Batch& batch) = 0;
   // Runs `instance` as instance `index` on a thread of its own until the version is stopped.
   virtual void start(std::uint32_t index, std::unique_ptr<NativeInstance> instance) = 0;
+  // 2.10: has instance `index` execute requests with these inputs as one batch, and waits for it.
+  // They are neither scheduled nor counted. Of a plan with warm_up, before the version is
+  // published; one call an instance at a time. The first failure, UNAVAILABLE when it is too late.
+  [[nodiscard]] virtual Status warm_up(std::uint32_t index,
+                                       std::span<const std::vector<WarmUpInput>> requests) = 0;
 };
 using ModelVersionRef = std::shared_ptr<ModelVersion>;
 
@@ -78,6 +91,7 @@ struct EngineOptions {
   std::uint32_t max_requests = 65536;   // slots; none left: UNAVAILABLE
   std::uint32_t max_responses = 65536;  // of decoupled models, not yet sent
   BufferPoolOptions pool;
+  std::size_t cache_bytes = 0;   // of the response cache; 0: there is none
   bool pinned = false;           // page-locked pool when a CUDA runtime is there
   const Clock* clock = nullptr;  // null: RealClock
 };
