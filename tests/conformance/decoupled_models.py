@@ -210,6 +210,29 @@ _SOURCES = {
 }
 _COUPLED = ("ordinary", "twice")
 
+#: Each response of `square` goes through `ordinary` (S-45).
+_ENSEMBLE = """
+name: "squares"
+platform: "ensemble"
+input { name: "IN" data_type: TYPE_INT32 dims: -1 }
+output { name: "OUT" data_type: TYPE_INT32 dims: -1 }
+ensemble_scheduling {
+  step {
+    model_name: "square"
+    model_version: -1
+    input_map { key: "IN" value: "IN" }
+    output_map { key: "OUT" value: "SQUARE" }
+  }
+  step {
+    model_name: "ordinary"
+    model_version: -1
+    input_map { key: "IN" value: "SQUARE" }
+    output_map { key: "OUT" value: "OUT" }
+  }
+}
+model_transaction_policy { decoupled: true }
+"""
+
 
 def write_repository(root: Path) -> None:
     """All models: IN and OUT are INT32[-1], TEXT is optional text."""
@@ -225,3 +248,5 @@ def write_repository(root: Path) -> None:
             output {{ name: "TEXT" data_type: TYPE_STRING dims: -1 }}
             model_transaction_policy {{ decoupled: {decoupled} }}
         """)
+    (root / "squares" / "1").mkdir(parents=True)
+    (root / "squares" / "config.pbtxt").write_text(_ENSEMBLE)

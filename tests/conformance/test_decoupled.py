@@ -194,6 +194,19 @@ def test_ordinary_requests_pass_open_ones(channel: grpc.Channel) -> None:
     assert orders.rest() == stream.rest() == []
 
 
+def test_an_ensemble_of_a_decoupled_step(channel: grpc.Channel) -> None:
+    """S-45: each response of the step goes on; none is no response of the ensemble."""
+    stream = Stream(channel)
+    stream.send(message("squares", [3], "a"))
+    answers = stream.rest()
+    assert values_of(answers) == [[4], [4], [4]]
+    assert {answer.infer_response.model_name for answer in answers} == {"squares"}
+    stream = Stream(channel)
+    stream.send(message("squares", [0], "b", triton_enable_empty_final_response=True))
+    (last,) = stream.rest()
+    assert is_final(last)
+
+
 # ---------------------------------------------------------------- errors
 
 
