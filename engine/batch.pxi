@@ -5,7 +5,8 @@ from libc.stdint cimport uint32_t
 from libcpp.memory cimport unique_ptr
 
 from backend cimport CBatch
-from request cimport InputTensor, Parameter, Request
+from plan cimport CModelPlan
+from request cimport Parameter, Request
 from shim cimport (
     add_parameter,
     bool_of,
@@ -100,12 +101,25 @@ cdef class Batch:
             )
         return <uint32_t>spec
 
-    cdef Tensor input_tensor(self, size_t index, const InputTensor& input):
+    cdef Tensor input_tensor(self, size_t index, uint32_t spec):
         cdef Tensor tensor = Tensor.__new__(Tensor)
-        self.batch.input(index, input.spec, tensor.view)
-        tensor.lease = input.lease
+        if not self.batch.input(index, spec, tensor.view, &tensor.lease):
+            return None
         tensor.engine = self.model.engine
         return tensor
+
+    # The inputs that a row has: as its client sent them, then those of the server.
+    cdef size_t input_count(self, size_t index):
+        cdef const CModelPlan* plan = &self.batch.plan()
+        return self.batch.request(index).inputs.size() + plan.inputs.size() - plan.client_inputs()
+
+    cdef uint32_t input_spec(self, size_t index, size_t position):
+        cdef Request* request = &self.batch.request(index)
+        if position < request.inputs.size():
+            return request.inputs[position].spec
+        return <uint32_t>(
+            self.batch.plan().client_inputs() + position - request.inputs.size()
+        )
 
     def __len__(self):
         return self.batch.size() if self.active else 0
@@ -115,6 +129,7 @@ cdef class Batch:
         request.request = &self.batch.request(self.check_index(index))
         request.index = index
         request.batch = self
+        request.padding = self.batch.padding(request.index)
         return request
 
     @property
@@ -138,6 +153,9 @@ cdef class Batch:
         cdef Tensor tensor = as_tensor(value)
         check(self.batch.scatter(self.output_index(name), tensor.view, tensor.lease))
 
+    def wants_output(self, str name not None):
+        return self.batch.wants_output(self.output_index(name))
+
     def set_output(self, Py_ssize_t index, str name not None, value):
         cdef size_t i = self.check_index(index)
         cdef Tensor tensor = as_tensor(value)
@@ -145,12 +163,17 @@ cdef class Batch:
 
     def set_parameter(self, Py_ssize_t index, str name not None, value):
         cdef Parameter parameter
+        cdef size_t i = self.check_index(index)
         set_value(parameter, value)
         parameter.name = utf8(name)
-        add_parameter(self.batch.request(self.check_index(index)), parameter)
+        if not self.batch.padding(i):
+            add_parameter(self.batch.request(i), parameter)
 
     def answer(self, Py_ssize_t index):
         self.batch.answer(self.check_index(index))
+
+    def reschedule(self, Py_ssize_t index):
+        check(self.batch.reschedule(self.check_index(index)))
 
     def fail(self, Py_ssize_t index, int code, str message not None):
         if not 0 <= code < 8:
@@ -176,6 +199,7 @@ cdef class BatchRequest:
     cdef Request* request
     cdef size_t index
     cdef Batch batch
+    cdef readonly bint padding
 
     def __init__(self):
         raise TypeError("requests come from a Batch")
@@ -186,18 +210,20 @@ cdef class BatchRequest:
 
     @property
     def id(self):
-        return self.live().id.decode("utf-8", "replace")
+        return "" if self.padding else self.live().id.decode("utf-8", "replace")
 
     @property
     def correlation_id(self):
         cdef Request* request = self.live()
+        if self.padding:
+            return 0
         if not request.correlation_id_string.empty():
             return request.correlation_id_string.decode("utf-8", "replace")
         return request.correlation_id
 
     @property
     def flags(self):
-        return self.live().flags
+        return 0 if self.padding else self.live().flags
 
     @property
     def priority(self):
@@ -227,7 +253,9 @@ cdef class BatchRequest:
         cdef Request* request = self.live()
         cdef tuple outputs = self.batch.model.plan.outputs
         if request.outputs.size() == 0:
-            return [(<TensorSpec>spec).name for spec in outputs]
+            return [
+                (<TensorSpec>spec).name for spec in outputs[: request.plan().client_outputs()]
+            ]
         return [
             (<TensorSpec>outputs[request.outputs[i].spec]).name
             for i in range(request.outputs.size())
@@ -235,24 +263,23 @@ cdef class BatchRequest:
 
     @property
     def cancelled(self):
-        return self.live().cancelled()
+        return not self.padding and self.live().cancelled()
 
     def inputs(self):
-        cdef Request* request = self.live()
+        self.live()
         cdef tuple specs = self.batch.model.plan.inputs
-        return [
-            (
-                (<TensorSpec>specs[request.inputs[i].spec]).name,
-                self.batch.input_tensor(self.index, request.inputs[i]),
-            )
-            for i in range(request.inputs.size())
-        ]
+        cdef uint32_t spec
+        cdef size_t i
+        cdef Tensor tensor
+        cdef list inputs = []
+        for i in range(self.batch.input_count(self.index)):
+            spec = self.batch.input_spec(self.index, i)
+            tensor = self.batch.input_tensor(self.index, spec)
+            if tensor is not None:
+                inputs.append(((<TensorSpec>specs[spec]).name, tensor))
+        return inputs
 
     def input(self, str name not None):
         cdef Request* request = self.live()
-        cdef int spec = request.plan().find_input(utf8(name))
-        cdef size_t i
-        for i in range(request.inputs.size()):
-            if <int>request.inputs[i].spec == spec:
-                return self.batch.input_tensor(self.index, request.inputs[i])
-        return None
+        cdef int spec = request.plan().find_model_input(utf8(name))
+        return None if spec < 0 else self.batch.input_tensor(self.index, <uint32_t>spec)

@@ -11,9 +11,10 @@ from libcpp.vector cimport vector
 
 cdef class ModelRequest:
     cdef tuple tensors
-    cdef object batch  # None: made by the model itself
+    cdef object batch  # by index: what was received. None: made by the model itself
     cdef Py_ssize_t index
     cdef public object _reply
+    cdef public bint _rescheduled  # not answered, but executed again
 
     def __init__(self, inputs=()):
         self.tensors = checked_tensors(inputs, "inputs")
@@ -24,6 +25,9 @@ cdef class ModelRequest:
     @property
     def _received(self):
         return self.batch[self.index]
+
+    def _keep(self, received):
+        self.batch = {self.index: received}
 
 
 cdef class ModelResponse:
@@ -70,14 +74,19 @@ def model_requests(Batch batch not None, type request_type not None, type tensor
 
 
 cdef tuple received_tensors(Batch batch, size_t index, type tensor_type):
-    cdef Request* request = &batch.batch.request(index)
     cdef tuple specs = batch.model.plan.inputs
-    cdef Py_ssize_t count = request.inputs.size()
+    cdef Py_ssize_t count = batch.input_count(index)
     cdef tuple tensors = PyTuple_New(count)
+    cdef uint32_t spec
+    cdef Tensor wire
     cdef Py_ssize_t i
     for i in range(count):
-        name = (<TensorSpec>specs[request.inputs[i].spec]).name
-        tensor = received_tensor(tensor_type, name, batch.input_tensor(index, request.inputs[i]))
+        spec = batch.input_spec(index, i)
+        wire = batch.input_tensor(index, spec)
+        name = (<TensorSpec>specs[spec]).name
+        if wire is None:
+            raise UnavailableError(f"no memory for input '{name}' of model '{batch.model.name}'")
+        tensor = received_tensor(tensor_type, name, wire)
         Py_INCREF(tensor)  # the tuple takes it over
         PyTuple_SET_ITEM(tensors, i, tensor)
     return tensors
@@ -86,9 +95,11 @@ cdef tuple received_tensors(Batch batch, size_t index, type tensor_type):
 def plain_responses(list requests not None, returned):
     if type(returned) is not list or len(<list>returned) != len(requests):
         return None
+    cdef ModelRequest request
     cdef Py_ssize_t i
     for i in range(len(requests)):
-        if (<ModelRequest?>requests[i])._reply is not None:
+        request = <ModelRequest?>requests[i]
+        if request._reply is not None or request._rescheduled:
             return None
         if not isinstance((<list>returned)[i], ModelResponse):
             return None
@@ -157,7 +168,7 @@ cdef int set_outputs(
             spec = number
             given[spec] = 1
             view = TensorView()
-            outgoing(batch.batch, response.tensors, position, alone, view, lease)
+            outgoing(batch.model.engine.get(), response.tensors, position, alone, view, lease)
             check(batch.batch.set_output(index, spec, view, lease))
     if response._parameters:
         for name, value in response._parameters.items():

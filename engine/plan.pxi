@@ -94,7 +94,10 @@ cdef class ModelPlan:
         unsigned int queue_capacity=4096,
         unsigned int instance_count=1,
         bint decoupled=False,
+        bint cached=False,
+        bint warm_up=False,
         ensemble=None,
+        sequence=None,
     ):
         cdef TensorSpec spec
         self.plan = make_shared[CModelPlan]()
@@ -126,9 +129,13 @@ cdef class ModelPlan:
         plan.queue_capacity = queue_capacity
         plan.instance_count = instance_count
         plan.decoupled = decoupled
+        plan.cached = cached
+        plan.warm_up = warm_up
         if ensemble is not None:
             plan.scheduler = kEnsemble
             fill_ensemble(plan.ensemble, ensemble)
+        if sequence is not None:
+            fill_sequence(plan[0], sequence)
 
     @property
     def version(self):

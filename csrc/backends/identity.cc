@@ -22,7 +22,7 @@ std::string_view ending_digits(std::string_view name) {
 // The one input whose name ends with the same digits; nullopt when there is none, or several.
 std::optional<std::uint32_t> input_with_digits(const ModelPlan& plan, std::string_view digits) {
   std::optional<std::uint32_t> found;
-  for (std::uint32_t i = 0; i < plan.inputs.size(); ++i) {
+  for (std::uint32_t i = 0; i < plan.client_inputs(); ++i) {
     if (ending_digits(plan.inputs[i].name) != digits) continue;
     if (found) return std::nullopt;
     found = i;
@@ -33,8 +33,8 @@ std::optional<std::uint32_t> input_with_digits(const ModelPlan& plan, std::strin
 // The input of every output, in the order of the outputs.
 std::vector<std::uint32_t> pair_by_name(const ModelPlan& plan) {
   std::vector<std::uint32_t> sources;
-  for (const auto& output : plan.outputs) {
-    const auto digits = ending_digits(output.name);
+  for (std::uint32_t i = 0; i < plan.client_outputs(); ++i) {
+    const auto digits = ending_digits(plan.outputs[i].name);
     const auto source = digits.empty() ? std::nullopt : input_with_digits(plan, digits);
     if (!source) return {};
     sources.push_back(*source);
@@ -45,7 +45,7 @@ std::vector<std::uint32_t> pair_by_name(const ModelPlan& plan) {
 std::vector<std::uint32_t> pair_outputs(const ModelPlan& plan) {
   std::vector<std::uint32_t> sources = pair_by_name(plan);
   if (sources.empty()) {
-    for (std::uint32_t i = 0; i < plan.outputs.size(); ++i) sources.push_back(i);
+    for (std::uint32_t i = 0; i < plan.client_outputs(); ++i) sources.push_back(i);
   }
   return sources;
 }
@@ -112,13 +112,14 @@ class IdentityInstance final : public NativeInstance {
 }  // namespace
 
 Status check_identity_plan(const ModelPlan& plan) {
-  if (plan.inputs.size() != plan.outputs.size()) {
+  if (plan.client_inputs() != plan.client_outputs()) {
     return invalid_arg("identity back end: model '" + plan.name + "' has " +
-                       std::to_string(plan.inputs.size()) + " inputs and " +
-                       std::to_string(plan.outputs.size()) + " outputs, expected as many of each");
+                       std::to_string(plan.client_inputs()) + " inputs and " +
+                       std::to_string(plan.client_outputs()) +
+                       " outputs, expected as many of each");
   }
   const auto sources = pair_outputs(plan);
-  for (std::size_t i = 0; i < plan.outputs.size(); ++i) {
+  for (std::size_t i = 0; i < plan.client_outputs(); ++i) {
     const TensorSpec& in = plan.inputs[sources[i]];
     const TensorSpec& out = plan.outputs[i];
     if (in.type != out.type) {

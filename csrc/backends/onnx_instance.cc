@@ -16,13 +16,6 @@ namespace {
 // What an empty tensor points at: ONNX Runtime takes no null pointer.
 alignas(64) std::array<std::byte, 64> empty_tensor;
 
-bool wanted_by_any(const Batch& batch, std::uint32_t spec) {
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    if (batch.request(i).wants_output(spec)) return true;
-  }
-  return false;
-}
-
 bool inside_any(const std::vector<std::span<const std::byte>>& blocks, const std::byte* data) {
   return std::any_of(blocks.begin(), blocks.end(), [data](std::span<const std::byte> block) {
     return std::less_equal<>()(block.data(), data) &&
@@ -94,7 +87,7 @@ Status OnnxInstance::answer(Batch& batch) {
     PENSTOCK_RETURN_IF_ERROR(bind_input(batch, spec));
   }
   for (std::uint32_t spec = 0; spec < outputs_.size(); ++spec) {
-    if (wanted_by_any(batch, spec)) PENSTOCK_RETURN_IF_ERROR(bind_output(batch, spec));
+    if (batch.wants_output(spec)) PENSTOCK_RETURN_IF_ERROR(bind_output(batch, spec));
   }
   batch.mark_exec_start();
   ort::Error* error = api_.run(session_->get(), run_options_, input_names_.data(),

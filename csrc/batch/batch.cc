@@ -6,6 +6,7 @@
 #include <string>
 
 #include "batch/outputs.h"
+#include "batch/sequence_rows.h"
 #include "batch/shapes.h"
 #include "penstock/backend.h"
 #include "request/string_tensor.h"
@@ -48,18 +49,16 @@ Status strings_missing(const ModelPlan& plan, const TensorSpec& spec, const Tens
                         " says");
 }
 
-std::int64_t ragged_elements(std::span<Request* const> requests, std::uint32_t spec) {
-  std::uint64_t elements = 0;
-  for (auto* request : requests) {
-    elements += element_count(request->find_input(spec)->view.shape).value_or(0);
-  }
-  return static_cast<std::int64_t>(elements);
-}
+constexpr const char* kNotIterative =
+    "Request is released with TRITONSERVER_REQUEST_RELEASE_RESCHEDULE, while the model is not "
+    "configured to handle such a flag.";
 
-// Adds the output to the response if the client wants it; the request is answered either way.
+}  // namespace
+
 void give_output(const Request& request, Response& response, std::uint32_t spec,
                  const TensorView& view, const BufferLease& lease) {
   response.answered = true;
+  if (spec >= request.plan().client_outputs()) return;
   if (!response.status.ok() || !request.wants_output(spec)) return;
   OutputTensor& output = response.outputs.append();
   output.spec = spec;
@@ -67,26 +66,36 @@ void give_output(const Request& request, Response& response, std::uint32_t spec,
   output.lease = lease;
 }
 
-}  // namespace
-
-Status add_output(const Request& request, Response& response, std::uint32_t spec,
-                  const TensorView& view, const BufferLease& lease) {
-  const ModelPlan& plan = request.plan();
+Status check_output(const ModelPlan& plan, std::uint32_t spec, TensorView& view) {
   const TensorSpec& tensor = plan.outputs[spec];
   PENSTOCK_RETURN_IF_ERROR(check_type(plan, tensor, view));
   PENSTOCK_RETURN_IF_ERROR(check_size(plan, tensor, view));
-  TensorView out = view;
-  PENSTOCK_RETURN_IF_ERROR(client_shape(plan, tensor, view.shape, out.shape));
+  Shape shape;
+  PENSTOCK_RETURN_IF_ERROR(client_shape(plan, tensor, view.shape, shape));
   if (view.type == DataType::kBytes) {
     StringCursor cursor(view.data, view.size_bytes);
     const auto bytes = string_bytes(cursor, element_count(view.shape).value_or(0));
     if (!bytes || *bytes != view.size_bytes) return strings_missing(plan, tensor, view);
   }
+  view.shape = shape;
+  return {};
+}
+
+Status add_output(const Request& request, Response& response, std::uint32_t spec,
+                  const TensorView& view, const BufferLease& lease) {
+  TensorView out = view;
+  PENSTOCK_RETURN_IF_ERROR(check_output(request.plan(), spec, out));
   give_output(request, response, spec, out, lease);
   return {};
 }
 
+Batch::Batch() = default;
+Batch::~Batch() = default;
+
 void Batch::begin(const ModelPlan& plan, BufferPool& pool, const Clock& clock) {
+  if (&plan != plan_) {
+    sequence_ = plan.sequences() ? std::make_unique<SequenceRows>(plan, pool) : nullptr;
+  }
   plan_ = &plan;
   pool_ = &pool;
   clock_ = &clock;
@@ -95,30 +104,54 @@ void Batch::begin(const ModelPlan& plan, BufferPool& pool, const Clock& clock) {
 }
 
 void Batch::add(Request* request) {
+  rows_.push_back(request);
   requests_.push_back(request);
   total_batch_size_ += request->batch_size;
 }
 
+void Batch::add_row(Request* request, std::vector<InputTensor>& states, bool padding) {
+  rows_.push_back(request);
+  if (!padding) requests_.push_back(request);
+  total_batch_size_ += request->batch_size;
+  sequence_->add(*request, states, padding);
+}
+
 void Batch::clear() {
+  rows_.clear();
   requests_.clear();
+  if (sequence_) sequence_->clear();
+  any_rescheduled_ = false;
   total_batch_size_ = 0;
   for (auto& lease : gathered_) lease.reset();
   gathered_.clear();
 }
 
-bool Batch::input(std::size_t i, std::uint32_t spec, TensorView& view) const {
-  const InputTensor* input = requests_[i]->find_input(spec);
+bool Batch::padding(std::size_t i) const { return sequence_ && sequence_->padding(i); }
+
+bool Batch::unanswered(std::size_t i) const {
+  return sequence_ && (sequence_->padding(i) || sequence_->rescheduled(i));
+}
+
+const InputTensor* Batch::find(std::size_t i, std::uint32_t spec) const {
+  const TensorSource source = plan_->inputs[spec].source;
+  if (source == TensorSource::kClient) return rows_[i]->find_input(spec);
+  return sequence_ ? sequence_->input(i, spec) : nullptr;
+}
+
+bool Batch::input(std::size_t i, std::uint32_t spec, TensorView& view, BufferLease* lease) const {
+  const InputTensor* input = find(i, spec);
   if (input == nullptr) return false;
   view = input->view;
   view.shape = backend_shape(plan_->inputs[spec], input->view.shape, plan_->batching());
+  if (lease != nullptr) *lease = input->lease;
   return true;
 }
 
 Status Batch::concatenate(std::uint32_t spec, TensorView& view, BufferLease& lease) {
   std::size_t total = 0;
   std::int64_t rows = 0;
-  for (auto* request : requests_) {
-    const TensorView& part = request->find_input(spec)->view;
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    const TensorView& part = find(i, spec)->view;
     total += part.size_bytes;  // each was received: the sum of what is in memory
     rows += part.shape.empty() ? 0 : part.shape[0];
   }
@@ -128,8 +161,8 @@ Status Batch::concatenate(std::uint32_t spec, TensorView& view, BufferLease& lea
                        plan_->name + "': " + std::to_string(total) + " bytes");
   }
   std::byte* to = lease->data;
-  for (auto* request : requests_) {
-    const TensorView& part = request->find_input(spec)->view;
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    const TensorView& part = find(i, spec)->view;
     if (part.size_bytes > 0) std::memcpy(to, part.data, part.size_bytes);
     to += part.size_bytes;
   }
@@ -143,25 +176,77 @@ Status Batch::concatenate(std::uint32_t spec, TensorView& view, BufferLease& lea
 
 Status Batch::gather(std::uint32_t spec, TensorView& view, BufferLease* lease) {
   view = TensorView{};
-  const InputTensor* first = requests_.empty() ? nullptr : requests_[0]->find_input(spec);
-  if (first == nullptr) return {};
-  (void)input(0, spec, view);
-  BufferLease keeper = first->lease;
-  if (requests_.size() > 1) PENSTOCK_RETURN_IF_ERROR(concatenate(spec, view, keeper));
+  BufferLease keeper;
+  if (rows_.empty()) return {};
+  if (!input(0, spec, view, &keeper)) {
+    if (plan_->inputs[spec].source != TensorSource::kControl) return {};
+    return unavailable("no memory for the control inputs of model '" + plan_->name + "'");
+  }
+  if (rows_.size() > 1) PENSTOCK_RETURN_IF_ERROR(concatenate(spec, view, keeper));
   if (plan_->inputs[spec].allow_ragged_batch) {  // C-4: ragged inputs are flat, also alone
-    view.shape = Shape{ragged_elements(requests_, spec)};
+    view.shape = Shape{ragged_elements(spec)};
   }
   if (lease != nullptr) *lease = std::move(keeper);
   return {};
 }
 
+std::int64_t Batch::ragged_elements(std::uint32_t spec) const {
+  std::uint64_t elements = 0;
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    elements += element_count(find(i, spec)->view.shape).value_or(0);
+  }
+  return static_cast<std::int64_t>(elements);
+}
+
+bool Batch::wants_output(std::uint32_t spec) const {
+  if (plan_->state_of_output(spec) >= 0) return true;
+  return std::any_of(requests_.begin(), requests_.end(),
+                     [spec](const Request* request) { return request->wants_output(spec); });
+}
+
+// Hands a row its part of an output that was checked.
+Status Batch::give(std::size_t i, std::uint32_t spec, const TensorView& view,
+                   const BufferLease& lease) {
+  if (padding(i)) return {};
+  if (const int state = plan_->state_of_output(spec); state >= 0) {
+    PENSTOCK_RETURN_IF_ERROR(sequence_->keep(i, static_cast<std::size_t>(state), view, lease));
+  }
+  if (unanswered(i)) return {};
+  give_output(*rows_[i], rows_[i]->response, spec, view, lease);
+  return {};
+}
+
 Status Batch::set_output(std::size_t i, std::uint32_t spec, const TensorView& view,
                          const BufferLease& lease) {
-  return add_output(*requests_[i], requests_[i]->response, spec, view, lease);
+  TensorView out = view;
+  PENSTOCK_RETURN_IF_ERROR(check_output(*plan_, spec, out));
+  return give(i, spec, out, lease);
+}
+
+void Batch::answer(std::size_t i) {
+  if (!unanswered(i)) rows_[i]->response.answered = true;
+}
+
+Status Batch::reschedule(std::size_t i, Responder* responder) {
+  Request& request = *rows_[i];
+  if (!plan_->sequences() || !plan_->sequence.iterative) {
+    return invalid_arg(request.tag_text() + kNotIterative);
+  }
+  if (unanswered(i)) return {};
+  if (responder != nullptr) {
+    responder->request_ = nullptr;
+    request.deferred_ = false;
+  }
+  request.response.clear();  // its last step answers
+  sequence_->reschedule(i);
+  any_rescheduled_ = true;
+  std::erase(requests_, &request);
+  return {};
 }
 
 Responder Batch::defer(std::size_t i) {
-  Request& request = *requests_[i];
+  assert(!padding(i));
+  Request& request = *rows_[i];
   assert(!request.deferred_);
   request.deferred_ = true;
   request.holds_.store(2, std::memory_order_relaxed);  // relaxed: nobody else knows of it yet
@@ -171,7 +256,7 @@ Responder Batch::defer(std::size_t i) {
 // How the rows of a batch's output fall to its requests.
 Status Batch::check_rows(const TensorSpec& tensor, const TensorView& view) const {
   if (!plan_->batching()) {
-    if (requests_.size() == 1) return {};
+    if (rows_.size() == 1) return {};
   } else if (view.shape[0] == total_batch_size_) {
     return {};
   }
@@ -187,14 +272,14 @@ Status Batch::scatter(std::uint32_t spec, const TensorView& view, const BufferLe
   TensorView part = view;
   PENSTOCK_RETURN_IF_ERROR(client_shape(*plan_, tensor, view.shape, part.shape));
   PENSTOCK_RETURN_IF_ERROR(check_rows(tensor, view));
-  if (requests_.size() == 1) return set_output(0, spec, view, lease);
+  if (rows_.size() == 1) return set_output(0, spec, view, lease);
   const auto rows = static_cast<std::uint64_t>(std::max<std::int64_t>(total_batch_size_, 1));
   const std::size_t row_bytes = view.size_bytes / rows;
   const std::uint64_t row_elements = element_count(view.shape).value_or(0) / rows;
   StringCursor cursor(view.data, view.size_bytes);
-  for (auto* request : requests_) {
-    const auto own = static_cast<std::uint64_t>(request->batch_size);
-    part.shape[0] = request->batch_size;
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    const auto own = static_cast<std::uint64_t>(rows_[i]->batch_size);
+    part.shape[0] = rows_[i]->batch_size;
     // Rows of what is in memory already, so the products are at most what view says.
     part.size_bytes = row_bytes * own;
     if (view.type == DataType::kBytes) {
@@ -202,14 +287,14 @@ Status Batch::scatter(std::uint32_t spec, const TensorView& view, const BufferLe
       if (!bytes) return strings_missing(*plan_, tensor, view);
       part.size_bytes = *bytes;
     }
-    give_output(*request, request->response, spec, part, lease);
+    PENSTOCK_RETURN_IF_ERROR(give(i, spec, part, lease));
     part.data += part.size_bytes;
   }
   return {};
 }
 
 void Batch::fail(std::size_t i, Status status) {
-  requests_[i]->response.status = std::move(status);
+  if (!unanswered(i)) rows_[i]->response.status = std::move(status);
 }
 
 void Batch::fail_all(const Status& status) {

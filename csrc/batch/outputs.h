@@ -8,8 +8,16 @@
 
 namespace penstock {
 
-// Adds the output to the response if the client wants it. INTERNAL when it is not what the model
+// Turns the back end's view of an output into the client's. INTERNAL when it is not what the model
 // says, in a text that names output and model.
+[[nodiscard]] Status check_output(const ModelPlan& plan, std::uint32_t spec, TensorView& view);
+
+// Adds a checked output to the response if the client wants it and may see it; the request is
+// answered either way.
+void give_output(const Request& request, Response& response, std::uint32_t spec,
+                 const TensorView& view, const BufferLease& lease);
+
+// Both.
 [[nodiscard]] Status add_output(const Request& request, Response& response, std::uint32_t spec,
                                 const TensorView& view, const BufferLease& lease);
 

@@ -3,14 +3,16 @@
 #include "batch/policy.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace penstock {
 
-BatchPolicy::BatchPolicy(const ModelPlan& plan)
-    : max_batch_(std::max<std::int64_t>(plan.max_batch_size, 1)),
+BatchPolicy::BatchPolicy(std::int64_t max_batch_size, std::vector<std::int64_t> preferred_sizes,
+                         std::uint64_t max_queue_delay_us)
+    : max_batch_(std::max<std::int64_t>(max_batch_size, 1)),
       delay_ns_(static_cast<std::int64_t>(
-          std::min<std::uint64_t>(plan.dynamic.max_queue_delay_us, INT64_MAX / 2000) * 1000)),
-      preferred_(plan.dynamic.preferred_batch_sizes) {
+          std::min<std::uint64_t>(max_queue_delay_us, INT64_MAX / 2000) * 1000)),
+      preferred_(std::move(preferred_sizes)) {
   if (preferred_.empty()) preferred_.push_back(max_batch_);
   std::sort(preferred_.begin(), preferred_.end());
   max_preferred_ = preferred_.back();

@@ -31,7 +31,11 @@ struct BatchDecision {
 
 class BatchPolicy {
  public:
-  explicit BatchPolicy(const ModelPlan& plan);
+  explicit BatchPolicy(const ModelPlan& plan)  // of the dynamic batcher
+      : BatchPolicy(plan.max_batch_size, plan.dynamic.preferred_batch_sizes,
+                    plan.dynamic.max_queue_delay_us) {}
+  BatchPolicy(std::int64_t max_batch_size, std::vector<std::int64_t> preferred_sizes,
+              std::uint64_t max_queue_delay_us);
   [[nodiscard]] BatchDecision decide(std::span<const BatchCandidate> queue,
                                      std::int64_t now_ns) const;
   // How much of the queue decide() can ever use.

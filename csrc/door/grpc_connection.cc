@@ -281,6 +281,16 @@ void GrpcConnection::cancel_inferences(GrpcCall& call) {
     }
   }
   call.inferences.clear();
+  for (Inference* inference : call.decoupled) {
+    inference->call = nullptr;
+    (void)context_.engine.cancel(inference->request->handle());
+  }
+  call.decoupled.clear();
+  for (Inference* inference : call.responses) {
+    inference->call = nullptr;
+    inference->self.reset();
+  }
+  call.responses.clear();
   call.inflater.reset();
   if (call.working) std::erase(working_, &call);
   call.working = false;

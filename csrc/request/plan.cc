@@ -40,6 +40,53 @@ Status check_levels(const DynamicBatching& dynamic, const std::string& name) {
   return {};
 }
 
+bool fits(const Shape& dims, const Shape& initial) {
+  if (dims.rank() != initial.rank()) return false;
+  for (std::size_t i = 0; i < dims.rank(); ++i) {
+    if (initial[i] < 0 || (dims[i] >= 0 && dims[i] != initial[i])) return false;
+  }
+  return true;
+}
+
+Status check_state(const ModelPlan& plan, std::size_t index) {
+  const SequenceState& state = plan.sequence.states[index];
+  const auto broken = [&](const char* what) {
+    return internal_error("state " + std::to_string(index) + " of model '" + plan.name + "' has " +
+                          what);
+  };
+  if (state.input >= plan.inputs.size() || state.output >= plan.outputs.size()) {
+    return broken("no input or no output");
+  }
+  const TensorSpec& input = plan.inputs[state.input];
+  const TensorSpec& output = plan.outputs[state.output];
+  if (input.source != TensorSource::kState || input.source_index != index) {
+    return broken("an input that is another's");
+  }
+  if (input.type != output.type) return broken("an output of another type than its input");
+  if (!fits(input.dims, state.initial_dims)) return broken("an initial value of another shape");
+  const auto size = byte_size(input.type, state.initial_dims);
+  if (input.type != DataType::kBytes && (!size || *size != state.initial_data.size())) {
+    return broken("an initial value of another size than its shape");
+  }
+  return {};
+}
+
+Status check_sequence(const ModelPlan& plan) {
+  const SequenceBatching& sequence = plan.sequence;
+  for (const TensorSpec& spec : plan.inputs) {
+    const bool control = spec.source == TensorSource::kControl;
+    const bool known = control ? spec.source_index < sequence.controls.size()
+                               : spec.source_index < sequence.states.size();
+    if ((control || spec.source == TensorSource::kState) && (!plan.sequences() || !known)) {
+      return internal_error("input '" + spec.name + "' of model '" + plan.name + "' has no source");
+    }
+  }
+  for (std::size_t i = 0; i < sequence.states.size(); ++i) {
+    PENSTOCK_RETURN_IF_ERROR(check_state(plan, i));
+  }
+  return {};
+}
+
 Status check_specs(const std::vector<TensorSpec>& specs, const char* what) {
   std::set<std::string_view> names;
   for (const auto& spec : specs) {
@@ -82,6 +129,13 @@ int ModelPlan::find_model_output(std::string_view n) const {
   return find_by_name(outputs, outputs.size(), n);
 }
 
+int ModelPlan::state_of_output(std::uint32_t output) const {
+  for (std::size_t i = 0; i < sequence.states.size(); ++i) {
+    if (sequence.states[i].output == output) return static_cast<int>(i);
+  }
+  return -1;
+}
+
 Status ModelPlan::check() const {
   if (name.empty()) return invalid_arg("a model must have a name");
   if (max_batch_size < 0) {
@@ -101,7 +155,8 @@ Status ModelPlan::check() const {
   PENSTOCK_RETURN_IF_ERROR(check_specs(inputs, "input"));
   PENSTOCK_RETURN_IF_ERROR(check_specs(outputs, "output"));
   PENSTOCK_RETURN_IF_ERROR(check_order(inputs, supplied_inputs, "input"));
-  return check_order(outputs, hidden_outputs, "output");
+  PENSTOCK_RETURN_IF_ERROR(check_order(outputs, hidden_outputs, "output"));
+  return check_sequence(*this);
 }
 
 }  // namespace penstock

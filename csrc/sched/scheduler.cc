@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "sched/default_scheduler.h"
+#include "sched/direct_scheduler.h"
 #include "sched/dynamic_scheduler.h"
+#include "sched/oldest_scheduler.h"
 
 namespace penstock {
 namespace {
@@ -27,25 +29,27 @@ Status Scheduler::submit(Request& request, std::int64_t* expires) {
     uncount();
     return refuse(kFullText, request);
   }
-  const char* why = nullptr;
+  Status refused;
   request.times.queued = clock_.now_ns();
   if (stopping_.load()) {
-    why = kStopText;
+    refused = refuse(kStopText, request);
   } else {
     request.set_state(RequestState::kQueued);
-    if (expires != nullptr) *expires = expires_ns(request);  // not ours to read once it is pushed
-    if (!ring_.try_push(&request)) {
-      request.set_state(RequestState::kFilling);
-      why = kFullText;
-    }
+    refused = enqueue(request, expires);
+    if (!refused.ok()) request.set_state(RequestState::kFilling);
   }
-  if (why != nullptr) {
+  if (!refused.ok()) {
     levels_.leave(request);
     uncount();
-    return refuse(why, request);
+    return refused;
   }
   if (aborting_.load()) sweep(clock_.now_ns());  // seq_cst: abort() may have looked before the push
   return {};
+}
+
+Status Scheduler::enqueue(Request& request, std::int64_t* expires) {
+  if (expires != nullptr) *expires = expires_ns(request);
+  return ring_.try_push(&request) ? Status{} : refuse(kFullText, request);
 }
 
 Status Scheduler::refuse(const char* why, const Request& request) {
@@ -97,6 +101,11 @@ void Scheduler::leave_queue(Request& request) {
   uncount();
 }
 
+void Scheduler::return_to_queue(Request& request) {
+  queued_.fetch_add(1);  // seq_cst: as in submit()
+  request.set_state(RequestState::kQueued);
+}
+
 bool Scheduler::drained() const { return stopping_.load() && queued_.load() == 0; }
 
 std::int64_t Scheduler::expires_ns(const Request& request) const {
@@ -126,6 +135,12 @@ std::unique_ptr<Scheduler> make_scheduler(const ModelPlan& plan, const Clock& cl
                                           RejectSink& sink) {
   if (plan.scheduler == SchedulerKind::kDynamic) {
     return std::make_unique<DynamicScheduler>(plan, clock, sink);
+  }
+  if (plan.scheduler == SchedulerKind::kDirect) {
+    return std::make_unique<DirectScheduler>(plan, clock, sink);
+  }
+  if (plan.scheduler == SchedulerKind::kOldest) {
+    return std::make_unique<OldestScheduler>(plan, clock, sink);
   }
   return std::make_unique<DefaultScheduler>(plan, clock, sink);
 }

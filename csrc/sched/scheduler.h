@@ -7,7 +7,7 @@
 // model, server or back end. poll() and sweep() are all its decisions and never block, so every
 // scheduler is tested on a ManualClock; next() is the same for all: poll, or park until something
 // may have changed. Thread safety: all methods, any thread. Ownership: borrows requests. submit()
-// never blocks and takes no lock; next() blocks.
+// never blocks, and takes no lock but that of a sequence model's own; next() blocks.
 #pragma once
 
 #include <atomic>
@@ -68,22 +68,31 @@ class Scheduler {
   void stop();
   // stop(), and what is queued is turned away, also when no instance ever asks for it.
   void abort();
+  // After stop() or abort(): gives back what was kept for requests that might have come.
+  virtual void forget_clients() {}
   // Requests waiting (M-10).
   [[nodiscard]] std::uint64_t pending() const;
   // When the request leaves the queue unserved: queue time-out (S-7) or end-to-end deadline.
   [[nodiscard]] std::int64_t expires_ns(const Request& request) const;
 
  protected:
+  // Puts a request where poll() finds it; on error it is the caller's again. Not to be touched once
+  // it is there. `expires_ns` as in submit().
+  [[nodiscard]] virtual Status enqueue(Request& request, std::int64_t* expires_ns);
   // Takes the oldest request off the ring; false when it is empty.
   [[nodiscard]] bool pop(Request*& request);
   // One that leaves the queue to run.
   void leave_queue(Request& request);
+  // One that ran and is queued for another step (S-31).
+  void return_to_queue(Request& request);
   // Turns the request away when it must not run any more; true when it did.
   [[nodiscard]] bool turn_away(Request* request, std::int64_t now_ns, std::int64_t expires_ns);
   // Turns the request away whatever its state.
   void turn_away(Request* request, Status status, FailureReason reason);
   // Stopped, and nothing is queued: there will be no batch any more.
   [[nodiscard]] bool drained() const;
+  // What is queued is being turned away.
+  [[nodiscard]] bool aborting() const { return aborting_.load(); }
   void wake_all() { parker_.notify_all(); }
 
   const ModelPlan& plan_;

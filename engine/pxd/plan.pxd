@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The Penstock Authors
+from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libcpp cimport bool
 from libcpp.string cimport string
@@ -54,6 +55,15 @@ cdef extern from "penstock/plan.h" namespace "penstock" nogil:
         vector[EnsembleStep] steps
         uint32_t max_inflight_requests
 
+    cdef cppclass SequenceBatching:
+        uint64_t max_idle_us
+        bool iterative
+        double minimum_slot_utilization
+        uint64_t max_queue_delay_us
+        uint32_t max_candidate_sequences
+        vector[int64_t] preferred_batch_sizes
+        bool preserve_ordering
+
     cdef cppclass CModelPlan "penstock::ModelPlan":
         string name
         int64_t version
@@ -62,10 +72,15 @@ cdef extern from "penstock/plan.h" namespace "penstock" nogil:
         vector[CTensorSpec] outputs
         SchedulerKind scheduler
         DynamicBatching dynamic
+        SequenceBatching sequence
         Ensemble ensemble
         uint32_t instance_count
         uint32_t queue_capacity
         bool decoupled
+        size_t client_inputs()
+        size_t client_outputs()
+        bool cached
+        bool warm_up
         int find_input(string)
         int find_output(string)
         int find_model_input(string)

@@ -23,31 +23,41 @@
 namespace penstock {
 
 class Responder;
+class SequenceRows;
 
 class Batch {
  public:
-  Batch() = default;
+  Batch();
+  ~Batch();
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
 
-  [[nodiscard]] std::size_t size() const { return requests_.size(); }
-  [[nodiscard]] bool empty() const { return requests_.empty(); }
-  [[nodiscard]] Request& request(std::size_t i) { return *requests_[i]; }
-  [[nodiscard]] const Request& request(std::size_t i) const { return *requests_[i]; }
+  // Rows: one a request, and those that only fill a slot of a sequence model (S-26).
+  [[nodiscard]] std::size_t size() const { return rows_.size(); }
+  [[nodiscard]] bool empty() const { return rows_.empty(); }
+  // Of padding: the request it is a copy of.
+  [[nodiscard]] Request& request(std::size_t i) { return *rows_[i]; }
+  [[nodiscard]] const Request& request(std::size_t i) const { return *rows_[i]; }
+  // Not to be taken for its request: its READY control is false and what it is answered is dropped.
+  [[nodiscard]] bool padding(std::size_t i) const;
   [[nodiscard]] const ModelPlan& plan() const { return *plan_; }
-  // Sum of the requests' batch sizes.
+  // Sum of the rows' batch sizes.
   [[nodiscard]] std::int64_t total_batch_size() const { return total_batch_size_; }
 
   // The input of every request laid one behind the other, in the back end's shape (reshape applied,
   // leading dimension summed). A batch of one is passed through uncopied. Type kInvalid when no
   // request carries this optional input. `lease` (may be null) receives what keeps the bytes alive.
   [[nodiscard]] Status gather(std::uint32_t spec, TensorView& view, BufferLease* lease = nullptr);
-  // One request's input in the back end's shape; false when it is optional and absent.
-  [[nodiscard]] bool input(std::size_t i, std::uint32_t spec, TensorView& view) const;
+  // One row's input in the back end's shape; false when it is optional and absent. `lease` as
+  // above.
+  [[nodiscard]] bool input(std::size_t i, std::uint32_t spec, TensorView& view,
+                           BufferLease* lease = nullptr) const;
 
   // Host memory from the engine's pool for outputs; an empty lease when the bound is reached.
   [[nodiscard]] BufferLease allocate(std::size_t size_bytes) { return pool_->acquire(size_bytes); }
 
+  // Whether anybody has a use for an output: a client, or a sequence that goes on with it.
+  [[nodiscard]] bool wants_output(std::uint32_t spec) const;
   // An output of the whole batch: cut into each request's rows without a copy. The shape is checked
   // against the batch and the specification, reshape is undone; requests that did not ask for the
   // output are skipped.
@@ -57,13 +67,19 @@ class Batch {
   [[nodiscard]] Status set_output(std::size_t i, std::uint32_t spec, const TensorView& view,
                                   const BufferLease& lease);
   // A response without outputs: that, too, is an answer.
-  void answer(std::size_t i) { requests_[i]->response.answered = true; }
+  void answer(std::size_t i);
   void fail(std::size_t i, Status status);
+  // S-31: instead of an answer, the request is executed for another step. INVALID_ARG when the
+  // model is not an iterative sequence. One that was deferred comes with its responder, unfinished.
+  [[nodiscard]] Status reschedule(std::size_t i, Responder* responder = nullptr);
   // Takes the request out of the batch's answers: the responder gives them, any number, on any
-  // thread, until it finishes (decoupled models). Once a request.
+  // thread, until it finishes (decoupled models). Once a request, not of padding.
   [[nodiscard]] Responder defer(std::size_t i);
   void fail_all(const Status& status);
-  [[nodiscard]] bool failed(std::size_t i) const { return !requests_[i]->response.status.ok(); }
+  // Of one that was deferred: false, its responder knows.
+  [[nodiscard]] bool failed(std::size_t i) const {
+    return !rows_[i]->deferred_ && !rows_[i]->response.status.ok();
+  }
 
   // Stage stamps: the statistics' compute_input ends, compute_output begins.
   void mark_exec_start() { exec_start_ns_ = clock_->now_ns(); }
@@ -72,26 +88,36 @@ class Batch {
   // ---- for schedulers and the engine ----
   void begin(const ModelPlan& plan, BufferPool& pool, const Clock& clock);
   void add(Request* request);
+  // In place of add() for a sequence model; after the last one, sequence_rows().supply().
+  void add_row(Request* request, std::vector<InputTensor>& states, bool padding);
+  [[nodiscard]] SequenceRows& sequence_rows() { return *sequence_; }
   void clear();
-  // The how manieth batch of its scheduler it is, for answers in order (S-6).
-  void set_order(std::uint64_t order) { order_ = order; }
-  [[nodiscard]] std::uint64_t order() const { return order_; }
   [[nodiscard]] std::int64_t exec_start_ns() const { return exec_start_ns_; }
   [[nodiscard]] std::int64_t exec_end_ns() const { return exec_end_ns_; }
+  // Those to be answered, each once.
   [[nodiscard]] std::span<Request* const> requests() const { return requests_; }
+  [[nodiscard]] bool any_rescheduled() const { return any_rescheduled_; }
 
  private:
   [[nodiscard]] Status concatenate(std::uint32_t spec, TensorView& view, BufferLease& lease);
   [[nodiscard]] Status check_rows(const TensorSpec& tensor, const TensorView& view) const;
+  [[nodiscard]] const InputTensor* find(std::size_t i, std::uint32_t spec) const;
+  [[nodiscard]] std::int64_t ragged_elements(std::uint32_t spec) const;
+  // Padding, or rescheduled: whatever it is given goes nowhere.
+  [[nodiscard]] bool unanswered(std::size_t i) const;
+  [[nodiscard]] Status give(std::size_t i, std::uint32_t spec, const TensorView& view,
+                            const BufferLease& lease);
 
   const ModelPlan* plan_ = nullptr;
   BufferPool* pool_ = nullptr;
   const Clock* clock_ = nullptr;
+  std::vector<Request*> rows_;
   std::vector<Request*> requests_;
+  std::unique_ptr<SequenceRows> sequence_;  // null: no sequence model
+  bool any_rescheduled_ = false;
   std::int64_t total_batch_size_ = 0;
   std::int64_t exec_start_ns_ = 0;
   std::int64_t exec_end_ns_ = 0;
-  std::uint64_t order_ = 0;
   Recycled<BufferLease> gathered_;
 };
 

@@ -157,6 +157,9 @@ struct ModelPlan {
   // The most requests that may wait; a full queue is answered "Exceeds maximum queue size".
   std::uint32_t queue_capacity = 4096;
   bool decoupled = false;
+  bool cached = false;  // 4.6: its answers may come from the engine's response cache
+  // 2.10: instances wait for warm-ups, until the version is published.
+  bool warm_up = false;
   // The most responses of one request that its client has not taken yet; the model waits then.
   std::uint32_t response_capacity = 64;
 
@@ -173,6 +176,9 @@ struct ModelPlan {
   // Index by name among what the model takes and gives, -1 when there is none.
   [[nodiscard]] int find_model_input(std::string_view name) const;
   [[nodiscard]] int find_model_output(std::string_view name) const;
+  // Index among the states of the one that an output is the next value of, -1 when there is none.
+  // Such an output is hidden unless the configuration lists it for clients as well (C-21).
+  [[nodiscard]] int state_of_output(std::uint32_t output) const;
   // What must hold whoever made the plan: unique names, known types, non-negative limits, ...
   [[nodiscard]] Status check() const;
 };

@@ -74,6 +74,7 @@ async def _run(settings: Settings) -> int:
     engine = Engine(
         max_requests=settings.max_requests,
         pool_cached_bytes=settings.pinned_memory_pool_byte_size,
+        response_cache_bytes=settings.response_cache_byte_size,
         pinned=settings.pinned_memory_pool_byte_size > 0,
     )
     _LOGGER.info("Memory for tensors: %s", engine.memory_report)

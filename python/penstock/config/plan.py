@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,9 +17,13 @@ from penstock._proto.model_config_pb2 import (
 )
 from penstock.config.labels import read_labels
 from penstock.config.plan_ensemble import EnsembleData
+from penstock.config.plan_sequence import (
+    SequenceData,
+    hidden_outputs,
+    make_sequence,
+    supplied_inputs,
+)
 from penstock.errors import UnsupportedError
-
-_LOG = logging.getLogger("penstock.config")
 
 #: About thirty years: longer waits are the same, and in nanoseconds this still fits 64 bits.
 _MAX_US = 10**15
@@ -73,7 +76,12 @@ class PlanSpec:
     queue_capacity: int = 4096
     instance_count: int = 1
     decoupled: bool = False
+    #: 4.6, when the server has a response cache
+    cached: bool = False
+    #: 2.10: samples are run before the version is served
+    warm_up: bool = False
     ensemble: EnsembleData | None = None
+    sequence: SequenceData | None = None
 
 
 @dataclass(frozen=True)
@@ -98,17 +106,20 @@ def make_plan_spec(
 
     `ensemble`: the steps, when it is one.
 
-    Raises UnsupportedError for what the server cannot run, InvalidArgError for bad label files.
+    Raises UnsupportedError for what the server cannot run, InvalidArgError for bad label files and
+    initial states.
     """
     check_supported(config)
-    _warn_of_ignored(config)
     batching = config.dynamic_batching
     return PlanSpec(
         name=config.name,
         version=version,
         max_batch_size=config.max_batch_size,
-        inputs=tuple(_input_spec(tensor) for tensor in config.input),
-        outputs=tuple(_output_spec(tensor, config, model_dir) for tensor in config.output),
+        inputs=tuple(_input_spec(tensor) for tensor in [*config.input, *supplied_inputs(config)]),
+        outputs=tuple(
+            _output_spec(tensor, config, model_dir)
+            for tensor in [*config.output, *hidden_outputs(config)]
+        ),
         dynamic_batching=config.HasField("dynamic_batching"),
         preferred_batch_sizes=tuple(sorted(set(batching.preferred_batch_size))),
         max_queue_delay_us=min(batching.max_queue_delay_microseconds, _MAX_US),
@@ -119,7 +130,10 @@ def make_plan_spec(
         queue_capacity=queue_capacity,
         instance_count=1 if ensemble is not None else len(make_instances(config)),
         decoupled=config.model_transaction_policy.decoupled,
+        cached=config.response_cache.enable,
+        warm_up=any(sample.batch_size for sample in config.model_warmup),
         ensemble=ensemble,
+        sequence=make_sequence(config, model_dir),
     )
 
 
@@ -139,7 +153,6 @@ def make_instances(config: ModelConfig) -> list[InstanceData]:
 def check_supported(config: ModelConfig) -> None:
     """Refuse what would be served wrongly: raises UnsupportedError naming the field."""
     fields = {
-        "sequence_batching": config.HasField("sequence_batching"),
         "batch_input": bool(config.batch_input),
         "batch_output": bool(config.batch_output),
         "model_repository_agents": bool(config.model_repository_agents.agents),
@@ -149,17 +162,6 @@ def check_supported(config: ModelConfig) -> None:
             raise UnsupportedError(
                 f"model '{config.name}' cannot be served: '{field}' is not supported"
             )
-
-
-def _warn_of_ignored(config: ModelConfig) -> None:
-    """Say what changes only speed: the answers are right without it."""
-    fields = {
-        "model_warmup": bool(config.model_warmup),
-        "response_cache": config.response_cache.enable,
-    }
-    for field, used in fields.items():
-        if used:
-            _LOG.warning("model '%s': '%s' has no effect", config.name, field)
 
 
 def _level_policies(config: ModelConfig) -> tuple[QueuePolicyData, ...]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from penstock.config.cache_settings import response_cache_bytes
 from penstock.config.option_table import OPTIONS
 from penstock.config.options import Option, Status
 from penstock.config.tls import TlsFiles
@@ -116,6 +117,10 @@ class Settings:
     #: (back end or "" for all, setting, value), in the order given
     backend_config: tuple[tuple[str, str, str], ...] = ()
     pinned_memory_pool_byte_size: int = 268435456
+    #: (cache, setting, value), in the order given
+    cache_config: tuple[tuple[str, str, str], ...] = ()
+    #: of the response cache; parse_settings takes it from cache_config when there is one
+    response_cache_byte_size: int = 0
 
     #: what to tell the person who started the server, one line each
     warnings: tuple[str, ...] = ()
@@ -241,6 +246,11 @@ def _checked(settings: Settings) -> Settings:
         raise SettingsError(
             "Wildcard model name '*' must be the ONLY startup model if specified at all."
         )
+    try:
+        size = response_cache_bytes(settings.cache_config, settings.response_cache_byte_size)
+    except ValueError as error:
+        raise _bad_option("cache-config", str(error)) from None
+    settings = replace(settings, response_cache_byte_size=size)
     if not settings.metrics_address:
         local = settings.http_address.startswith("unix:")
         address = _LOOPBACK if local else settings.http_address

@@ -73,9 +73,12 @@ class TestRequest:
 
     def test_release_flags(self) -> None:
         request = pb_utils.InferenceRequest()
+        request.set_release_flags(pb_utils.TRITONSERVER_REQUEST_RELEASE_RESCHEDULE)
+        assert request._rescheduled
         request.set_release_flags(pb_utils.TRITONSERVER_REQUEST_RELEASE_ALL)
-        with pytest.raises(pb_utils.TritonModelException, match="rescheduling"):
-            request.set_release_flags(pb_utils.TRITONSERVER_REQUEST_RELEASE_RESCHEDULE)
+        assert not request._rescheduled
+        with pytest.raises(pb_utils.TritonModelException, match="4 is not a release flag"):
+            request.set_release_flags(4)
 
 
 class TestResponse:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from penstock.backends.interface import ModelContext
+from penstock.config.plan_sequence import hidden_outputs, supplied_inputs
 from penstock.errors import InvalidArgError
 from penstock.types import DataType
 
@@ -45,6 +46,9 @@ def complete(
     """
     config = context.config
     _complete_batching(context, [*inputs, *outputs])
+    # Clients neither give controls and states of a sequence nor get the next states.
+    inputs = _without(inputs, supplied_inputs(config))
+    outputs = _without(outputs, hidden_outputs(config))
     for name, data_type, _ in inputs:
         if data_type == DataType.INVALID:
             raise InvalidArgError(
@@ -59,6 +63,13 @@ def complete(
             config.output.add(name=signature.name)
     _complete_tensors(config, "input", config.input, inputs)
     _complete_tensors(config, "output", config.output, outputs)
+
+
+def _without(
+    signatures: Sequence[TensorSignature], tensors: Iterable[ModelInput | ModelOutput]
+) -> list[TensorSignature]:
+    names = {tensor.name for tensor in tensors}
+    return [signature for signature in signatures if signature.name not in names]
 
 
 def _complete_batching(context: ModelContext, tensors: Iterable[TensorSignature]) -> None:

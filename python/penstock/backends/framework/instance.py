@@ -110,16 +110,8 @@ class FrameworkInstance(ABC):
         return inputs
 
     def _wanted(self, batch: Batch) -> Sequence[str]:
-        """Every output that some request of the batch asked for, in the model's order."""
-        names = self._names
-        if len(names) == 1:
-            return names
-        wanted: set[str] = set()
-        for index in range(len(batch)):
-            wanted.update(batch[index].requested_outputs)
-            if len(wanted) == len(names):
-                return names
-        return [name for name in names if name in wanted]
+        """Every output that somebody has a use for, in the model's order."""
+        return [name for name in self._names if batch.wants_output(name)]
 
     def _output(self, outputs: Mapping[str, Output], name: str) -> Tensor:
         """As the core takes it. Raises InternalError naming what is wrong."""

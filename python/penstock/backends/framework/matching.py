@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from penstock.backends.interface import ModelContext
+from penstock.config.plan_sequence import hidden_outputs, supplied_inputs
 from penstock.errors import InvalidArgError
 from penstock.types import DataType
 
@@ -31,14 +32,16 @@ def match(
     InvalidArgError naming the model, the tensor, what is configured and what the model has.
     """
     config = context.config
-    if len(config.input) != len(inputs):
+    given = [*config.input, *supplied_inputs(config)]
+    if len(given) != len(inputs):
         raise _failure(
             context,
-            f"configuration expects {len(config.input)} inputs, model provides {len(inputs)}",
+            f"configuration expects {len(given)} inputs, model provides {len(inputs)}",
         )
+    taken = [*config.output, *hidden_outputs(config)]
     scalars = [
-        *(_match_one(context, "input", tensor, inputs) for tensor in config.input),
-        *(_match_one(context, "output", tensor, outputs) for tensor in config.output),
+        *(_match_one(context, "input", tensor, inputs) for tensor in given),
+        *(_match_one(context, "output", tensor, outputs) for tensor in taken),
     ]
     return frozenset(name for name in scalars if name)
 

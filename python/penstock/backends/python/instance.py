@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class _BadReturn(Exception):
+class BadReturnError(Exception):
     """What `execute` returned is not what the API says; the text is the contract's (5.1)."""
 
 
@@ -73,10 +73,12 @@ class PythonInstance:
             self._fail(batch, error)
             return
         batch.mark_exec_end()
+        again = self._reschedule(batch, requests)
         # An output that the model has let go of is sent uncopied, also one that was an input.
         del requests
         for index, failure in _engine.respond(batch, responses):
-            batch.fail(index, *self._verdict(failure))
+            if index not in again:
+                batch.fail(index, *self._verdict(failure))
 
     def finalize(self) -> None:
         """Call the model's `finalize` and drop the model. A failure is only logged."""
@@ -102,7 +104,7 @@ class PythonInstance:
         if not isinstance(returned, list):
             returned = self._list_of(requests, returned)
         if len(returned) != len(requests):
-            raise _BadReturn(
+            raise BadReturnError(
                 f"Number of InferenceResponse objects do not match the number of InferenceRequest "
                 f"objects. InferenceRequest(s) size is:{len(requests)}, and InferenceResponse(s) "
                 f"size is:{len(returned)}"
@@ -112,24 +114,43 @@ class PythonInstance:
             for request, response in zip(requests, returned, strict=True)
         ]
 
+    def _reschedule(self, batch: Batch, requests: list[ClientRequest]) -> list[int]:
+        """Sees to the requests that the model wants again (S-31), and says which they are."""
+        again = [index for index, request in enumerate(requests) if request._rescheduled]
+        for index in again:
+            try:
+                batch.reschedule(index)
+            except ServerError as error:
+                batch.fail(index, error.code, error.message)
+        return again
+
     def _list_of(self, requests: list[ClientRequest], returned: Any) -> list[Any]:
         """What stands for a list: a coroutine of one, or None when all have a sender."""
         if inspect.iscoroutine(returned):
             returned = self._await(returned)
-        if returned is None and all(request._reply is not None for request in requests):
+        if returned is None and all(r._reply is not None or r._rescheduled for r in requests):
             return [None] * len(requests)
         if isinstance(returned, list):
             return returned
-        raise _BadReturn(f"Expected a list in the execute return, found type '{type(returned)}'.")
+        raise BadReturnError(
+            f"Expected a list in the execute return, found type '{type(returned)}'."
+        )
 
     def _response(self, request: ClientRequest, returned: Any) -> InferenceResponse | None:
         reply = request._reply
+        if request._rescheduled:
+            if returned is None:
+                return None
+            raise _BadReturn(
+                f"Expected a None object in the execute function return list for reschduled "
+                f"request, found type '{type(returned)}'."
+            )
         if returned is None and reply is not None:
             reply.done.wait()
             reply.close()
             return reply.response
         if not isinstance(returned, InferenceResponse):
-            raise _BadReturn(
+            raise BadReturnError(
                 f"Expected an 'InferenceResponse' object in the execute function return list, "
                 f"found type '{type(returned)}'."
             )
@@ -152,11 +173,12 @@ class PythonInstance:
             return failure.code(), failure.message()
         if isinstance(failure, ServerError):
             return failure.code, self._message(failure.message)
+        if isinstance(failure, BadReturnError):
+            return Code.INTERNAL, self._message(str(failure))
         return Code.INTERNAL, self._message(failure_text(failure, self._model_dir))
 
     def _fail(self, batch: Batch, error: BaseException) -> None:
-        text = str(error) if isinstance(error, _BadReturn) else failure_text(error, self._model_dir)
-        message = self._message(text)
+        _, message = self._verdict(error)
         _log.error("%s", message)
         batch.fail_all(Code.INTERNAL, message)
 
