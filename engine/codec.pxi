@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The Penstock Authors
-# HttpCodec, GrpcCodec and InferCall: one request from message to message.
+# HttpCodec, GrpcCodec, InferCall and InferReply: one request from message to message, or messages.
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdint cimport int64_t, uint64_t
@@ -39,7 +39,9 @@ cdef class InferCall:
     cdef Engine engine
     cdef CompletionPort port  # alive until the answer is in, even if its loop has let go of it
     cdef Codec codec
-    cdef object future
+    cdef object future   # of a call that is answered once
+    cdef object deliver  # of a stream: called with each response, to the final one
+    cdef bint stream
     cdef bint in_flight
 
     def __init__(self):
@@ -54,7 +56,22 @@ cdef class InferCall:
             self.request = NULL
             sweep()
 
-    # The count that send() takes is given back with the answer.
+    cdef int arrived(self, Response* response) except -1:
+        cdef InferReply reply
+        deliver = self.deliver
+        if deliver is None:
+            return self.finish()
+        reply = InferReply.__new__(InferReply)
+        reply.response = response
+        reply.call = self
+        if response.final:
+            self.deliver = None
+            self.in_flight = False
+            Py_DECREF(self)
+        deliver(reply)
+        return 0
+
+    # The count that send() takes is given back with the (last) answer.
     cdef int finish(self) except -1:
         self.in_flight = False
         future = self.future
@@ -68,14 +85,69 @@ cdef class InferCall:
         if self.request != NULL:
             self.engine.engine.get().cancel(self.request.handle())
 
+    @property
+    def decoupled(self):
+        return self.request != NULL and self.request.plan().decoupled
+
     def encode(self):
-        if self.request == NULL or self.in_flight:
+        if self.request == NULL or self.in_flight or self.stream:
             raise InvalidArgError("the call is not finished, or was encoded already")
         try:
             check(self.request.response.status)
             return self.codec.encode(self.request.response)
         finally:
             self.release()
+
+
+# It holds its call, and with that the request, until it is released itself.
+@cython.no_gc_clear
+cdef class InferReply:
+    cdef Response* response
+    cdef readonly InferCall call
+
+    def __init__(self):
+        raise TypeError("replies come from a call")
+
+    def __dealloc__(self):
+        self.release()
+
+    cdef int check_held(self) except -1:
+        if self.response == NULL:
+            raise InvalidArgError("the reply has been released")
+        return 0
+
+    @property
+    def final(self):
+        self.check_held()
+        return self.response.final
+
+    @property
+    def dropped(self):
+        self.check_held()
+        return self.response.flags_only and not self.response.request.wants_empty_final
+
+    @property
+    def source(self):
+        self.check_held()
+        cdef Request* request = self.response.request
+        return (
+            request.plan().name.decode("utf-8", "replace"),
+            str(request.plan().version),
+            request.id.decode("utf-8", "replace"),
+        )
+
+    def encode(self):
+        self.check_held()
+        check(self.response.status)
+        return self.call.codec.encode(deref(self.response))[0]
+
+    cpdef void release(self) noexcept:
+        if self.response == NULL:
+            return
+        if not self.response.final:
+            self.call.engine.engine.get().release(self.response)
+        self.response = NULL
+        self.call = None
 
 
 @cython.no_gc_clear
@@ -86,7 +158,7 @@ cdef class Codec:
     cdef CompletionPort port
     cdef Reply reply
 
-    cdef InferCall new_call(self, object future, int64_t received_ns, uint64_t timeout_us, headers):
+    cdef InferCall new_call(self, int64_t received_ns, uint64_t timeout_us, headers):
         cdef InferCall call = InferCall.__new__(InferCall)
         cdef CEngine* engine = self.engine.engine.get()
         cdef Request* request = engine.acquire()
@@ -96,7 +168,6 @@ cdef class Codec:
         call.request = request
         call.port = self.port
         call.codec = self
-        call.future = future
         request.completion = self.port.ring.get()
         request.tag = <void*>call
         cdef int64_t now = engine.clock().now_ns()
@@ -163,7 +234,8 @@ cdef class HttpCodec(Codec):
         uint64_t timeout_us=0,
         headers=(),
     ):
-        cdef InferCall call = self.new_call(future, received_ns, timeout_us, headers)
+        cdef InferCall call = self.new_call(received_ns, timeout_us, headers)
+        call.future = future
         cdef BufferLease owner = lend_buffer(<PyObject*>body)
         cdef Status status
         cdef bint has_json_bytes = json_bytes is not None
@@ -202,13 +274,32 @@ cdef class GrpcCodec(Codec):
         uint64_t timeout_us=0,
         headers=(),
     ):
-        cdef InferCall call = self.new_call(future, received_ns, timeout_us, headers)
+        cdef InferCall call = self.new_call(received_ns, timeout_us, headers)
+        call.future = future
+        self.start(call, message, False)
+        return call
+
+    def submit_stream(
+        self,
+        message,
+        deliver,
+        *,
+        int64_t received_ns=0,
+        uint64_t timeout_us=0,
+        headers=(),
+    ):
+        cdef InferCall call = self.new_call(received_ns, timeout_us, headers)
+        call.deliver = deliver
+        call.stream = True
+        self.start(call, message, True)
+        return call
+
+    cdef int start(self, InferCall call, message, bint stream) except -1:
         cdef BufferLease owner = lend_buffer(<PyObject*>message)
         cdef CGrpcCodec* codec = self.codec.get()
         check(bind_grpc(deref(codec), deref(self.engine.engine), owner, deref(call.request)))
-        check(decode_grpc(deref(codec), owner, deref(call.request)))
-        self.send(call)
-        return call
+        check(decode_grpc(deref(codec), owner, deref(call.request), stream))
+        return self.send(call)
 
     cdef int write(self, const Response& response) except -1:
         return check(self.codec.get().encode(response, self.reply))

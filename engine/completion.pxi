@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The Penstock Authors
-# CompletionPort: finished calls, back on the event loop that made them.
+# CompletionPort: responses, back on the event loop that asked for them.
 from libcpp.memory cimport unique_ptr
 
 from completion cimport CompletionNode, CompletionRing, WakeFd
@@ -24,16 +24,16 @@ cdef class CompletionPort:
         return self.waker.get().fd()
 
     def drain(self):
-        cdef InferCall call
+        cdef Response* response
         cdef object failure = None
         self.waker.get().drain()
         self.ring.get().arm()  # before taking: what comes later wakes the loop again
         cdef CompletionNode* node = self.ring.get().take_all()
         while node != NULL:
-            call = <InferCall>(<Response*>node).request.tag
+            response = <Response*>node
             node = node.next
             try:
-                call.finish()
+                (<InferCall>response.request.tag).arrived(response)
             except BaseException as error:  # say, a future of a closed loop; the rest must hear
                 failure = error
         sweep()

@@ -17,8 +17,10 @@ from engine cimport (
     DurationStat,
     ModelStatistics,
     ModelVersionRef,
+    ResponseStat,
+    WarmUpInput,
 )
-from shim cimport create_model, failures_of, find_model, make_engine, sweep
+from shim cimport create_model, failures_of, find_model, make_engine, sweep, warm_up
 
 FAILURE_REASONS = ("REJECTED", "CANCELED", "BACKEND", "OTHER")
 
@@ -33,6 +35,17 @@ cdef dict batch_row(const BatchStat& row):
         "compute_input": duration(row.compute_input),
         "compute_infer": duration(row.compute_infer),
         "compute_output": duration(row.compute_output),
+    }
+
+
+cdef dict response_row(const ResponseStat& row):
+    return {
+        "compute_infer": duration(row.compute_infer),
+        "compute_output": duration(row.compute_output),
+        "success": duration(row.success),
+        "fail": duration(row.fail),
+        "empty_response": duration(row.empty_response),
+        "cancel": duration(row.cancel),
     }
 
 
@@ -52,8 +65,12 @@ cdef dict statistics_dict(const ModelStatistics& s):
             "cache_miss": duration(s.cache_miss),
         },
         "batch_stats": [batch_row(s.batches[i]) for i in range(s.batches.size())],
+        "response_stats": {
+            str(i): response_row(s.responses[i]) for i in range(s.responses.size())
+        },
         "failures": {name: failures_of(s, i) for i, name in enumerate(FAILURE_REASONS)},
         "pending": s.pending,
+        "cached": s.cached,
     }
 
 
@@ -97,6 +114,25 @@ cdef class ModelVersion:
             raise InvalidArgError("a native instance can be started once")
         self.model.get().start(index, move(instance.instance))
 
+    def warm_up(self, uint32_t index, requests):
+        self.check_index(index)
+        cdef vector[vector[WarmUpInput]] samples
+        cdef WarmUpInput input
+        cdef Tensor tensor
+        cdef Status status
+        cdef CModelVersion* model = self.model.get()
+        for inputs in requests:
+            samples.emplace_back()
+            for name, value in inputs:
+                tensor = as_tensor(value)
+                input.name = utf8(name)
+                input.view = tensor.view
+                input.lease = tensor.lease
+                samples.back().push_back(input)
+        with nogil:
+            status = warm_up(deref(model), index, samples)
+        check(status)
+
     def next(self, uint32_t index):
         self.check_index(index)
         sweep()
@@ -132,9 +168,12 @@ cdef class Engine:
         *,
         unsigned int max_requests=65536,
         size_t pool_cached_bytes=268435456,
+        size_t response_cache_bytes=0,
         bint pinned=False,
     ):
-        self.engine = make_engine(max_requests, pool_cached_bytes, pinned)
+        self.engine = make_engine(
+            max_requests, pool_cached_bytes, response_cache_bytes, pinned
+        )
         self.published = {}
 
     def __dealloc__(self):

@@ -11,7 +11,7 @@ from libcpp.vector cimport vector
 
 cdef class ModelRequest:
     cdef tuple tensors
-    cdef object batch  # None: made by the model itself
+    cdef object batch  # by index: what was received. None: made by the model itself
     cdef Py_ssize_t index
     cdef public object _reply
     cdef public bint _rescheduled  # not answered, but executed again
@@ -25,6 +25,9 @@ cdef class ModelRequest:
     @property
     def _received(self):
         return self.batch[self.index]
+
+    def _keep(self, received):
+        self.batch = {self.index: received}
 
 
 cdef class ModelResponse:
@@ -165,7 +168,7 @@ cdef int set_outputs(
             spec = number
             given[spec] = 1
             view = TensorView()
-            outgoing(batch.batch, response.tensors, position, alone, view, lease)
+            outgoing(batch.model.engine.get(), response.tensors, position, alone, view, lease)
             check(batch.batch.set_output(index, spec, view, lease))
     if response._parameters:
         for name, value in response._parameters.items():

@@ -9,7 +9,7 @@ from cpython.ref cimport PyObject
 from libc.string cimport memcpy
 from libcpp.utility cimport move
 
-from backend cimport CBatch
+from engine cimport CEngine
 from shim cimport borrowed_item, has_one_owner, held, owns_memory_alone
 
 cdef enum:
@@ -149,9 +149,9 @@ def model_tensor(
 
 
 cdef int copy_out(
-    CBatch* batch, const char* data, size_t size_bytes, TensorView& view, BufferLease& lease
+    CEngine* engine, const char* data, size_t size_bytes, TensorView& view, BufferLease& lease
 ) except -1:
-    cdef BufferLease copy = batch.allocate(size_bytes)
+    cdef BufferLease copy = engine.pool().acquire(size_bytes)
     if not held(copy):
         raise UnavailableError(f"no memory for an output of {size_bytes} bytes")
     copy_bytes(chars(copy), data, size_bytes)
@@ -167,7 +167,7 @@ cdef int copy_out(
 # again and again. Here an array is sent as it is if it is `alone`, which means that nothing refers
 # to the tuple but the caller, and nothing to the array but the tuple; otherwise it is copied.
 cdef int outgoing(
-    CBatch* batch, tuple tensors, Py_ssize_t position, bint alone, TensorView& view,
+    CEngine* engine, tuple tensors, Py_ssize_t position, bint alone, TensorView& view,
     BufferLease& lease,
 ) except -1:
     cdef PyObject* item = borrowed_item(<PyObject*>tensors, position)
@@ -177,7 +177,7 @@ cdef int outgoing(
     if tensor.array is None:
         view = tensor.received.view
         if tensor.foreign:
-            return copy_out(batch, chars(view), view.size_bytes, view, lease)
+            return copy_out(engine, chars(view), view.size_bytes, view, lease)
         lease = tensor.received.lease
         return 0
     alone = alone and owns_memory_alone(<PyObject*>tensor.array)
@@ -191,7 +191,7 @@ cdef int outgoing(
         strings = join_strings(array.ravel())
         lease = lend_buffer(<PyObject*>strings)
     elif size_bytes <= SMALL_BYTES or not alone:
-        return copy_out(batch, cnp.PyArray_BYTES(array), size_bytes, view, lease)
+        return copy_out(engine, cnp.PyArray_BYTES(array), size_bytes, view, lease)
     else:
         lease = lend_buffer(<PyObject*>array)
     point_at(view, lease, lease.get().size_bytes)

@@ -94,6 +94,8 @@ cdef class ModelPlan:
         unsigned int queue_capacity=4096,
         unsigned int instance_count=1,
         bint decoupled=False,
+        bint cached=False,
+        bint warm_up=False,
         ensemble=None,
         sequence=None,
     ):
@@ -127,6 +129,8 @@ cdef class ModelPlan:
         plan.queue_capacity = queue_capacity
         plan.instance_count = instance_count
         plan.decoupled = decoupled
+        plan.cached = cached
+        plan.warm_up = warm_up
         if ensemble is not None:
             plan.scheduler = kEnsemble
             fill_ensemble(plan.ensemble, ensemble)

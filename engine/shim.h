@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "penstock/backend.h"
 #include "penstock/codec.h"
 #include "penstock/engine.h"
 
@@ -35,11 +36,12 @@ Status take(Result<T> result, T& out) {
   return {};
 }
 
-inline std::shared_ptr<Engine> make_engine(std::uint32_t max_requests, std::size_t cached_bytes,
-                                           bool pinned) {
+inline std::shared_ptr<Engine> make_engine(std::uint32_t max_requests, std::size_t pooled_bytes,
+                                           std::size_t cache_bytes, bool pinned) {
   EngineOptions options;
   options.max_requests = max_requests;
-  options.pool.max_cached_bytes = cached_bytes;
+  options.pool.max_cached_bytes = pooled_bytes;
+  options.cache_bytes = cache_bytes;
   options.pinned = pinned;
   return std::make_shared<Engine>(options);
 }
@@ -47,6 +49,11 @@ inline std::shared_ptr<Engine> make_engine(std::uint32_t max_requests, std::size
 inline Status create_model(Engine& engine, const std::shared_ptr<ModelPlan>& plan,
                            ModelVersionRef& out) {
   return take(engine.create(plan), out);
+}
+
+inline Status warm_up(ModelVersion& model, std::uint32_t index,
+                      const std::vector<std::vector<WarmUpInput>>& requests) {
+  return model.warm_up(index, requests);
 }
 
 inline Status find_model(const Engine& engine, const std::string& name, std::int64_t version,
@@ -129,8 +136,9 @@ inline Status bind_grpc(GrpcCodec& codec, Engine& engine, const BufferLease& own
   return engine.bind(request, target.model, version);
 }
 
-inline Status decode_grpc(GrpcCodec& codec, const BufferLease& owner, Request& request) {
-  return codec.decode(span_of(owner), owner, request);
+inline Status decode_grpc(GrpcCodec& codec, const BufferLease& owner, Request& request,
+                          bool stream) {
+  return codec.decode(span_of(owner), owner, request, stream ? Answers::kMany : Answers::kOne);
 }
 
 inline Status header_length(const std::string& value, std::uint64_t content_length,
@@ -150,6 +158,19 @@ inline std::unique_ptr<HttpCodec> make_http_codec(Engine& engine, std::uint64_t 
 
 inline std::unique_ptr<GrpcCodec> make_grpc_codec(Engine& engine) {
   return std::make_unique<GrpcCodec>(engine.pool());
+}
+
+inline void defer(Batch& batch, std::size_t index, Responder& out) { out = batch.defer(index); }
+// Unfinished, it answers that the model forgot its final response.
+inline void drop(Responder& responder) { Responder gone(std::move(responder)); }
+inline Status begin_response(Responder& responder, Response*& out) {
+  return take(responder.begin(), out);
+}
+inline void fail_response(Response& response, int code, std::string message) {
+  response.status = status_of(code, std::move(message));
+}
+inline void add_parameter_to(Response& response, const Parameter& parameter) {
+  response.parameters.append() = parameter;
 }
 
 inline std::int64_t after_us(std::int64_t now_ns, std::uint64_t us) {

@@ -11,6 +11,7 @@ namespace penstock::load {
 namespace {
 
 constexpr std::int32_t kStreamWindow = 64 << 20;
+constexpr std::uint32_t kFrameBytes = 4 << 20;  // as gRPC's own clients say
 constexpr std::int32_t kConnectionWindow = 256 << 20;
 // Frames are asked of nghttp2 only while less than this is copied and unsent.
 constexpr std::size_t kMostCopied = 256 * 1024;
@@ -104,6 +105,13 @@ nghttp2_session_callbacks* GrpcConnection::callbacks() {
           auto& call = *static_cast<Call*>(source->ptr);
           return call.owner.send_message(call, text_of(head, 9), size);
         });
+    // Frames as large as the server takes them, as gRPC's own clients send them.
+    nghttp2_session_callbacks_set_data_source_read_length_callback(
+        table, [](nghttp2_session*, std::uint8_t, std::int32_t, std::int32_t connection_window,
+                  std::int32_t stream_window, std::uint32_t most, void*) {
+          return std::min({static_cast<ssize_t>(most), static_cast<ssize_t>(connection_window),
+                           static_cast<ssize_t>(stream_window)});
+        });
     return table;
   }();
   return made;
@@ -117,6 +125,7 @@ void GrpcConnection::opened() {
   const nghttp2_settings_entry settings[] = {
       {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kStreamWindow},
+      {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, kFrameBytes},
   };
   require(nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, std::size(settings)));
   require(nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, kConnectionWindow));

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "cache/local_cache.h"
 #include "core/model_table.h"
 #include "core/served_model.h"
 #include "request/request_pool.h"
@@ -41,10 +42,12 @@ struct Engine::Impl {
         pool(choose_allocator(options.pinned, memory_report), options.pool),
         requests(options.max_requests),
         responses(options.max_responses),
-        reaper(*clock) {}
+        reaper(*clock) {
+    if (options.cache_bytes > 0) cache = std::make_unique<LocalCache>(options.cache_bytes);
+  }
 
   [[nodiscard]] ServedModelContext model_context(Engine* engine) {
-    return {pool, responses, *clock, sweeper(), engine};
+    return {pool, responses, *clock, sweeper(), engine, cache.get()};
   }
   // On a manual clock time passes only when its owner says so, who then sweeps.
   [[nodiscard]] Reaper* sweeper() { return clock == &real_clock ? &reaper : nullptr; }
@@ -55,6 +58,7 @@ struct Engine::Impl {
   BufferPool pool;
   RequestPool requests;
   ResponsePool responses;
+  std::unique_ptr<ResponseCache> cache;
   ModelTable table;
   Reaper reaper;
   std::atomic<bool> accepting{true};
@@ -78,7 +82,10 @@ void Engine::publish(const std::string& name, std::vector<ModelVersionRef> ready
                      std::vector<std::int64_t> not_ready) {
   ModelEntry entry;
   for (auto version : not_ready) entry.versions[version] = nullptr;
-  for (const auto& model : ready) entry.versions[model->plan().version] = served(model);
+  for (const auto& model : ready) {
+    served(model)->open();
+    entry.versions[model->plan().version] = served(model);
+  }
   impl_->table.publish(name, std::move(entry));
 }
 

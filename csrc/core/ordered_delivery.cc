@@ -18,17 +18,31 @@ void deliver(std::span<Request* const> requests) {
   }
 }
 
-void OrderedDelivery::done(std::uint64_t order, std::span<Request* const> requests) {
+void OrderedDelivery::enter(Request& request) {
   std::lock_guard lock(mutex_);
-  const std::size_t place = order - next_;
-  if (place >= held_.size()) held_.resize(place + 1);
-  held_[place].done = true;
-  held_[place].requests.assign(requests.begin(), requests.end());
-  while (!held_.empty() && held_.front().done) {
-    deliver(held_.front().requests);
+  request.ticket_ = next_ + held_.size();
+  held_.emplace_back();
+}
+
+void OrderedDelivery::done(std::span<Request* const> requests) {
+  std::lock_guard lock(mutex_);
+  for (Request* request : requests) held_[request->ticket_ - next_] = {true, request};
+  release();
+}
+
+void OrderedDelivery::skip(std::uint64_t ticket) {
+  std::lock_guard lock(mutex_);
+  held_[ticket - next_].done = true;
+  release();
+}
+
+void OrderedDelivery::release() {
+  ready_.clear();
+  for (; !held_.empty() && held_.front().done; ++next_) {
+    if (held_.front().request != nullptr) ready_.push_back(held_.front().request);
     held_.pop_front();
-    ++next_;
   }
+  deliver(ready_);
 }
 
 }  // namespace penstock

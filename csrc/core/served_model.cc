@@ -47,7 +47,13 @@ ServedModel::ServedModel(std::shared_ptr<const ModelPlan> plan, const ServedMode
       context_(context),
       clock_(context.clock),
       scheduler_(make_scheduler(*plan_, clock_, *this)),
-      cells_(plan_->instance_count) {}
+      cells_(plan_->instance_count),
+      gate_(plan_->instance_count) {
+  if (plan_->cached && !plan_->decoupled && context_.cache != nullptr) {
+    cache_.emplace(*context_.cache, *plan_);
+  }
+  if (!plan_->warm_up) gate_.open();
+}
 
 ServedModel::~ServedModel() { shut_down(0); }
 
@@ -69,8 +75,13 @@ void ServedModel::leave(Request& request) {
 }
 
 Status ServedModel::submit(Request& request) {
+  if (in_order()) ordered_.enter(request);
+  if (cache_ && answer_from_cache(request)) return {};
   std::int64_t expires = kNoDeadline;
-  PENSTOCK_RETURN_IF_ERROR(scheduler_->submit(request, &expires));
+  if (Status status = scheduler_->submit(request, &expires); !status.ok()) {
+    if (in_order()) ordered_.skip(request.ticket_);
+    return status;
+  }
   if (expires != kNoDeadline && context_.reaper != nullptr) context_.reaper->expect(expires);
   return {};
 }
@@ -85,6 +96,7 @@ std::int64_t ServedModel::sweep(std::int64_t now_ns) {
 
 bool ServedModel::next(std::uint32_t index, Batch& batch) {
   batch.begin(*plan_, context_.pool, clock_);
+  if (!gate_.is_open() && take_warm_up(index, batch)) return true;
   if (!scheduler_->next(index, batch)) return false;
   take(index, batch);
   return true;
@@ -110,8 +122,14 @@ void ServedModel::settle(Request& request, std::int64_t now_ns, StatisticsCell::
   fail_unanswered(*plan_, request);
   request.times.completed = now_ns;
   if (request.response.status.ok()) {
-    update.success(ensemble_ ? durations(request.times, request.batch_size, request.compute_ns_)
-                             : durations(request.times, request.batch_size));
+    RequestDurations d = ensemble_
+                             ? durations(request.times, request.batch_size, request.compute_ns_)
+                             : durations(request.times, request.batch_size);
+    if (request.cache_missed_) {  // 1.11: a success takes as long as its insertion, too
+      d.total += request.cache_ns_;
+      update.cache_miss(request.cache_ns_);
+    }
+    update.success(d);
   } else {
     const FailureReason failed = ensemble_ ? FailureReason::kOther : FailureReason::kBackend;
     const bool cancelled = request.response.status.code() == Code::kCancelled;
@@ -141,7 +159,14 @@ void ServedModel::count_batch(std::uint32_t index, const Batch& batch, std::int6
 }
 
 void ServedModel::complete(std::uint32_t index, Batch& batch) {
-  count_batch(index, batch, clock_.now_ns());
+  if (!batch.empty() && batch.request(0).warm_up_) return complete_warm_up(batch);
+  const std::int64_t now = clock_.now_ns();
+  if (cache_) {
+    for (Request* request : batch.requests()) {
+      if (!request->deferred_) cache_answer(*request);
+    }
+  }
+  count_batch(index, batch, now);
   scheduler_->finished(index, batch);
   answer(batch);
   batch.clear();
@@ -153,8 +178,8 @@ void ServedModel::answer(const Batch& batch) {
     for (Request* request : batch.requests()) {
       request->deferred_ ? let_go(*request) : request->completion->push(&request->response);
     }
-  } else if (plan_->dynamic.preserve_ordering) {
-    ordered_.done(batch.order(), batch.requests());
+  } else if (in_order()) {
+    ordered_.done(batch.requests());
   } else {
     deliver(batch.requests());
   }
@@ -175,6 +200,7 @@ Result<Response*> ServedModel::begin_response(Request& request) {
 }
 
 Result<Response*> ServedModel::try_begin_response(Request& request) {
+  if (request.begun_ns_ == 0) request.begun_ns_ = clock_.now_ns();
   if (request.cancelled()) return Status(Code::kCancelled, "");
   if (refusing_responses_.load()) {
     return unavailable("model '" + plan_->name + "' is being stopped, its client does not read");
@@ -187,10 +213,30 @@ Result<Response*> ServedModel::try_begin_response(Request& request) {
   return response;
 }
 
+// 1.11: what lies between a response and the one before it is its own.
+void ServedModel::count_response(Request& request, const Status& status, bool empty) {
+  const std::int64_t now = clock_.now_ns();
+  const std::int64_t from = request.sent_ns_ != 0 ? request.sent_ns_ : request.times.batched;
+  const std::int64_t begun = request.begun_ns_ != 0 ? request.begun_ns_ : now;
+  DurationStat ResponseStat::*outcome = &ResponseStat::success;
+  if (status.code() == Code::kCancelled) {
+    outcome = &ResponseStat::cancel;
+  } else if (!status.ok()) {
+    outcome = &ResponseStat::fail;
+  } else if (empty) {
+    outcome = &ResponseStat::empty_response;
+  }
+  StatisticsCell::Update(cells_[request.instance_])
+      .response(request.sent_, {elapsed(from, begun), elapsed(begun, now)}, outcome);
+  ++request.sent_;
+  request.sent_ns_ = now;
+  request.begun_ns_ = 0;
+}
+
 void ServedModel::send(Request& request, Response* response) {
   response->final = false;
+  count_response(request, response->status, false);
   request.unread_.fetch_add(1);
-  ++request.sent_;
   request.completion->push(response);
 }
 
@@ -210,6 +256,7 @@ void ServedModel::finish(Request& request, Response* last, Status status) {
   response.status = std::move(status);
   response.answered = true;
   response.flags_only = last == nullptr && response.status.ok();
+  if (plan_->decoupled) count_response(request, response.status, response.flags_only);
   let_go(request);
 }
 
@@ -217,7 +264,12 @@ void ServedModel::let_go(Request& request) {
   // acq_rel: the last one sees what the other wrote
   if (request.holds_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   const std::int64_t now = clock_.now_ns();
-  {
+  if (request.warm_up_) {
+    fail_unanswered(*plan_, request);
+    request.set_state(RequestState::kDone);
+    leave(request);
+  } else {
+    if (cache_) cache_answer(request);
     StatisticsCell::Update update(cells_[request.instance_]);
     request.times.exec_end = std::max(request.times.exec_end, now);
     settle(request, now, update);
@@ -227,12 +279,14 @@ void ServedModel::let_go(Request& request) {
 
 void ServedModel::reject(Request* request, Status status, FailureReason reason) {
   const std::int64_t now = clock_.now_ns();
-  StatisticsCell::Update(rejected_).failure(elapsed(request->times.queued, now), reason);
+  StatisticsCell::Update(unexecuted_).failure(elapsed(request->times.queued, now), reason);
   request->times.completed = now;
   request->response.status = std::move(status);
   request->set_state(RequestState::kDone);
+  const std::uint64_t ticket = request->ticket_;
   leave(*request);
   request->completion->push(&request->response);
+  if (in_order()) ordered_.skip(ticket);
 }
 
 void ServedModel::start(std::uint32_t index, std::unique_ptr<NativeInstance> instance) {
@@ -272,6 +326,7 @@ void ServedModel::run(std::uint32_t index, NativeInstance& instance) {
 
 void ServedModel::shut_down(std::int64_t timeout_ns) {
   retiring_.store(true);  // seq_cst: see enter()
+  gate_.open();
   const std::int64_t now = RealClock().now_ns();
   const std::int64_t deadline = timeout_ns < kNoDeadline - now ? now + timeout_ns : kNoDeadline;
   while (in_flight_.load() > 0) {
@@ -294,8 +349,9 @@ void ServedModel::shut_down(std::int64_t timeout_ns) {
 ModelStatistics ServedModel::statistics() const {
   ModelStatistics sum;
   for (const auto& cell : cells_) cell.add_to(sum);
-  rejected_.add_to(sum);
+  unexecuted_.add_to(sum);
   sum.pending = scheduler_->pending();
+  sum.cached = cache_.has_value();
   return sum;
 }
 

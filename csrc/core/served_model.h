@@ -12,13 +12,16 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
+#include "cache/model_cache.h"
 #include "core/ensemble_runner.h"
 #include "core/ordered_delivery.h"
 #include "core/reaper.h"
 #include "core/statistics.h"
+#include "core/warm_up_gate.h"
 #include "penstock/engine.h"
 #include "request/request_pool.h"
 #include "sched/scheduler.h"
@@ -31,8 +34,9 @@ struct ServedModelContext {
   BufferPool& pool;
   ResponsePool& responses;
   const Clock& clock;
-  Reaper* reaper = nullptr;  // null: somebody else calls sweep()
-  Engine* engine = nullptr;  // where an ensemble's steps go
+  Reaper* reaper = nullptr;        // null: somebody else calls sweep()
+  Engine* engine = nullptr;        // where an ensemble's steps go
+  ResponseCache* cache = nullptr;  // null: nothing is cached
 };
 
 class ServedModel final : public ModelVersion,
@@ -48,15 +52,20 @@ class ServedModel final : public ModelVersion,
   [[nodiscard]] bool next(std::uint32_t index, Batch& batch) override;
   void complete(std::uint32_t index, Batch& batch) override;
   void start(std::uint32_t index, std::unique_ptr<NativeInstance> instance) override;
+  [[nodiscard]] Status warm_up(std::uint32_t index,
+                               std::span<const std::vector<WarmUpInput>> requests) override;
 
   // Pins this version in the request; false once it retires.
   [[nodiscard]] bool enter(Request& request);
   // The request was answered, or given back without having been submitted.
   void leave(Request& request);
-  // Queues without waking an instance: a wake_instance() is owed.
+  // Queues without waking an instance: a wake_instance() is owed. Answers what is cached.
   [[nodiscard]] Status submit(Request& request);
   void wake_instance() { scheduler_->wake(); }
   std::int64_t sweep(std::int64_t now_ns) override;
+
+  // The version is being published: its instances wait for warm-ups no more.
+  void open() { gate_.open(); }
 
   // An ensemble's thread; at most once.
   void start_ensemble();
@@ -86,8 +95,20 @@ class ServedModel final : public ModelVersion,
   void run(std::uint32_t index, NativeInstance& instance);
   void take(std::uint32_t index, Batch& batch);
   void settle(Request& request, std::int64_t now_ns, StatisticsCell::Update& update);
+  void count_response(Request& request, const Status& status, bool empty);
   void count_batch(std::uint32_t index, const Batch& batch, std::int64_t now_ns);
   void answer(const Batch& batch);
+  [[nodiscard]] bool in_order() const {
+    return plan_->dynamic.preserve_ordering && !plan_->decoupled && !ensemble_;
+  }
+  // ---- cached_answers.cc ----
+  [[nodiscard]] bool answer_from_cache(Request& request);
+  void cache_answer(Request& request);
+  // ---- warm_up.cc ----
+  [[nodiscard]] Status prepare_warm_up(Request& request, const std::vector<WarmUpInput>& inputs,
+                                       CompletionRing& ring);
+  [[nodiscard]] bool take_warm_up(std::uint32_t index, Batch& batch);
+  void complete_warm_up(Batch& batch);
   // The batch, or the responder, needs the request no more; the last of them delivers its answer.
   void let_go(Request& request);
 
@@ -96,7 +117,9 @@ class ServedModel final : public ModelVersion,
   const Clock& clock_;
   std::unique_ptr<Scheduler> scheduler_;
   std::vector<StatisticsCell> cells_;  // one an instance
-  StatisticsCell rejected_;            // of requests that reached none
+  StatisticsCell unexecuted_;          // of requests that reached none
+  std::optional<ModelCache> cache_;    // when its answers are cached
+  WarmUpGate gate_;
   OrderedDelivery ordered_;
   std::unique_ptr<EnsembleRunner> ensemble_;  // of an ensemble
   Parker response_room_;

@@ -41,6 +41,17 @@ void StatisticsCell::Update::success(const RequestDurations& d) {
   s.inference_count += d.batch_size;
 }
 
+// a success that no instance had a part in. Its queue time is nothing, and is counted.
+void StatisticsCell::Update::cache_hit(std::uint64_t total_ns, std::uint64_t lookup_ns) {
+  add(cell_.stats_.success, total_ns);
+  add(cell_.stats_.queue, 0);
+  add(cell_.stats_.cache_hit, lookup_ns);
+}
+
+void StatisticsCell::Update::cache_miss(std::uint64_t lookup_and_insert_ns) {
+  add(cell_.stats_.cache_miss, lookup_and_insert_ns);
+}
+
 void StatisticsCell::Update::failure(std::uint64_t total_ns, FailureReason reason) {
   add(cell_.stats_.fail, total_ns);
   ++cell_.stats_.failures[static_cast<std::size_t>(reason)];
@@ -52,6 +63,18 @@ void StatisticsCell::Update::execution(const RequestDurations& d) {
   BatchStat& row = cell_.batches_[d.batch_size];
   row.batch_size = d.batch_size;
   add(row.compute_input, d.compute_input);
+  add(row.compute_infer, d.compute_infer);
+  add(row.compute_output, d.compute_output);
+}
+
+void StatisticsCell::Update::response(std::size_t index, const ResponseDurations& d,
+                                      DurationStat ResponseStat::*outcome) {
+  if (index >= kMaxResponseStats) return;
+  std::vector<ResponseStat>& rows = cell_.stats_.responses;
+  if (index >= rows.size()) rows.resize(index + 1);
+  ResponseStat& row = rows[index];
+  add(row.*outcome, d.compute_infer + d.compute_output);
+  if (outcome != &ResponseStat::success && outcome != &ResponseStat::fail) return;
   add(row.compute_infer, d.compute_infer);
   add(row.compute_output, d.compute_output);
 }
@@ -73,6 +96,15 @@ void StatisticsCell::add_to(ModelStatistics& sum) const {
     add(total.compute_input, row.compute_input);
     add(total.compute_infer, row.compute_infer);
     add(total.compute_output, row.compute_output);
+  }
+  const std::vector<ResponseStat>& responses = stats_.responses;
+  if (sum.responses.size() < responses.size()) sum.responses.resize(responses.size());
+  for (std::size_t i = 0; i < responses.size(); ++i) {
+    for (auto field :
+         {&ResponseStat::compute_infer, &ResponseStat::compute_output, &ResponseStat::success,
+          &ResponseStat::fail, &ResponseStat::empty_response, &ResponseStat::cancel}) {
+      add(sum.responses[i].*field, responses[i].*field);
+    }
   }
 }
 

@@ -24,6 +24,12 @@ struct RequestDurations {
   std::uint64_t batch_size = 1;
 };
 
+// What one response of a decoupled request adds, in ns.
+struct ResponseDurations {
+  std::uint64_t compute_infer = 0;
+  std::uint64_t compute_output = 0;
+};
+
 class StatisticsCell {
  public:
   // An executed batch is counted in one go, so that scrapes never see half of one.
@@ -31,8 +37,14 @@ class StatisticsCell {
    public:
     explicit Update(StatisticsCell& cell) : cell_(cell), lock_(cell.mutex_) {}
     void success(const RequestDurations& d);
+    // 4.6: answered from the cache; looked up in vain, and the answer inserted.
+    void cache_hit(std::uint64_t total_ns, std::uint64_t lookup_ns);
+    void cache_miss(std::uint64_t lookup_and_insert_ns);
     void failure(std::uint64_t total_ns, FailureReason reason);
     void execution(const RequestDurations& d);
+    // `outcome`: which of ResponseStat's it was. Indexes past the bound are not counted.
+    void response(std::size_t index, const ResponseDurations& d,
+                  DurationStat ResponseStat::*outcome);
 
    private:
     StatisticsCell& cell_;

@@ -72,6 +72,7 @@ void EventLoop::post(std::function<void()> task) {
     std::lock_guard lock(posted_mutex_);
     posted_.push_back(std::move(task));
   }
+  has_posted_.store(true, std::memory_order_release);  // with the exchange in run_posted()
   waker_.wake();
 }
 
@@ -121,7 +122,10 @@ void EventLoop::deliver(CompletionNode* node) {
   }
 }
 
+// The waker tells of completions, too, and far more often: they take no lock.
 void EventLoop::run_posted() {
+  // with the store in post(): what was posted before it is seen
+  if (!has_posted_.exchange(false, std::memory_order_acquire)) return;
   std::vector<std::function<void()>> tasks;
   {
     std::lock_guard lock(posted_mutex_);

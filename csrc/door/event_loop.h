@@ -17,6 +17,7 @@
 #include <sys/epoll.h>
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -140,6 +141,7 @@ class EventLoop {
   std::vector<std::function<void()>> round_end_;
   std::array<epoll_event, kEventsPerRound> events_;
   bool stopping_ = false;
+  std::atomic<bool> has_posted_{false};
   std::mutex posted_mutex_;
   std::vector<std::function<void()>> posted_;
 };

@@ -29,11 +29,17 @@ Inference& InferencePool::take() {
 void InferencePool::give_back(Buffer* keeper) noexcept {
   auto* inference = static_cast<Inference*>(keeper->owner);
   InferencePool& pool = *inference->pool_;
+  if (inference->response != nullptr) pool.engine_.release(inference->response);
   if (inference->request != nullptr) pool.engine_.release(inference->request);
+  inference->response = nullptr;
   inference->request = nullptr;
+  inference->owner.reset();  // after its response: a request goes last
   inference->call = nullptr;
+  inference->decoupled = false;
   inference->status = {};
   inference->id.clear();
+  inference->model.clear();
+  inference->version.clear();
   inference->compressed = {};
   inference->deflater.reset();
   inference->reply.clear();
@@ -49,6 +55,8 @@ void GrpcCall::clear() {
   messages.clear();
   inflater.reset();
   inferences.clear();
+  decoupled.clear();
+  responses.clear();
   unconsumed = 0;
   too_large = head_done = ended = answered = head_sent = working = false;
   status = GrpcStatus::kOk;
@@ -57,6 +65,15 @@ void GrpcCall::clear() {
   trailers.clear();
   deadline_ns = kNoDeadline;
   received_bytes = 0;
+}
+
+Inference* GrpcCall::find_deflating() {
+  for (auto* queue : {&inferences, &responses}) {
+    for (Inference* inference : *queue) {
+      if (inference->stage == Inference::Stage::kDeflating) return inference;
+    }
+  }
+  return nullptr;
 }
 
 std::unique_ptr<GrpcCall> CallPool::take() {

@@ -3,10 +3,13 @@
 //
 // Inference and GrpcCall: a request in the core, and a stream of a client; pooled, one loop's.
 //
-// A unary call has one inference, a stream many, answered in their order. An inference outlives its
-// call: the core may still hold its request when the client is gone, and the output may still
-// borrow the response's bytes when the stream is closed. So it is counted like a buffer (`keeper`),
-// and goes back to its pool when nobody holds it. Thread safety: none. Nothing blocks.
+// A unary call has one inference, a stream many, answered in their order; those of decoupled models
+// are answered as their responses come, and each response but the final one is an inference of its
+// own that holds the request's. An inference outlives its call: the core may still hold its request
+// when the client is gone, and the output may still borrow the response's bytes when the stream is
+// closed. So it is counted like a buffer (`keeper`), and goes back to its pool when nobody holds
+// it: a response, when its bytes have left, which lets a model that waits for its reader go on.
+// Thread safety: none. Nothing blocks.
 #pragma once
 
 #include <cstdint>
@@ -34,9 +37,12 @@ struct Inference : Ticket {
 
   Stage stage = Stage::kRunning;
   Request* request = nullptr;
-  GrpcCall* call = nullptr;  // null: the client does not wait any more
-  Status status;             // of kFailed
-  std::string id;            // of kFailed: the request's (G-25)
+  Response* response = nullptr;  // of a decoupled request, not its final one
+  BufferLease owner;             // of such a response: its request's inference
+  GrpcCall* call = nullptr;      // null: the client does not wait any more
+  bool decoupled = false;
+  Status status;                   // of kFailed
+  std::string id, model, version;  // of kFailed: the request's (G-25)
   Reply reply;
   std::string head;  // what goes before the reply
   std::string compressed;
@@ -74,6 +80,8 @@ struct GrpcCall final : H2Stream {
   Fifo<GrpcMessage> messages;          // received, not yet begun
   std::unique_ptr<Inflater> inflater;  // of the first of them
   Fifo<Inference*> inferences;         // in the order of the requests
+  std::vector<Inference*> decoupled;   // in the core, and more responses may come
+  Fifo<Inference*> responses;          // of those, in the order in which they came
   std::size_t unconsumed = 0;          // bytes that the client may not send again yet
   bool too_large = false;              // the header block
   bool head_done = false;              // the header block is complete
@@ -93,6 +101,9 @@ struct GrpcCall final : H2Stream {
   std::size_t index = 0;  // in the connection's list
 
   void clear();
+  // The first that is being compressed, if any is.
+  [[nodiscard]] Inference* find_deflating();
+  [[nodiscard]] std::size_t in_flight() const { return inferences.size() + decoupled.size(); }
 };
 
 class CallPool {

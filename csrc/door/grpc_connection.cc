@@ -236,16 +236,17 @@ void GrpcConnection::on_sent(H2Stream& stream) {
 void GrpcConnection::on_last_data(H2Stream& stream) {
   GrpcCall& call = call_of(stream);
   if (!call.trailers.empty()) {
-    call.trailers.list(fields_);
-    return session_.send_trailers(call, fields_);
+    std::vector<H2Field> trailers;
+    call.trailers.list(trailers);
+    return session_.send_trailers(call, trailers);
   }
   std::array<H2Field, 2> fields{{{"grpc-status", grpc_status_text(call.status)}}};
   if (call.status_message.empty()) {
     return session_.send_trailers(call, std::span(fields).first(1));
   }
-  text_.clear();
-  append_grpc_message(text_, call.status_message);
-  fields[1] = {"grpc-message", text_};
+  std::string text;
+  append_grpc_message(text, call.status_message);
+  fields[1] = {"grpc-message", text};
   session_.send_trailers(call, fields);
 }
 
@@ -260,12 +261,12 @@ void GrpcConnection::fail(GrpcCall& call, GrpcStatus status, std::string_view me
   call.status_message = message;
   if (call.head_sent) return session_.queued(call, true);
   call.head_sent = true;
-  text_.clear();
-  append_grpc_message(text_, message);
+  std::string text;
+  append_grpc_message(text, message);
   const std::array<H2Field, 5> fields{{{":status", "200"},
                                        {"content-type", "application/grpc"},
                                        {"grpc-status", grpc_status_text(status)},
-                                       {"grpc-message", text_},
+                                       {"grpc-message", text},
                                        {"grpc-accept-encoding", "identity, deflate, gzip"}}};
   session_.respond(call, fields, true);
 }
@@ -280,6 +281,16 @@ void GrpcConnection::cancel_inferences(GrpcCall& call) {
     }
   }
   call.inferences.clear();
+  for (Inference* inference : call.decoupled) {
+    inference->call = nullptr;
+    (void)context_.engine.cancel(inference->request->handle());
+  }
+  call.decoupled.clear();
+  for (Inference* inference : call.responses) {
+    inference->call = nullptr;
+    inference->self.reset();
+  }
+  call.responses.clear();
   call.inflater.reset();
   if (call.working) std::erase(working_, &call);
   call.working = false;

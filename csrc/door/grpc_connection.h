@@ -103,7 +103,7 @@ class GrpcConnection final : private H2Events {
   // Everything is said, and nothing will come.
   [[nodiscard]] bool over() const;
   // A response of the core to a request of this connection; also after abandon().
-  void answer(Inference& inference);
+  void answer(Inference& inference, Response& response);
   // A slice of what takes long; true: there is more to do.
   bool work();
   // Does what is due; the next time is next_tick(). False: the connection is to be closed now.
@@ -166,12 +166,15 @@ class GrpcConnection final : private H2Events {
   [[nodiscard]] Status submit(GrpcCall& call, GrpcMessage& message, Inference& inference);
   void finish_stream(GrpcCall& call);
   // grpc_reply.cc: answers
+  void take_response(GrpcCall& call, Inference& inference, Response& response);
+  void encode(GrpcCall& call, Inference& inference, const Response& response);
   void settle(GrpcCall& call);
+  void send_ready(GrpcCall& call, Fifo<Inference*>& queue);
   void begin_deflating(Inference& inference);
   [[nodiscard]] Encoding reply_encoding(const GrpcCall& call) const;
-  void send_reply(GrpcCall& call, Inference& inference);
+  void send_reply(GrpcCall& call, Inference& inference, const BufferLease& self);
   void send_message(GrpcCall& call, std::string_view message);
-  void send_failure(GrpcCall& call, Inference& inference);
+  void send_failure(GrpcCall& call, Inference& inference, const BufferLease& self);
   void send_head(GrpcCall& call);
   void start_work(GrpcCall& call);
   [[nodiscard]] bool inflate_slice(GrpcCall& call);
@@ -183,8 +186,6 @@ class GrpcConnection final : private H2Events {
   H2Session session_;
   std::vector<std::unique_ptr<GrpcCall>> calls_;
   std::vector<GrpcCall*> working_;
-  std::vector<H2Field> fields_;  // scratch
-  std::string text_;             // scratch
   std::int64_t opened_ns_;
   std::int64_t received_ns_;
   std::int64_t pinged_ns_ = 0;  // a keepalive PING is on its way

@@ -10,6 +10,8 @@ using std::string_view_literals::operator""sv;
 // Tags: the field's number and "length-delimited".
 constexpr char kErrorMessageTag = 1 << 3 | 2;
 constexpr char kInferResponseTag = 2 << 3 | 2;
+constexpr char kModelNameTag = 1 << 3 | 2;
+constexpr char kModelVersionTag = 2 << 3 | 2;
 constexpr char kIdTag = 3 << 3 | 2;
 
 void append_varint(std::string& out, std::uint64_t value) {
@@ -62,9 +64,10 @@ std::string_view ready_message(bool ready) { return ready ? "\x08\x01"sv : ""sv;
 
 std::string_view health_message(bool serving) { return serving ? "\x08\x01"sv : "\x08\x02"sv; }
 
-std::string_view final_response_parameter() {
-  // ModelInferResponse.parameters (4): {key (1): ..., value (2): {bool_param (1): true}}
-  return "\x22\x1b\x0a\x15triton_final_response\x12\x02\x08\x01"sv;
+std::string_view final_response_parameter(bool final) {
+  // ModelInferResponse.parameters (4): {key (1): ..., value (2): {bool_param (1): ...}}
+  return final ? "\x22\x1b\x0a\x15triton_final_response\x12\x02\x08\x01"sv
+               : "\x22\x1b\x0a\x15triton_final_response\x12\x02\x08\x00"sv;
 }
 
 void append_stream_head(std::string& out, std::uint64_t response_bytes) {
@@ -72,11 +75,13 @@ void append_stream_head(std::string& out, std::uint64_t response_bytes) {
   append_varint(out, response_bytes);
 }
 
-void append_stream_error(std::string& out, std::string_view message, std::string_view id) {
-  append_text(out, kErrorMessageTag, as_utf8(message));
+void append_stream_error(std::string& out, const StreamError& error) {
+  append_text(out, kErrorMessageTag, as_utf8(error.message));
   std::string response;
-  append_text(response, kIdTag, id);
-  response.append(final_response_parameter());
+  append_text(response, kModelNameTag, error.model);
+  append_text(response, kModelVersionTag, error.version);
+  append_text(response, kIdTag, error.id);
+  response.append(final_response_parameter(error.final));
   append_stream_head(out, response.size());
   out.append(response);
 }

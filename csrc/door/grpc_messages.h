@@ -18,10 +18,18 @@ namespace penstock::door {
 [[nodiscard]] std::string_view health_message(bool serving);
 
 // G-26: a response serialised behind this parameter has it; protobuf merges what is concatenated.
-[[nodiscard]] std::string_view final_response_parameter();
+[[nodiscard]] std::string_view final_response_parameter(bool final);
 // What stands before the bytes of ModelStreamInferResponse.infer_response.
 void append_stream_head(std::string& out, std::uint64_t response_bytes);
-// G-25: a whole ModelStreamInferResponse of a failed request. `id` is UTF-8.
-void append_stream_error(std::string& out, std::string_view message, std::string_view id);
+// G-25. All but the message are UTF-8; model and version are empty when the model has not had it.
+struct StreamError {
+  std::string_view message;
+  std::string_view id;
+  std::string_view model;
+  std::string_view version;
+  bool final = true;
+};
+// A whole ModelStreamInferResponse.
+void append_stream_error(std::string& out, const StreamError& error);
 
 }  // namespace penstock::door

@@ -4,6 +4,8 @@
 // GrpcConnection: from the core's responses to messages.
 #include <array>
 #include <cstring>
+#include <string>
+#include <utility>
 
 #include "door/grpc_connection.h"
 #include "door/grpc_messages.h"
@@ -20,40 +22,75 @@ void append_prefix(std::string& out, bool compressed, std::size_t size_bytes) {
 
 }  // namespace
 
-void GrpcConnection::answer(Inference& inference) {
-  context_.loop.unpin(socket_);
+void GrpcConnection::answer(Inference& inference, Response& response) {
+  if (response.final) context_.loop.unpin(socket_);
   GrpcCall* call = inference.call;
-  if (call == nullptr) return inference.self.reset();
-  const Response& response = inference.request->response;
-  inference.status = response.status;
-  if (inference.status.ok()) {
-    inference.status = context_.codec.encode(response, inference.reply);
+  if (call == nullptr) {
+    return response.final ? inference.self.reset() : context_.engine.release(&response);
   }
-  if (!inference.status.ok()) {
-    inference.stage = Inference::Stage::kFailed;
-    inference.id = inference.request->id;
-  } else if (reply_encoding(*call) != Encoding::kIdentity) {
-    begin_deflating(inference);
+  if (inference.decoupled) {
+    take_response(*call, inference, response);
   } else {
-    inference.stage = Inference::Stage::kReady;
+    encode(*call, inference, response);
   }
   settle(*call);
   process(*call);
   wake();
 }
 
-// Sends what is ready, in the order of the requests.
-void GrpcConnection::settle(GrpcCall& call) {
-  while (!call.inferences.empty()) {
-    Inference& inference = *call.inferences.front();
-    if (inference.stage == Inference::Stage::kFailed) {
-      send_failure(call, inference);
-    } else if (inference.stage == Inference::Stage::kReady) {
-      send_reply(call, inference);
-    } else {
-      return;
+// The final response of a decoupled request is its own inference's, each other has one to itself.
+void GrpcConnection::take_response(GrpcCall& call, Inference& inference, Response& response) {
+  Inference* taker = &inference;
+  if (response.final) {
+    std::erase(call.decoupled, &inference);
+    if (response.flags_only && !response.request->wants_empty_final) {  // G-26
+      return inference.self.reset();
     }
-    if (call.answered) return;
+  } else {
+    taker = &context_.inferences.take();
+    taker->handler = &socket_;
+    taker->call = &call;
+    taker->response = &response;
+    taker->owner = inference.self;
+  }
+  call.responses.push(taker);
+  encode(call, *taker, response);
+}
+
+void GrpcConnection::encode(GrpcCall& call, Inference& inference, const Response& response) {
+  inference.status = response.status;
+  if (inference.status.ok()) {
+    inference.status = context_.codec.encode(response, inference.reply);
+  }
+  if (!inference.status.ok()) {
+    const Request& request = *response.request;
+    inference.stage = Inference::Stage::kFailed;
+    inference.id = request.id;
+    inference.model = request.plan().name;
+    inference.version = std::to_string(request.plan().version);
+  } else if (reply_encoding(call) != Encoding::kIdentity) {
+    begin_deflating(inference);
+  } else {
+    inference.stage = Inference::Stage::kReady;
+  }
+}
+
+// G-25: ordinary responses leave in the order of their requests, the others as they came.
+void GrpcConnection::settle(GrpcCall& call) {
+  send_ready(call, call.inferences);
+  send_ready(call, call.responses);
+}
+
+// Takes inferences off the call; the queue holds each until its bytes are sent.
+void GrpcConnection::send_ready(GrpcCall& call, Fifo<Inference*>& queue) {
+  while (!call.answered && !queue.empty()) {
+    Inference& inference = *queue.front();
+    const bool failed = inference.stage == Inference::Stage::kFailed;
+    if (!failed && inference.stage != Inference::Stage::kReady) return;
+    queue.pop();
+    inference.call = nullptr;
+    const BufferLease self = std::move(inference.self);
+    failed ? send_failure(call, inference, self) : send_reply(call, inference, self);
   }
 }
 
@@ -70,8 +107,7 @@ void GrpcConnection::send_head(GrpcCall& call) {
   session_.respond(call, std::span(fields).first(count), false);
 }
 
-// Takes the inference off the call; the queue holds it until its bytes are sent.
-void GrpcConnection::send_reply(GrpcCall& call, Inference& inference) {
+void GrpcConnection::send_reply(GrpcCall& call, Inference& inference, const BufferLease& self) {
   const bool stream = call.head.rpc == Rpc::kModelStreamInfer;
   const bool compressed = !inference.compressed.empty();
   send_head(call);
@@ -79,26 +115,24 @@ void GrpcConnection::send_reply(GrpcCall& call, Inference& inference) {
   H2SendQueue& queue = call.queue();
   if (compressed) {
     append_prefix(inference.head, true, inference.compressed.size());
-    queue.push(bytes_of(inference.head), inference.self);
-    queue.push(bytes_of(inference.compressed), inference.self);
+    queue.push(bytes_of(inference.head), self);
+    queue.push(bytes_of(inference.compressed), self);
   } else {
-    const std::string_view final = stream ? final_response_parameter() : std::string_view();
+    std::string_view final;
+    if (stream) final = final_response_parameter(inference.response == nullptr);
     std::string wrap;
     if (stream) append_stream_head(wrap, inference.reply.total_bytes + final.size());
     append_prefix(inference.head, false, wrap.size() + inference.reply.total_bytes + final.size());
     inference.head.append(wrap);
-    queue.push(bytes_of(inference.head), inference.self);
-    for (const ByteSpan segment : inference.reply.segments) queue.push(segment, inference.self);
+    queue.push(bytes_of(inference.head), self);
+    for (const ByteSpan segment : inference.reply.segments) queue.push(segment, self);
     queue.push(bytes_of(final), {});
   }
-  call.inferences.pop();
-  inference.call = nullptr;
-  inference.self.reset();
   if (!stream) call.answered = true;
   session_.queued(call, !stream);
 }
 
-void GrpcConnection::send_failure(GrpcCall& call, Inference& inference) {
+void GrpcConnection::send_failure(GrpcCall& call, Inference& inference, const BufferLease& self) {
   const Status status = std::move(inference.status);
   const bool expired = call.deadline_ns <= context_.loop.now_ns();
   if (expired) return fail(call, GrpcStatus::kDeadlineExceeded, "Deadline Exceeded");
@@ -107,14 +141,15 @@ void GrpcConnection::send_failure(GrpcCall& call, Inference& inference) {
   }
   send_head(call);
   std::string message;
-  append_stream_error(message, status.message(), inference.id);
+  append_stream_error(message, {.message = status.message(),
+                                .id = inference.id,
+                                .model = inference.model,
+                                .version = inference.version,
+                                .final = inference.response == nullptr});
   inference.head.clear();
   append_prefix(inference.head, false, message.size());
   inference.head.append(message);
-  call.queue().push(bytes_of(inference.head), inference.self);
-  call.inferences.pop();
-  inference.call = nullptr;
-  inference.self.reset();
+  call.queue().push(bytes_of(inference.head), self);
   session_.queued(call, false);
 }
 
@@ -147,7 +182,7 @@ void GrpcConnection::begin_deflating(Inference& inference) {
   GrpcCall& call = *inference.call;
   Reply& reply = inference.reply;
   if (call.head.rpc == Rpc::kModelStreamInfer) {
-    const std::string_view final = final_response_parameter();
+    const std::string_view final = final_response_parameter(inference.response == nullptr);
     inference.head.clear();
     append_stream_head(inference.head, reply.total_bytes + final.size());
     reply.segments.insert(reply.segments.begin(), bytes_of(inference.head));
@@ -161,20 +196,18 @@ void GrpcConnection::begin_deflating(Inference& inference) {
 
 // True: nothing of this call is being deflated any more.
 bool GrpcConnection::deflate_slice(GrpcCall& call) {
-  for (Inference* inference : call.inferences) {
-    if (inference->stage != Inference::Stage::kDeflating) continue;
-    if (!inference->deflater->step(inference->compressed)) return false;
-    inference->stage = Inference::Stage::kReady;
-    if (inference->deflater->failed()) {
-      inference->stage = Inference::Stage::kFailed;
-      inference->status = unavailable("not enough memory to compress the response");
-    }
-    inference->deflater.reset();
-    settle(call);
-    process(call);
-    return false;  // the list may have changed: look again in the next slice
+  Inference* inference = call.find_deflating();
+  if (inference == nullptr) return true;
+  if (!inference->deflater->step(inference->compressed)) return false;
+  inference->stage = Inference::Stage::kReady;
+  if (inference->deflater->failed()) {
+    inference->stage = Inference::Stage::kFailed;
+    inference->status = unavailable("not enough memory to compress the response");
   }
-  return true;
+  inference->deflater.reset();
+  settle(call);
+  process(call);
+  return false;  // the lists may have changed: look again in the next slice
 }
 
 void GrpcConnection::start_work(GrpcCall& call) {

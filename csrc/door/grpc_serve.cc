@@ -16,7 +16,7 @@ constexpr std::string_view kTooLarge = "received message is too large";
 
 // A client that sends faster than it is answered, or does not read, has to wait (G-25).
 bool GrpcConnection::held(GrpcCall& call) {
-  return call.inferences.size() >= kMaxInFlight || call.queue().size_bytes() > kMaxQueuedBytes ||
+  return call.in_flight() >= kMaxInFlight || call.queue().size_bytes() > kMaxQueuedBytes ||
          call.inflater != nullptr;
 }
 
@@ -45,7 +45,8 @@ void GrpcConnection::process(GrpcCall& call) {
 
 // G-27: the client has half-closed, and everything is answered.
 void GrpcConnection::finish_stream(GrpcCall& call) {
-  if (call.head.rpc != Rpc::kModelStreamInfer || !call.inferences.empty()) return;
+  if (call.head.rpc != Rpc::kModelStreamInfer) return;
+  if (call.in_flight() > 0 || !call.responses.empty()) return;
   if (context_.state.refusing) {
     return fail(call, GrpcStatus::kUnavailable,
                 "GRPC server is shutting down and has stopped accepting new requests.");
@@ -136,9 +137,13 @@ void GrpcConnection::infer(GrpcCall& call, GrpcMessage message) {
   Inference& inference = context_.inferences.take();
   inference.handler = &socket_;
   inference.call = &call;
-  call.inferences.push(&inference);
   context_.counters.inferences.add(1);
   Status status = submit(call, message, inference);
+  if (status.ok() && inference.decoupled) {
+    call.decoupled.push_back(&inference);
+  } else {
+    call.inferences.push(&inference);
+  }
   if (status.ok()) return context_.loop.pin(socket_);
   inference.stage = Inference::Stage::kFailed;  // the core does not have it
   if (call.head.rpc == Rpc::kModelInfer) {
@@ -165,7 +170,10 @@ Status GrpcConnection::submit(GrpcCall& call, GrpcMessage& message, Inference& i
   auto version = parse_version(target.version);
   if (!version.ok()) return version.take_status();
   PENSTOCK_RETURN_IF_ERROR(engine.bind(*request, target.model, version.value()));
-  PENSTOCK_RETURN_IF_ERROR(context_.codec.decode(message.bytes, message.lease, *request));
+  const bool stream = call.head.rpc == Rpc::kModelStreamInfer;
+  PENSTOCK_RETURN_IF_ERROR(context_.codec.decode(message.bytes, message.lease, *request,
+                                                 stream ? Answers::kMany : Answers::kOne));
+  inference.decoupled = request->plan().decoupled;
   inference.share = std::move(message.share);
   request->completion = &context_.loop.completions();
   request->tag = static_cast<Ticket*>(&inference);

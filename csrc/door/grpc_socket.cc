@@ -133,7 +133,7 @@ void GrpcSocket::on_timer() {
 
 void GrpcSocket::on_response(Response& response) {
   auto* ticket = static_cast<Ticket*>(response.request->tag);
-  connection_.answer(*static_cast<Inference*>(ticket));
+  connection_.answer(*static_cast<Inference*>(ticket), response);
 }
 
 void GrpcSocket::end() {

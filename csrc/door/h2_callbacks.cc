@@ -8,6 +8,7 @@
 namespace penstock::door {
 namespace {
 
+constexpr std::size_t kSmallFrameBytes = 16384;  // every peer takes these
 constexpr std::size_t kMaxSentFrameBytes = 256 << 10;
 constexpr std::size_t kMaxContinuations = 8;
 
@@ -39,6 +40,11 @@ int H2Callbacks::begin_frame(nghttp2_session*, const nghttp2_frame_hd* hd, void*
   // What nghttp2 skips without a word: PRIORITY (we said that we have none), unknown kinds.
   const bool skipped = hd->type == NGHTTP2_PRIORITY || hd->type > NGHTTP2_CONTINUATION;
   return skipped ? s.note(H2Noise::kFrame) : 0;
+}
+
+// That there is one makes nghttp2 show us the frames of unknown kinds at all.
+int H2Callbacks::unpack_extension(nghttp2_session*, void**, const nghttp2_frame_hd*, void*) {
+  return NGHTTP2_ERR_CANCEL;
 }
 
 void H2Callbacks::begin_data(H2Session& s, const nghttp2_frame_hd& hd) {
@@ -140,9 +146,14 @@ int H2Callbacks::closed(nghttp2_session* session, std::int32_t id, std::uint32_t
   return 0;
 }
 
-ssize_t H2Callbacks::frame_size(nghttp2_session*, std::uint8_t, std::int32_t, std::int32_t,
-                                std::int32_t, std::uint32_t remote_max, void*) {
-  return static_cast<ssize_t>(std::min<std::size_t>(remote_max, kMaxSentFrameBytes));
+// nghttp2 enlarges the connection's buffer to the size that is named here, for good, and even
+// though the payload never goes through it: so no more is named than there is to send.
+ssize_t H2Callbacks::frame_size(nghttp2_session*, std::uint8_t, std::int32_t stream_id,
+                                std::int32_t, std::int32_t, std::uint32_t remote_max, void* user) {
+  H2Stream* stream = self(user).find(stream_id);
+  const std::size_t ready = stream == nullptr ? 0 : stream->queue_.size_bytes();
+  const std::size_t wanted = std::clamp<std::size_t>(ready, kSmallFrameBytes, kMaxSentFrameBytes);
+  return static_cast<ssize_t>(std::min<std::size_t>(remote_max, wanted));
 }
 
 ssize_t H2Callbacks::read(nghttp2_session*, std::int32_t, std::uint8_t*, std::size_t length,
@@ -181,6 +192,7 @@ nghttp2_session_callbacks* H2Callbacks::table() {
     nghttp2_session_callbacks* made = nullptr;
     if (nghttp2_session_callbacks_new(&made) != 0) throw std::bad_alloc();
     nghttp2_session_callbacks_set_on_begin_frame_callback(made, begin_frame);
+    nghttp2_session_callbacks_set_unpack_extension_callback(made, unpack_extension);
     nghttp2_session_callbacks_set_on_begin_headers_callback(made, begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(made, header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(made, frame_received);
@@ -200,6 +212,9 @@ nghttp2_option* H2Callbacks::options() {
     if (nghttp2_option_new(&made) != 0) throw std::bad_alloc();
     nghttp2_option_set_no_auto_window_update(made, 1);
     nghttp2_option_set_no_closed_streams(made, 1);
+    for (int type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; ++type) {
+      nghttp2_option_set_user_recv_extension_type(made, static_cast<std::uint8_t>(type));
+    }
     nghttp2_option_set_max_continuations(made, kMaxContinuations);
     // H2Guard counts resets, with the answer that the protocol has for them.
     nghttp2_option_set_stream_reset_rate_limit(made, UINT32_MAX, UINT32_MAX);

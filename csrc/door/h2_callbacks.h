@@ -17,6 +17,7 @@ struct H2Callbacks {
   static H2Session& self(void* user);
   static int begin_headers(nghttp2_session* session, const nghttp2_frame* frame, void* user);
   static int begin_frame(nghttp2_session*, const nghttp2_frame_hd* hd, void* user);
+  static int unpack_extension(nghttp2_session*, void**, const nghttp2_frame_hd*, void*);
   static void begin_data(H2Session& s, const nghttp2_frame_hd& hd);
   static int header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t* name,
                     std::size_t name_size, const std::uint8_t* value, std::size_t value_size,

@@ -88,16 +88,19 @@ bool H2Session::over() const {
 
 bool H2Session::wants_send() const { return !broken_ && nghttp2_session_want_write(session_) != 0; }
 
+// The result is valid until the next call on this thread: scratch of the thread, because an idle
+// connection should hold as little as it can.
 const std::vector<nghttp2_nv>& H2Session::pairs(std::span<const H2Field> fields) {
+  static thread_local std::vector<nghttp2_nv> pairs;
   const auto bytes = [](std::string_view text) {
     return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
   };
-  pairs_.clear();
+  pairs.clear();
   for (const H2Field& field : fields) {
-    pairs_.push_back({bytes(field.name), bytes(field.value), field.name.size(), field.value.size(),
-                      NGHTTP2_NV_FLAG_NONE});
+    pairs.push_back({bytes(field.name), bytes(field.value), field.name.size(), field.value.size(),
+                     NGHTTP2_NV_FLAG_NONE});
   }
-  return pairs_;
+  return pairs;
 }
 
 void H2Session::respond(H2Stream& stream, std::span<const H2Field> fields, bool end) {

@@ -141,14 +141,13 @@ class H2Session {
   static constexpr std::size_t kSendBytes = std::size_t{1} << 20;  // for one write
   [[nodiscard]] int note(H2Noise noise);
   [[nodiscard]] int count_field(std::size_t size);
-  const std::vector<nghttp2_nv>& pairs(std::span<const H2Field> fields);
+  static const std::vector<nghttp2_nv>& pairs(std::span<const H2Field> fields);
   [[nodiscard]] H2Stream* find(std::int32_t id) const;
 
   H2Events& events_;
   nghttp2_session* session_ = nullptr;
   H2Output* output_ = nullptr;         // during send()
   H2Stream* current_ = nullptr;        // whose header block is being read
-  std::vector<nghttp2_nv> pairs_;      // scratch
   std::uint32_t* trailers_ = nullptr;  // during on_last_data(): nghttp2's flags
   std::uint32_t max_header_bytes_;
   std::uint64_t header_bytes_ = 0;  // of the current block

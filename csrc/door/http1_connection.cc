@@ -37,7 +37,8 @@ void Http1Connection::on_events(Events events) {
 }
 
 void Http1Connection::on_turn() {
-  if (state_ == State::kInfer) follow(infer_.turn(outgoing()));
+  // The turn may be that of a relayed request which has ended meanwhile.
+  if (state_ == State::kInfer && infer_.wants_turn()) follow(infer_.turn(outgoing()));
   advance();
 }
 
@@ -283,6 +284,10 @@ bool Http1Connection::take_body() {
     return true;
   }
   if (!body_.done()) {
+    if (end_of_input_) {  // sent ahead, and cut
+      context_.loop.close(*this);
+      return false;
+    }
     set_rate_timer(context_.limits.body_timeout_ns, context_.limits.header_timeout_ns);
     return false;
   }

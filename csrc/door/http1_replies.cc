@@ -80,6 +80,7 @@ bool Http1Connection::send_relayed() {
 }
 
 void Http1Connection::wait_for_relay() {
+  if (end_of_input_ && relay_->wants_input()) return context_.loop.close(*this);  // cut
   const bool sending = !relay_->output().empty();
   const bool reading = !end_of_input_ && (relay_->fed() ? has_room() : relay_->wants_input());
   context_.loop.watch(*this, reading, sending);

@@ -45,6 +45,8 @@ class InferExchange {
   [[nodiscard]] Next turn(Outgoing& reply);
   [[nodiscard]] Next finish(Outgoing& reply);
   [[nodiscard]] bool in_core() const { return in_core_; }
+  // Is turn() to be called? A turn may have been asked for by somebody else.
+  [[nodiscard]] bool wants_turn() const { return !in_core_ && (inflater_ || deflater_); }
   // The response is back: the request is ours again.
   void returned() { in_core_ = false; }
   // Nobody waits any more (H-30).

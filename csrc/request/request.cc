@@ -9,14 +9,15 @@ namespace {
 
 // The state chart of docs/request_path.md: Free -> Filling -> Queued -> Batched -> Executing ->
 // Done -> Free, and the ways out: a request refused while filling goes back to Free, one refused
-// in the queue (expired, cancelled, stopped) is Done without having been batched. One that is
-// rescheduled for another step (S-31) goes from Executing to Queued.
+// in the queue (expired, cancelled, stopped) is Done without having been batched, one answered from
+// the response cache without having been queued. One that is rescheduled for another step (S-31)
+// goes from Executing to Queued.
 constexpr bool can_move(RequestState from, RequestState to) {
   switch (from) {
     case RequestState::kFree:
       return to == RequestState::kFilling;
     case RequestState::kFilling:
-      return to == RequestState::kQueued || to == RequestState::kFree;
+      return to == RequestState::kQueued || to == RequestState::kFree || to == RequestState::kDone;
     case RequestState::kQueued:
       return to == RequestState::kBatched || to == RequestState::kDone ||
              to == RequestState::kFilling;  // the ring was full: the owner has it back
@@ -140,6 +141,7 @@ void Request::reset() {
   for (auto& output : outputs) recycle(output.unknown_name);
   outputs.clear_keeping(kKeptElements);
   binary_data_output = false;
+  wants_empty_final = false;
   completion = nullptr;
   tag = nullptr;
   batch_size = 1;
@@ -149,7 +151,11 @@ void Request::reset() {
   deferred_ = false;
   sent_ = 0;
   sent_ns_ = 0;
+  begun_ns_ = 0;
   compute_ns_ = {};
+  warm_up_ = false;
+  cache_missed_ = false;
+  cache_ns_ = 0;
   plan_ = nullptr;
   model_.reset();
   counted_ = false;

@@ -203,7 +203,9 @@ Status check_bytes(const ModelPlan& plan, const TensorSpec& spec, const TensorVi
   return {};
 }
 
-Status check_input(const ModelPlan& plan, const InputTensor& input) {
+}  // namespace
+
+Status validate_input(const ModelPlan& plan, const InputTensor& input) {
   const TensorSpec& spec = plan.inputs[input.spec];
   if (input.view.type != spec.type) {
     return invalid_arg("inference input '" + spec.name + "' data-type is '" +
@@ -214,12 +216,14 @@ Status check_input(const ModelPlan& plan, const InputTensor& input) {
   return check_bytes(plan, spec, input.view);
 }
 
+namespace {
+
 Status check_all(Request& request) {
   PENSTOCK_RETURN_IF_ERROR(check_output_names(request));
   PENSTOCK_RETURN_IF_ERROR(check_input_count(request));
   PENSTOCK_RETURN_IF_ERROR(check_names_and_batch(request));
   for (const auto& input : request.inputs) {
-    PENSTOCK_RETURN_IF_ERROR(check_input(request.plan(), input));
+    PENSTOCK_RETURN_IF_ERROR(validate_input(request.plan(), input));
   }
   return {};
 }

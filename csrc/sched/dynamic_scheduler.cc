@@ -74,7 +74,6 @@ void DynamicScheduler::take(std::size_t count, Batch& batch) {
     take_from(level.delayed, count, batch);
     if (count == 0) break;
   }
-  batch.set_order(formed_++);
 }
 
 bool DynamicScheduler::empty() const {

@@ -48,7 +48,6 @@ class DynamicScheduler final : public Scheduler {
   std::vector<Level> queues_;               // under former_, one a priority level
   std::vector<BatchCandidate> candidates_;  // under former_, reused
   const Request* first_ = nullptr;          // under former_: of the candidates
-  std::uint64_t formed_ = 0;                // under former_: batches ever
 };
 
 }  // namespace penstock

@@ -39,9 +39,10 @@ Status GrpcCodec::peek(ByteSpan message, Target& target) {
   return wire::guarded("ModelInferRequest", [&] { return wire::read_target(message, target); });
 }
 
-Status GrpcCodec::decode(ByteSpan message, const BufferLease& owner, Request& request) {
+Status GrpcCodec::decode(ByteSpan message, const BufferLease& owner, Request& request,
+                         Answers answers) {
   return wire::guarded("ModelInferRequest",
-                       [&] { return impl_->decoder.decode(message, owner, request); });
+                       [&] { return impl_->decoder.decode(message, owner, request, answers); });
 }
 
 // Outputs are always raw, in the order of the outputs.

@@ -98,9 +98,10 @@ Status GrpcDecoder::apply_parameter(const ProtoParameter& parameter, Request& re
   if (name == "priority") return priority_of(parameter.value, request.priority);
   if (name == "timeout") return timeout_of(parameter.value, request.timeout_us);
   if (name == "triton_enable_empty_final_response") {
-    // Only means something on a stream; here its type is checked alone.
-    const bool typed = std::holds_alternative<bool>(parameter.value);
-    return typed ? Status{} : wrong_type(name, "bool_param.");
+    const auto* on = std::get_if<bool>(&parameter.value);
+    if (!on) return wrong_type(name, "bool_param.");
+    request.wants_empty_final = *on;  // means something on a stream alone
+    return {};
   }
   return apply_custom(parameter, request);
 }
@@ -211,10 +212,11 @@ Status GrpcDecoder::read_output(std::string_view message, Request& request) {
   return unknown_region(region);
 }
 
-Status GrpcDecoder::decode(ByteSpan message, const BufferLease& owner, Request& request) {
+Status GrpcDecoder::decode(ByteSpan message, const BufferLease& owner, Request& request,
+                           Answers answers) {
   PENSTOCK_RETURN_IF_ERROR(read_request(message, limits_, parts_));
   request.id.assign(parts_.id);
-  if (request.plan().decoupled) {  // G-22
+  if (request.plan().decoupled && answers == Answers::kOne) {  // G-22
     return unsupported("ModelInfer RPC doesn't support models with decoupled transaction policy");
   }
   for (const ProtoParameter& parameter : parts_.parameters) {

@@ -20,7 +20,8 @@ class GrpcDecoder {
  public:
   GrpcDecoder(BufferPool& pool, const CodecLimits& limits) : pool_(pool), limits_(limits) {}
 
-  [[nodiscard]] Status decode(ByteSpan message, const BufferLease& owner, Request& request);
+  [[nodiscard]] Status decode(ByteSpan message, const BufferLease& owner, Request& request,
+                              Answers answers);
 
  private:
   Status apply_parameter(const ProtoParameter& parameter, Request& request);

@@ -7,7 +7,7 @@ from libcpp.memory cimport unique_ptr
 
 from buffer cimport BufferLease
 from plan cimport CModelPlan
-from request cimport Request
+from request cimport Request, Response
 from status cimport Status
 from tensor cimport TensorView
 
@@ -31,6 +31,15 @@ cdef extern from "penstock/backend.h" namespace "penstock" nogil:
         void fail_all(const Status&) except +
         void mark_exec_start()
         void mark_exec_end()
+
+    cdef cppclass CResponder "penstock::Responder":
+        CResponder()
+        Status set_output(
+            Response&, uint32_t, const TensorView&, const BufferLease&) except +
+        void send(Response*)
+        void finish(Response*, Status)
+        bool finished()
+        bool cancelled()
 
     cdef cppclass CNativeInstance "penstock::NativeInstance":
         pass

@@ -7,10 +7,11 @@ from libcpp.string cimport string
 from libcpp.vector cimport vector
 
 from backend cimport CBatch, CNativeInstance
-from buffer cimport BufferPool
+from buffer cimport BufferLease, BufferPool
 from plan cimport CModelPlan
-from request cimport Request, RequestHandle
+from request cimport Request, RequestHandle, Response
 from status cimport Status
+from tensor cimport TensorView
 
 cdef extern from "penstock/clock.h" namespace "penstock" nogil:
     cdef cppclass Clock:
@@ -27,6 +28,10 @@ cdef extern from "penstock/engine.h" namespace "penstock" nogil:
         DurationStat compute_infer
         DurationStat compute_output
 
+    cdef cppclass ResponseStat:
+        DurationStat compute_infer, compute_output
+        DurationStat success, fail, empty_response, cancel
+
     cdef cppclass ModelStatistics:
         uint64_t last_inference_ms
         uint64_t inference_count
@@ -34,7 +39,14 @@ cdef extern from "penstock/engine.h" namespace "penstock" nogil:
         DurationStat success, fail, queue, compute_input, compute_infer, compute_output
         DurationStat cache_hit, cache_miss
         vector[BatchStat] batches
+        vector[ResponseStat] responses
         uint64_t pending
+        bool cached
+
+    cdef cppclass WarmUpInput:
+        string name
+        TensorView view
+        BufferLease lease
 
     cdef cppclass CModelVersion "penstock::ModelVersion":
         const CModelPlan& plan()
@@ -55,6 +67,7 @@ cdef extern from "penstock/engine.h" namespace "penstock" nogil:
         Status bind(Request&, const string&, int64_t) except +
         Status submit(Request&) except +
         void release(Request*)
+        void release(Response*)
         bool cancel(RequestHandle)
         BufferPool& pool()
         const string& memory_report()

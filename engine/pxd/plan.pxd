@@ -79,6 +79,8 @@ cdef extern from "penstock/plan.h" namespace "penstock" nogil:
         bool decoupled
         size_t client_inputs()
         size_t client_outputs()
+        bool cached
+        bool warm_up
         int find_input(string)
         int find_output(string)
         int find_model_input(string)

@@ -37,6 +37,8 @@ cdef extern from "penstock/request.h" namespace "penstock" nogil:
         Request* request
         Status status
         Recycled[Parameter] parameters
+        bool final
+        bool flags_only
 
     cdef cppclass RequestHandle:
         pass
@@ -52,6 +54,7 @@ cdef extern from "penstock/request.h" namespace "penstock" nogil:
         Recycled[Parameter] parameters
         Recycled[InputTensor] inputs
         Recycled[RequestedOutput] outputs
+        bool wants_empty_final
         CompletionRing* completion
         void* tag
         int64_t batch_size

@@ -5,19 +5,22 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libcpp cimport bool
 from libcpp.memory cimport shared_ptr, unique_ptr
 from libcpp.string cimport string
+from libcpp.vector cimport vector
 
 from cpython.ref cimport PyObject
 
 from buffer cimport BufferLease
+from backend cimport CBatch, CResponder
 from codec cimport CGrpcCodec, CHttpCodec, Reply
-from engine cimport CEngine, ModelStatistics, ModelVersionRef
+from engine cimport CEngine, CModelVersion, ModelStatistics, ModelVersionRef, WarmUpInput
 from plan cimport CModelPlan, CTensorSpec
-from request cimport Parameter, Recycled, Request
+from request cimport Parameter, Recycled, Request, Response
 from status cimport Status
 from tensor cimport Shape, TensorView
 
 cdef extern from "shim.h" namespace "penstock::binding" nogil:
-    shared_ptr[CEngine] make_engine(uint32_t, size_t, bool) except +
+    shared_ptr[CEngine] make_engine(uint32_t, size_t, size_t, bool) except +
+    Status warm_up(CModelVersion&, uint32_t, const vector[vector[WarmUpInput]]&) except +
     Status create_model(CEngine&, const shared_ptr[CModelPlan]&, ModelVersionRef&) except +
     Status find_model(const CEngine&, const string&, int64_t, ModelVersionRef&) except +
     void keep_large_blocks()
@@ -49,12 +52,17 @@ cdef extern from "shim.h" namespace "penstock::binding" nogil:
     void join(const Reply&, char*)
     Status decode_http(CHttpCodec&, bool, uint64_t, const BufferLease&, Request&) except +
     Status bind_grpc(CGrpcCodec&, CEngine&, const BufferLease&, Request&) except +
-    Status decode_grpc(CGrpcCodec&, const BufferLease&, Request&) except +
+    Status decode_grpc(CGrpcCodec&, const BufferLease&, Request&, bool) except +
     Status header_length(const string&, uint64_t, uint64_t&) except +
     Status version_of(const string&, int64_t&) except +
     unique_ptr[CHttpCodec] make_http_codec(CEngine&, uint64_t) except +
     unique_ptr[CGrpcCodec] make_grpc_codec(CEngine&) except +
     int64_t after_us(int64_t, uint64_t)
+    void defer(CBatch&, size_t, CResponder&)
+    void drop(CResponder&)
+    Status begin_response(CResponder&, Response*&) except +
+    void fail_response(Response&, int, string) except +
+    void add_parameter_to(Response&, const Parameter&) except +
 
 cdef extern from "sequence_shim.h" namespace "penstock::binding" nogil:
     void set_strategy(CModelPlan&, bool)

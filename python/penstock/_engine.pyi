@@ -7,7 +7,7 @@ raised as `penstock.errors.ServerError` subclasses. Methods that may wait releas
 """
 
 from asyncio import Future
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -157,6 +157,8 @@ class ModelPlan:
         queue_capacity: int = 4096,
         instance_count: int = 1,
         decoupled: bool = False,
+        cached: bool = False,  # 4.6, when the engine has a response cache
+        warm_up: bool = False,  # instances wait for warm_up() until the version is published
         ensemble: Ensemble | None = None,
         sequence: SequenceBatching | None = None,
     ) -> None: ...
@@ -281,7 +283,10 @@ class ModelRequest:
     def inputs(self) -> list[Any]:
         """The input tensors."""
     @property
-    def _received(self) -> BatchRequest: ...
+    def _received(self) -> BatchRequest:
+        """Of a batch's request; when _keep() was called, what that got."""
+    def _keep(self, received: Any) -> None:
+        """What `_received` is from now on: the batch is about to be completed."""
 
 class ModelResponse:
     """The same of `InferenceResponse`."""
@@ -322,6 +327,32 @@ def respond(batch: Batch, responses: list[Any]) -> list[tuple[int, Any]]:
     the exception that its outputs raised.
     """
 
+class ModelResponder:
+    """The responses of one request of a decoupled model, while and after its batch.
+
+    One thread at a time; `finished` and `cancelled` any. Dropped unfinished, it answers INTERNAL.
+    """
+
+    @property
+    def finished(self) -> bool:
+        """The final response has been sent."""
+    @property
+    def cancelled(self) -> bool:
+        """Nobody waits for responses."""
+    def send(self, response: ModelResponse, final: bool) -> None:
+        """Waits, without the GIL, while the client does not read. Copies the outputs.
+
+        Does nothing when the request is cancelled. Raises what is wrong with the outputs, and
+        UnavailableError when the model is being stopped; nothing is sent then.
+        """
+    def fail(self, code: int, message: str, final: bool) -> None:
+        """A response that is an error; waits as send() does unless it is the final one."""
+    def finish(self) -> None:
+        """The final flag without a response."""
+
+def responders(batch: Batch) -> list[ModelResponder]:
+    """One for each request of the batch, which is then not answered by completing it. Once."""
+
 def get_input_tensor_by_name(inference_request: Any, name: str) -> Any:
     """The request's input of that name, or None."""
 
@@ -344,8 +375,20 @@ class ModelVersion:
         """Contract 1.11: last_inference, inference_count, execution_count, inference_stats
         {success, fail, queue, compute_input, compute_infer, compute_output, cache_hit,
         cache_miss: {count, ns}}, batch_stats [{batch_size, compute_input, compute_infer,
-        compute_output}], failures {REJECTED, CANCELED, BACKEND, OTHER}, pending."""
+        compute_output}], response_stats {index: {compute_infer, compute_output, success, fail,
+        empty_response, cancel}}, failures {REJECTED, CANCELED, BACKEND, OTHER}, pending,
+        cached (whether its answers are)."""
     def start_native(self, index: int, instance: NativeInstance) -> None: ...
+    def warm_up(
+        self,
+        index: int,
+        requests: Sequence[Sequence[tuple[str, Tensor | npt.NDArray[Any]]]],
+    ) -> None:
+        """Has an instance execute requests, given by their inputs, as one batch, and waits for it.
+
+        Of a plan with warm_up, before the version is published. Nothing is counted. Shapes have the
+        batch dimension. Raises the first failure.
+        """
     def next(self, index: int) -> Batch | None:
         """Blocks without the GIL until there is a batch; None once the version is stopped."""
     def complete(self, index: int, batch: Batch) -> None: ...
@@ -356,6 +399,7 @@ class Engine:
         *,
         max_requests: int = 65536,
         pool_cached_bytes: int = 268435456,
+        response_cache_bytes: int = 0,  # 0: no response cache
         pinned: bool = False,
     ) -> None: ...
     def create(self, plan: ModelPlan) -> ModelVersion: ...
@@ -382,13 +426,17 @@ class CompletionPort:
     def __init__(self, engine: Engine) -> None: ...
     def fileno(self) -> int: ...
     def drain(self) -> None:
-        """Sets the result (None) of the future of every call that finished. Loop thread only.
+        """Sets the result (None) of the future of every call that finished; delivers the responses
+        of streams. Loop thread only.
 
         Raises what a future raised (its loop is closed, say) when all have been told.
         """
 
 class InferCall:
-    """One request on its way. Keep it until encode(); dropping it early is safe."""
+    """One request on its way. Keep it until encode(); dropping it early is safe.
+
+    One of a stream is not encoded itself, but each InferReply to it.
+    """
 
     def cancel(self) -> None: ...
     def encode(self) -> tuple[bytes, int]:
@@ -397,6 +445,30 @@ class InferCall:
         HTTP: json_bytes is the value for Inference-Header-Content-Length, -1 when no binary
         data follows. gRPC: always -1. Raises the request's failure. Call at most once.
         """
+
+    @property
+    def decoupled(self) -> bool:
+        """Whether its model may give any number of responses."""
+
+class InferReply:
+    """One response to a request of a stream. It counts as unread until it is released."""
+
+    @property
+    def call(self) -> InferCall:
+        """The request that it answers."""
+    @property
+    def final(self) -> bool:
+        """No other follows it."""
+    @property
+    def dropped(self) -> bool:
+        """It says no more than that it is final, and the client does not want to know (G-26)."""
+    @property
+    def source(self) -> tuple[str, str, str]:
+        """Model, version and the request's id."""
+    def encode(self) -> bytes:
+        """The serialised ModelInferResponse. Raises what the response failed with."""
+    def release(self) -> None:
+        """Gives it back, which may wake a model that waits for its reader."""
 
 class HttpCodec:
     """v2 over HTTP for one event loop."""
@@ -433,7 +505,18 @@ class GrpcCodec:
         received_ns: int = 0,
         timeout_us: int = 0,
         headers: Sequence[tuple[str, str]] = (),
-    ) -> InferCall: ...
+    ) -> InferCall:
+        """A request that is answered once. Raises on a bad one, or a decoupled model (G-22)."""
+    def submit_stream(
+        self,
+        message: bytes,
+        deliver: Callable[[InferReply], None],
+        *,
+        received_ns: int = 0,
+        timeout_us: int = 0,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> InferCall:
+        """A request that may be answered many times; drain() calls `deliver` with each response."""
 
 def encode_http_error(message: str) -> bytes: ...
 def parse_header_length(value: str, content_length: int) -> int: ...

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import ssl
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,15 +16,52 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "conformance"))
 
 from model_repository import write_repository
 from server_process import ServerProcess
+from survive import MIB, Survivor
 
-MODELS = ("labelled", "slow", "batcher")
+MODELS = ("labelled", "slow", "batcher", "identity_fp32")
+
+#: Starts a server with further options, which ends with the module. `prefix`: what runs the
+#: command; `tls`: how to reach it.
+Serve = Callable[..., ServerProcess]
+
+
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    with ExitStack() as servers:
+
+        def start(
+            *options: str, prefix: Sequence[str] = (), tls: ssl.SSLContext | None = None
+        ) -> ServerProcess:
+            server = _server(tmp_path_factory, *options)
+            server.command[:0] = prefix
+            server.tls = tls
+            return servers.enter_context(server)
+
+        yield start
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with _server(tmp_path_factory) as started:
+        yield started
+
+
+def _server(tmp_path_factory: pytest.TempPathFactory, *options: str) -> ServerProcess:
     root = tmp_path_factory.mktemp("models")
     write_repository(root)
-    options = ["--model-control-mode=explicit", *(f"--load-model={name}" for name in MODELS)]
+    models = ["--model-control-mode=explicit", *(f"--load-model={name}" for name in MODELS)]
     log = tmp_path_factory.mktemp("log") / "server.log"
-    with ServerProcess(root, log, *options) as started:
-        yield started
+    return ServerProcess(root, log, "--debug-endpoints=true", *models, *options)
+
+
+@pytest.fixture(scope="session")
+def baseline(server: ServerProcess) -> Survivor:
+    return Survivor(server)
+
+
+@pytest.fixture
+def survivor(baseline: Survivor) -> Iterator[Survivor]:
+    """The server of the suite; the survival contract is checked behind the test."""
+    baseline.mark()
+    yield baseline
+    baseline.check(max_growth_bytes=16 * MIB)

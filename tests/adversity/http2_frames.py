@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 import time
@@ -15,7 +16,7 @@ DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS = 0, 1, 2, 3, 4
 PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 6, 7, 8, 9
 END_STREAM = ACK = 0x1
 END_HEADERS = 0x4
-NO_ERROR, CANCEL, ENHANCE_YOUR_CALM = 0, 8, 11
+NO_ERROR, CANCEL, COMPRESSION_ERROR, ENHANCE_YOUR_CALM = 0, 8, 9, 11
 INITIAL_WINDOW_SIZE = 4
 
 _INFER = "/inference.GRPCInferenceService/ModelInfer"
@@ -90,7 +91,9 @@ class RawConnection:
 
     def __init__(self, port: int, settings: bytes = b"", timeout_s: float = 10.0) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
+        self.goaway: Frame | None = None
         self.send(PREFACE + frame(SETTINGS, 0, 0, settings))
 
     def __enter__(self) -> RawConnection:
@@ -102,6 +105,9 @@ class RawConnection:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.socket.close()
+
+    def close(self) -> None:
         self.socket.close()
 
     def send(self, data: bytes) -> None:
@@ -118,7 +124,7 @@ class RawConnection:
 
     def read(self) -> Frame | None:
         """The next frame; None at the end."""
-        while len(self._buffer) < 9 or len(self._buffer) < 9 + self._size():
+        while not self._is_whole():
             try:
                 chunk = self.socket.recv(1 << 16)
             except ConnectionError:
@@ -131,6 +137,15 @@ class RawConnection:
         payload = self._buffer[9 : 9 + size]
         self._buffer = self._buffer[9 + size :]
         return Frame(kind, flags, stream & 0x7FFFFFFF, payload)
+
+    def has_ended(self, wait_s: float) -> bool:
+        """Looks through what has come, waits a little for more: was it GOAWAY, or the end?"""
+        while self._is_whole() or select.select([self.socket], [], [], wait_s)[0]:
+            found = self.read()
+            if found is None or found.kind == GOAWAY:
+                self.goaway = found
+                return True
+        return False
 
     def read_until(self, kind: int, stream: int | None = None) -> Frame:
         """Skips frames up to one of this kind."""
@@ -158,6 +173,9 @@ class RawConnection:
             if found.kind == GOAWAY:
                 error = found.error
         return error
+
+    def _is_whole(self) -> bool:
+        return len(self._buffer) >= 9 and len(self._buffer) >= 9 + self._size()
 
     def _size(self) -> int:
         return int.from_bytes(self._buffer[:3], "big")

@@ -27,6 +27,7 @@ BOTH_PLANES = {
     "test_grpc_transport",
     "test_infer_errors",
     "test_classification",
+    "test_decoupled",
 }
 
 

@@ -9,13 +9,14 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import EllipsisType, TracebackType
 from typing import Any
 
 START_DEADLINE_S = 30.0
@@ -68,6 +69,10 @@ class ServerProcess:
             *options,
         ]
         self.process: subprocess.Popen[bytes] | None = None
+        #: what request() speaks TLS with, if the server does
+        self.tls: ssl.SSLContext | None = None
+        #: the server's temporary files
+        self.temporary = log.parent / "temporary"
 
     @property
     def http_url(self) -> str:
@@ -109,9 +114,11 @@ class ServerProcess:
 
     def start(self) -> None:
         """Starts the process and does not wait for anything."""
+        self.temporary.mkdir(exist_ok=True)
+        environment = os.environ | {"LC_ALL": "C", "TMPDIR": str(self.temporary)}
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
-                self.command, stdout=log, stderr=subprocess.STDOUT, env=os.environ | {"LC_ALL": "C"}
+                self.command, stdout=log, stderr=subprocess.STDOUT, env=environment
             )
 
     def wait_ready(self) -> None:
@@ -147,11 +154,21 @@ class ServerProcess:
         headers: Mapping[str, str] | None = None,
         *,
         port: int | None = None,
+        tls: ssl.SSLContext | EllipsisType | None = ...,
     ) -> Reply:
-        """One plain HTTP request; a body that is neither bytes nor text is sent as JSON."""
+        """One HTTP request; a body that is neither bytes nor text is sent as JSON.
+
+        `tls`: None for plain text; not given: as the server's HTTP port is.
+        """
         if body is not None and not isinstance(body, bytes | str):
             body = json.dumps(body)
-        connection = http.client.HTTPConnection("127.0.0.1", port or self.http_port, timeout=20)
+        context = self.tls if isinstance(tls, EllipsisType) and port is None else tls
+        where = ("127.0.0.1", port or self.http_port)
+        connection: http.client.HTTPConnection
+        if isinstance(context, ssl.SSLContext):
+            connection = http.client.HTTPSConnection(*where, timeout=20, context=context)
+        else:
+            connection = http.client.HTTPConnection(*where, timeout=20)
         try:
             connection.request(method, path, body, dict(headers or {}))
             response = connection.getresponse()

@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import decoupled_models
 import grpc
 import numpy as np
 import pytest
@@ -24,14 +25,21 @@ Channels = tuple[grpc.Channel, grpc.Channel]
 @pytest.fixture(scope="module")
 def channels(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Channels]:
     """To a native and to a Python server that are otherwise alike."""
-    options = ["--model-control-mode=explicit", "--id=same", "--allow-metrics=false"]
-    options += [f"--load-model={name}" for name in MODELS]
+    options = ["--model-control-mode=explicit", *(f"--load-model={name}" for name in MODELS)]
+    with two_servers(repository, tmp_path_factory, *options) as channels:
+        yield channels
+
+
+@contextmanager
+def two_servers(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory, *options: str
+) -> Iterator[Channels]:
     with ExitStack() as stack:
         opened = []
         for plane in ("native", "python"):
             log = tmp_path_factory.mktemp(plane) / "log"
-            server = ServerProcess(repository, log, *options, f"--data-plane={plane}")
-            stack.enter_context(server)
+            alike = ("--id=same", "--allow-metrics=false", f"--data-plane={plane}")
+            server = stack.enter_context(ServerProcess(repository, log, *options, *alike))
             opened.append(stack.enter_context(grpc.insecure_channel(server.grpc_url)))
         yield opened[0], opened[1]
 
@@ -141,4 +149,51 @@ def test_a_stream_that_wants_the_status(channels: Channels, name: str) -> None:
 )
 def test_other_calls(channels: Channels, method: str, message: bytes) -> None:
     native, python = (unary(channel, f"/{method}", message) for channel in channels)
+    assert native == python
+
+
+@pytest.fixture(scope="module")
+def decoupled_channels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Channels]:
+    root = tmp_path_factory.mktemp("decoupled")
+    decoupled_models.write_repository(root)
+    with two_servers(root, tmp_path_factory) as channels:
+        yield channels
+
+
+def one_value(model: str, **more: Any) -> bytes:
+    message = pb.ModelInferRequest(model_name=model, **more)
+    message.inputs.add(name="IN", datatype="INT32", shape=[1])
+    message.raw_input_contents.append(b"\3\0\0\0")
+    return message.SerializeToString()
+
+
+OPT_IN = {"triton_enable_empty_final_response": pb.InferParameter(bool_param=True)}
+
+
+@pytest.mark.parametrize(
+    "request_message",
+    [
+        one_value("square", id="s"),
+        one_value("square", id="s", parameters=OPT_IN),
+        one_value("repeat", parameters={"with_final": pb.InferParameter(bool_param=True)}),
+        one_value("repeat", id="r", parameters={"fail_at": pb.InferParameter(int64_param=0)}),
+        one_value("odd", id="o", parameters={"how": pb.InferParameter(string_param="raises")}),
+        one_value("odd", parameters={"how": pb.InferParameter(string_param="forget")}),
+        one_value("odd", parameters={"how": pb.InferParameter(string_param="wrong_type")}),
+        one_value("ordinary", id="h\u00e4", parameters=OPT_IN),
+        one_value("twice"),
+        one_value("square").replace(b"IN", b"NO"),
+    ],
+)
+def test_decoupled_models(decoupled_channels: Channels, request_message: bytes) -> None:
+    """G-22, G-25, G-26."""
+    method = "/inference.GRPCInferenceService/ModelInfer"
+    native, python = (unary(channel, method, request_message) for channel in decoupled_channels)
+    assert native == python
+    native, python = (stream(channel, [request_message]) for channel in decoupled_channels)
+    assert native == python
+    native, python = (
+        stream(channel, [request_message], triton_grpc_error="true")
+        for channel in decoupled_channels
+    )
     assert native == python

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,7 +14,14 @@ from typing import Any
 
 import numpy as np
 from google.protobuf import text_format
-from penstock._engine import CompletionPort, Engine, GrpcCodec, serialize_bytes
+from penstock._engine import (
+    CompletionPort,
+    Engine,
+    GrpcCodec,
+    InferCall,
+    InferReply,
+    serialize_bytes,
+)
 from penstock._proto.inference_pb2 import ModelInferRequest, ModelInferResponse
 from penstock._proto.model_config_pb2 import ModelConfig
 from penstock.backends.registry import find_backend
@@ -57,6 +64,29 @@ class Answer:
         """An output that is not of strings."""
         wire = self.outputs[name]
         return np.frombuffer(wire.data, NUMPY_DTYPES[wire.data_type]).reshape(wire.shape)
+
+
+class ReplyQueue:
+    """The replies to one request of a stream, as they come."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[InferReply] = asyncio.Queue()
+        self._closed = False
+
+    def put(self, reply: InferReply) -> None:
+        """What the codec is given."""
+        if not self._closed:
+            self._queue.put_nowait(reply)
+
+    async def get(self) -> InferReply:
+        """The next one."""
+        return await self._queue.get()
+
+    def close(self) -> None:
+        """Drops what is there and what comes."""
+        self._closed = True
+        while not self._queue.empty():
+            self._queue.get_nowait()
 
 
 class ServedModels:
@@ -112,20 +142,28 @@ class ServedModels:
         parameters: Mapping[str, int | str | bool] | None = None,
     ) -> Answer:
         """Raises the ServerError that the request failed with."""
-        request = ModelInferRequest(model_name=name, id=request_id)
-        for key, value in inputs.items():
-            wire = Wire.of(value)
-            request.inputs.add(name=key, datatype=wire.data_type.name, shape=wire.shape)
-            request.raw_input_contents.append(wire.data)
-        for output in outputs:
-            request.outputs.add(name=output)
-        for key, setting in (parameters or {}).items():
-            kind = {bool: "bool_param", int: "int64_param", str: "string_param"}[type(setting)]
-            setattr(request.parameters[key], kind, setting)
+        message = _message(name, inputs, outputs, request_id, parameters)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        call = self._codec.submit(request.SerializeToString(), future)
+        call = self._codec.submit(message, future)
         await future
         return _answer(call.encode()[0])
+
+    def stream(
+        self,
+        name: str,
+        inputs: Mapping[str, Array | Wire],
+        *,
+        request_id: str = "",
+        parameters: Mapping[str, int | str | bool] | None = None,
+    ) -> tuple[InferCall, ReplyQueue]:
+        """A request that may have any number of responses. Raises what it is refused with."""
+        replies = ReplyQueue()
+        message = _message(name, inputs, (), request_id, parameters)
+        return self._codec.submit_stream(message, replies.put), replies
+
+    def statistics(self, name: str) -> dict[str, Any]:
+        """What the engine counts of a loaded model."""
+        return self._loaded[name].model.statistics()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[ServedModels]:
@@ -144,8 +182,33 @@ class ServedModels:
             loop.remove_reader(self._port.fileno())
 
 
+def _message(
+    name: str,
+    inputs: Mapping[str, Array | Wire],
+    outputs: Sequence[str],
+    request_id: str,
+    parameters: Mapping[str, int | str | bool] | None,
+) -> bytes:
+    request = ModelInferRequest(model_name=name, id=request_id)
+    for key, value in inputs.items():
+        wire = Wire.of(value)
+        request.inputs.add(name=key, datatype=wire.data_type.name, shape=wire.shape)
+        request.raw_input_contents.append(wire.data)
+    for output in outputs:
+        request.outputs.add(name=output)
+    for key, setting in (parameters or {}).items():
+        kind = {bool: "bool_param", int: "int64_param", str: "string_param"}[type(setting)]
+        setattr(request.parameters[key], kind, setting)
+    return request.SerializeToString()
+
+
 def _thread_count() -> int:
-    return len(os.listdir("/proc/self/task"))
+    """But for the engine's own, which the first cancel starts."""
+    count = 0
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):  # it has just ended
+            count += (task / "comm").read_text() != "reaper\n"
+    return count
 
 
 async def _thread_count_back_to(count: int) -> None:

@@ -314,9 +314,9 @@ class TestLoad:
         assert (await served.infer("bad", INPUT)).array("OUTPUT0").tolist() == [[1, 1]]
 
     async def test_decoupled(self, served: ServedModels, tmp_path: Path) -> None:
+        """G-22: it is loaded, and not for calls that take one response."""
+        model_dir = write_model(tmp_path / "bad", CLASS)
+        served.load(model_dir, config("model_transaction_policy { decoupled: true }"))
         with pytest.raises(ServerError) as caught:
-            served.load(
-                write_model(tmp_path / "bad", CLASS),
-                config("model_transaction_policy { decoupled: true }"),
-            )
+            await served.infer("bad", INPUT)
         assert caught.value.code is Code.UNSUPPORTED

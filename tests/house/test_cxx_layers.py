@@ -113,6 +113,12 @@ def test_foreign_headers_stay_in_their_rooms(path: Path) -> None:
         assert room_of(path) in rooms, f"{short(path)}: <{name}> belongs to {sorted(rooms)}"
 
 
+@pytest.mark.parametrize("path", [p for p in with_suffix(CXX) if CSRC in p.parents], ids=short)
+def test_the_core_never_calls_python(path: Path) -> None:
+    """Nor declares what it could call: so it can never take the GIL."""
+    assert not re.search(r"\b_?Py[A-Z]\w*\s*\(", text(path))
+
+
 def test_public_headers_include_no_private_one() -> None:
     for path in PUBLIC_HEADERS.glob("*.h"):
         for target in own_includes(path):

@@ -92,9 +92,6 @@ class Batch {
   void add_row(Request* request, std::vector<InputTensor>& states, bool padding);
   [[nodiscard]] SequenceRows& sequence_rows() { return *sequence_; }
   void clear();
-  // The how manieth batch of its scheduler it is, for answers in order (S-6).
-  void set_order(std::uint64_t order) { order_ = order; }
-  [[nodiscard]] std::uint64_t order() const { return order_; }
   [[nodiscard]] std::int64_t exec_start_ns() const { return exec_start_ns_; }
   [[nodiscard]] std::int64_t exec_end_ns() const { return exec_end_ns_; }
   // Those to be answered, each once.
@@ -121,7 +118,6 @@ class Batch {
   std::int64_t total_batch_size_ = 0;
   std::int64_t exec_start_ns_ = 0;
   std::int64_t exec_end_ns_ = 0;
-  std::uint64_t order_ = 0;
   Recycled<BufferLease> gathered_;
 };
 

@@ -45,6 +45,9 @@ struct Reply {
   void clear();
 };
 
+// How many responses a call can take: ModelInfer and the HTTP route one, a stream any number.
+enum class Answers : std::uint8_t { kOne, kMany };
+
 class HttpCodec {
  public:
   explicit HttpCodec(BufferPool& pool, CodecLimits limits = {});
@@ -82,8 +85,9 @@ class GrpcCodec {
   };
   // Reads just what is needed to bind; malformed protobuf is INVALID_ARG.
   [[nodiscard]] Status peek(ByteSpan message, Target& target);
-  // A serialised ModelInferRequest; the request is bound. Errors: G-21, 1.8, C-7 types.
-  [[nodiscard]] Status decode(ByteSpan message, const BufferLease& owner, Request& request);
+  // A serialised ModelInferRequest; the request is bound. Errors: G-21, G-22, 1.8, C-7 types.
+  [[nodiscard]] Status decode(ByteSpan message, const BufferLease& owner, Request& request,
+                              Answers answers = Answers::kOne);
   // A serialised ModelInferResponse of a successful response.
   [[nodiscard]] Status encode(const Response& response, Reply& reply);
 

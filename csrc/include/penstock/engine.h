@@ -14,6 +14,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,9 +33,18 @@ struct DurationStat {
   std::uint64_t ns = 0;
 };
 
+inline constexpr std::size_t kMaxResponseStats = 1024;
+
 struct BatchStat {
   std::uint64_t batch_size = 0;
   DurationStat compute_input, compute_infer, compute_output;
+};
+
+// Of the responses of decoupled requests that were the how manieth of theirs.
+struct ResponseStat {
+  DurationStat compute_infer, compute_output;
+  // The whole of it, from the response before it: one of these a response.
+  DurationStat success, fail, empty_response, cancel;
 };
 
 // Contract 1.11 and 6, per model version; counters only grow.
@@ -45,8 +55,16 @@ struct ModelStatistics {
   DurationStat success, fail, queue, compute_input, compute_infer, compute_output;
   DurationStat cache_hit, cache_miss;
   std::array<std::uint64_t, kFailureReasonCount> failures{};
-  std::vector<BatchStat> batches;  // ascending batch size
-  std::uint64_t pending = 0;       // M-10: waiting, not yet executing
+  std::vector<BatchStat> batches;       // ascending batch size
+  std::vector<ResponseStat> responses;  // by index; of the first kMaxResponseStats
+  std::uint64_t pending = 0;            // M-10: waiting, not yet executing
+  bool cached = false;                  // 4.6: the model's answers are cached
+};
+
+struct WarmUpInput {
+  std::string name;
+  TensorView view;  // batch dimension included
+  BufferLease lease;
 };
 
 class ModelVersion {
@@ -61,6 +79,11 @@ class ModelVersion {
   virtual void complete(std::uint32_t index, Batch& batch) = 0;
   // Runs `instance` as instance `index` on a thread of its own until the version is stopped.
   virtual void start(std::uint32_t index, std::unique_ptr<NativeInstance> instance) = 0;
+  // 2.10: has instance `index` execute requests with these inputs as one batch, and waits for it.
+  // They are neither scheduled nor counted. Of a plan with warm_up, before the version is
+  // published; one call an instance at a time. The first failure, UNAVAILABLE when it is too late.
+  [[nodiscard]] virtual Status warm_up(std::uint32_t index,
+                                       std::span<const std::vector<WarmUpInput>> requests) = 0;
 };
 using ModelVersionRef = std::shared_ptr<ModelVersion>;
 
@@ -68,6 +91,7 @@ struct EngineOptions {
   std::uint32_t max_requests = 65536;   // slots; none left: UNAVAILABLE
   std::uint32_t max_responses = 65536;  // of decoupled models, not yet sent
   BufferPoolOptions pool;
+  std::size_t cache_bytes = 0;   // of the response cache; 0: there is none
   bool pinned = false;           // page-locked pool when a CUDA runtime is there
   const Clock* clock = nullptr;  // null: RealClock
 };

@@ -157,6 +157,9 @@ struct ModelPlan {
   // The most requests that may wait; a full queue is answered "Exceeds maximum queue size".
   std::uint32_t queue_capacity = 4096;
   bool decoupled = false;
+  bool cached = false;  // 4.6: its answers may come from the engine's response cache
+  // 2.10: instances wait for warm-ups, until the version is published.
+  bool warm_up = false;
   // The most responses of one request that its client has not taken yet; the model waits then.
   std::uint32_t response_capacity = 64;
 

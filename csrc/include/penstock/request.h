@@ -147,6 +147,7 @@ struct Request {
   Recycled<InputTensor> inputs;
   Recycled<RequestedOutput> outputs;     // empty: all the model's outputs
   bool binary_data_output = false;       // default for outputs not listed (H-46)
+  bool wants_empty_final = false;        // a bare end is worth a message, too (G-26)
   CompletionRing* completion = nullptr;  // where the response goes
   void* tag = nullptr;                   // the owner's own
 
@@ -190,6 +191,7 @@ struct Request {
   friend class RequestPool;
   friend class Responder;
   friend class Engine;
+  friend class OrderedDelivery;
   friend class ServedModel;
   friend class SubmitBurst;
   friend class RequestTestPeer;
@@ -204,8 +206,14 @@ struct Request {
   std::atomic<std::uint32_t> unread_{0};  // responses that the owner has and did not give back
   std::uint32_t sent_ = 0;                // responses ever
   std::int64_t sent_ns_ = 0;              // when the last of them was
+  std::int64_t begun_ns_ = 0;             // when the model had the next one; 0: not yet
   std::uint32_t instance_ = 0;            // who executes it
   std::array<std::uint64_t, 3> compute_ns_{};  // of an ensemble: input, infer, output
+  std::uint64_t ticket_ = 0;                   // its place among the answers (S-6)
+  bool warm_up_ = false;                       // nobody's: not scheduled, not counted
+  bool cache_missed_ = false;                  // its answer is to be cached, as cache_key_
+  std::uint64_t cache_key_ = 0;                // of its inputs
+  std::uint64_t cache_ns_ = 0;                 // spent on looking up and inserting
   RequestState state_ = RequestState::kFree;
   std::atomic<std::uint64_t> cancel_mark_{0};  // the generation that was cancelled
   std::uint32_t index_ = 0;
@@ -215,5 +223,7 @@ struct Request {
 // Checks a filled request against its plan in the contract's order (C-7) and works out batch_size.
 // Errors carry the request's tag.
 [[nodiscard]] Status validate(Request& request);
+// Of these, data type, shape and byte size of one known input, without the tag.
+[[nodiscard]] Status validate_input(const ModelPlan& plan, const InputTensor& input);
 
 }  // namespace penstock

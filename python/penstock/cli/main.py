@@ -8,7 +8,14 @@ import sys
 from collections.abc import Callable, Sequence
 
 from penstock import __version__
-from penstock.config.settings import HelpRequested, Profile, SettingsError, parse_settings
+from penstock.config.settings import (
+    HelpRequested,
+    Profile,
+    Settings,
+    SettingsError,
+    parse_settings,
+)
+from penstock.config.tls import TlsError
 from penstock.config.usage import usage
 
 _USAGE = """\
@@ -56,7 +63,19 @@ def _serve(argv: Sequence[str], profile: Profile) -> int:
         print(error, file=sys.stderr)
         print(f"Try '{profile.value} --help' for all options.", file=sys.stderr)
         return 1
+    try:
+        _check_files(settings)
+    except TlsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     return _load_serve()(settings)
+
+
+def _check_files(settings: Settings) -> None:
+    """Looks at what a wrong path would break only after a while."""
+    for protocol in ("http", "grpc"):
+        if tls := settings.tls(protocol):
+            tls.context()
 
 
 def _load_serve() -> Callable[..., int]:

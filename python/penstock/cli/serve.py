@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import uvloop
 
@@ -16,6 +16,7 @@ from penstock.backends.python.pb_utils.metrics import custom_metrics
 from penstock.backends.registry import find_backend
 from penstock.cli.table import format_table
 from penstock.config.settings import Settings
+from penstock.config.tls import TlsFiles
 from penstock.errors import Code, ServerError
 from penstock.frontends.grpc.native import GrpcDoorOptions, NativeGrpcFrontend
 from penstock.frontends.grpc.server import GrpcFrontend, GrpcOptions
@@ -73,6 +74,7 @@ async def _run(settings: Settings) -> int:
     engine = Engine(
         max_requests=settings.max_requests,
         pool_cached_bytes=settings.pinned_memory_pool_byte_size,
+        response_cache_bytes=settings.response_cache_byte_size,
         pinned=settings.pinned_memory_pool_byte_size > 0,
     )
     _LOGGER.info("Memory for tensors: %s", engine.memory_report)
@@ -117,15 +119,29 @@ def _frontends(
     if settings.allow_metrics:
         metrics = MetricsOptions(address=settings.metrics_address, port=settings.metrics_port)
         registry = _metrics(settings, engine, loader)
-        frontends.append(MetricsFrontend(registry.render, metrics))
+        ledger = _ledger(engine, frontends) if settings.debug_endpoints else None
+        frontends.append(MetricsFrontend(registry.render, metrics, ledger))
     return frontends
+
+
+def _ledger(
+    engine: Engine, frontends: Iterable[Frontend]
+) -> Callable[[], dict[str, dict[str, int]]]:
+    """What the data plane has created and released: a test's proof that nothing is left behind."""
+    doors = [f for f in frontends if isinstance(f, NativeHttpFrontend | NativeGrpcFrontend)]
+
+    def read() -> dict[str, dict[str, int]]:
+        core = {"requests_in_flight": engine.in_flight} | engine.pool_stats()
+        return {"engine": core} | {door.name: door.counters() for door in doors}
+
+    return read
 
 
 def _grpc_frontend(
     settings: Settings, engine: Engine, control: ControlPlane, data: DataPlane
 ) -> Frontend:
     options = _grpc_options(settings)
-    if settings.data_plane == "python":
+    if settings.data_plane == "python" or _ends_tls(options.tls, "gRPC"):
         return GrpcFrontend(data, control, options)
     door = GrpcDoorOptions(
         threads=settings.grpc_infer_thread_count,
@@ -144,8 +160,9 @@ def _http_frontend(
         reuse_port=settings.reuse_http_port,
         max_input_bytes=settings.http_max_input_size,
         max_body_bytes=settings.http_max_body_size,
+        tls=settings.tls("http"),
     )
-    if settings.data_plane == "python":
+    if settings.data_plane == "python" or _ends_tls(http.tls, "HTTP"):
         return HttpFrontend(data, control, http)
     door = DoorOptions(
         threads=settings.http_thread_count,
@@ -158,6 +175,17 @@ def _http_frontend(
         min_bytes_per_second=settings.http_min_body_rate,
     )
     return NativeHttpFrontend(engine, data, control, http, door)
+
+
+def _ends_tls(tls: TlsFiles | None, protocol: str) -> bool:
+    """Is TLS asked for? Then the Python frontend serves, which is said: it costs."""
+    if tls is None:
+        return False
+    _LOGGER.warning(
+        "%s over TLS is served by the Python frontend: the native data plane does not speak TLS",
+        protocol,
+    )
+    return True
 
 
 def _metrics(settings: Settings, engine: Engine, loader: ModelLoader) -> MetricsRegistry:
@@ -226,6 +254,7 @@ def _grpc_options(settings: Settings) -> GrpcOptions:
         address=settings.grpc_address,
         port=settings.grpc_port,
         reuse_port=settings.reuse_grpc_port,
+        tls=settings.tls("grpc"),
         response_compression_level=settings.grpc_compression_level,
         keepalive_time_ms=settings.grpc_keepalive_time_ms,
         keepalive_timeout_ms=settings.grpc_keepalive_timeout_ms,

@@ -46,6 +46,11 @@ _KINDS = (
     _Kind("pytorch", "model.pt", "pytorch_libtorch", aliases=("libtorch",)),
     _Kind("pytorch", "model.pt2", "torch_aoti"),
     _Kind("python", "model.py"),
+    # Ours: Triton has no rule for these.
+    _Kind("litert", "model.tflite"),
+    _Kind("jax", "model.jaxexport"),
+    _Kind("openvino", "model.onnx"),
+    _Kind("openvino", "model.tflite"),
 )
 
 

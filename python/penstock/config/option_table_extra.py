@@ -14,7 +14,6 @@ _TEXT = "<string>"
 _SAGEMAKER_REASON = "the SageMaker endpoint is not available"
 _VERTEX_REASON = "the Vertex AI endpoint is not available"
 _TRACE_REASON = "tracing is not available"
-_CACHE_REASON = "response caches are not available"
 _RATE_REASON = "the rate limiter is not available"
 
 _BACKENDS = Group(
@@ -45,11 +44,11 @@ _BACKENDS = Group(
             form=_TEXT,
             source="O-58",
         ),
-        refused(
+        Option(
             "cache-config",
-            "Setting for a response cache.",
-            _CACHE_REASON,
-            parse=values.parse_cache_config,
+            "Setting of the response cache: 'local,size=<bytes>'. May be repeated.",
+            values.parse_cache_config,
+            "cache_config",
             form="<cache>,<setting>=<value>",
             repeats=True,
             source="O-59",
@@ -57,7 +56,7 @@ _BACKENDS = Group(
         no_effect(
             "cache-directory",
             "Folder of cache libraries.",
-            _CACHE_REASON,
+            "the response cache is part of Penstock",
             default="/opt/tritonserver/caches",
             form=_TEXT,
             source="O-60",
@@ -238,13 +237,11 @@ _DEPRECATED = Group(
             deprecated="use --disable-auto-complete-config",
             source="O-71",
         ),
-        refused(
+        Option(
             "response-cache-byte-size",
-            "Size of a response cache.",
-            _CACHE_REASON,
-            parse=values.parse_bytes,
-            harmless=(0,),
-            default="0",
+            "Size of the response cache in bytes.",
+            values.parse_bytes,
+            "response_cache_byte_size",
             form=_INT,
             deprecated="use --cache-config",
             source="O-71",

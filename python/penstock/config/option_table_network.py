@@ -17,6 +17,34 @@ def _switch(name: str, help: str, source: str) -> Option:
     return Option(name, help, values.parse_bool, field, form=_BOOL, source=source)
 
 
+def _tls(protocol: str, sources: tuple[str, str, str] = ("", "", "")) -> tuple[Option, ...]:
+    """The flags of TLS, the same for both protocols; Triton has those of gRPC only."""
+    own = f"{protocol}-use-ssl"
+    files = (
+        ("server-cert", "PEM file of the server's certificate, with the chain behind it."),
+        ("server-key", "PEM file of the certificate's key."),
+        ("root-cert", "PEM file of the authorities that vouch for clients' certificates."),
+    )
+    return (
+        _switch(own, f"Serve {_NAMES[protocol]} over TLS, by the Python frontend.", sources[0]),
+        _switch(
+            f"{own}-mutual", "The same, and every client has to show a certificate.", sources[1]
+        ),
+        *(
+            Option(
+                f"{protocol}-{name}",
+                help,
+                field=f"{protocol}_{name.replace('-', '_')}",
+                form="<path>",
+                source=sources[2],
+            )
+            for name, help in files
+        ),
+    )
+
+
+_NAMES = {"http": "HTTP", "grpc": "gRPC"}
+
 _HTTP = Group(
     "HTTP",
     (
@@ -69,6 +97,7 @@ _HTTP = Group(
             "http_max_body_size",
             form=_INT,
         ),
+        *_tls("http"),
         refused(
             "http-restricted-api",
             "APIs that need a header with a secret.",
@@ -137,37 +166,7 @@ _GRPC = Group(
             form=_INT,
             source="O-35",
         ),
-        refused(
-            "grpc-use-ssl",
-            "Serve gRPC over TLS.",
-            "TLS is not available: put a proxy that terminates TLS in front of the server",
-            parse=values.parse_bool,
-            harmless=(False,),
-            default="false",
-            form=_BOOL,
-            source="O-36",
-        ),
-        refused(
-            "grpc-use-ssl-mutual",
-            "Serve gRPC over TLS and ask clients for certificates.",
-            "TLS is not available: put a proxy that terminates TLS in front of the server",
-            parse=values.parse_bool,
-            harmless=(False,),
-            default="false",
-            form=_BOOL,
-            source="O-37",
-        ),
-        *(
-            refused(
-                f"grpc-{which}",
-                "PEM file for TLS.",
-                "TLS is not available: put a proxy that terminates TLS in front of the server",
-                harmless=("",),
-                form=_TEXT,
-                source="O-38",
-            )
-            for which in ("server-cert", "server-key", "root-cert")
-        ),
+        *_tls("grpc", ("O-36", "O-37", "O-38")),
         Option(
             "grpc-infer-response-compression-level",
             "Compression of responses: none, low, medium or high.",
@@ -257,6 +256,11 @@ _METRICS = Group(
             "metrics_interval_ms",
             form=_INT,
             source="O-53",
+        ),
+        _switch(
+            "debug-endpoints",
+            "Serve /debug/ledger beside the metrics: what was created and released, for tests.",
+            "",
         ),
         refused(
             "metrics-config",

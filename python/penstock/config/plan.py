@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,8 +24,6 @@ from penstock.config.plan_sequence import (
     supplied_inputs,
 )
 from penstock.errors import UnsupportedError
-
-_LOG = logging.getLogger("penstock.config")
 
 #: About thirty years: longer waits are the same, and in nanoseconds this still fits 64 bits.
 _MAX_US = 10**15
@@ -79,6 +76,10 @@ class PlanSpec:
     queue_capacity: int = 4096
     instance_count: int = 1
     decoupled: bool = False
+    #: 4.6, when the server has a response cache
+    cached: bool = False
+    #: 2.10: samples are run before the version is served
+    warm_up: bool = False
     ensemble: EnsembleData | None = None
     sequence: SequenceData | None = None
 
@@ -109,7 +110,6 @@ def make_plan_spec(
     initial states.
     """
     check_supported(config)
-    _warn_of_ignored(config)
     batching = config.dynamic_batching
     return PlanSpec(
         name=config.name,
@@ -130,6 +130,8 @@ def make_plan_spec(
         queue_capacity=queue_capacity,
         instance_count=1 if ensemble is not None else len(make_instances(config)),
         decoupled=config.model_transaction_policy.decoupled,
+        cached=config.response_cache.enable,
+        warm_up=any(sample.batch_size for sample in config.model_warmup),
         ensemble=ensemble,
         sequence=make_sequence(config, model_dir),
     )
@@ -160,17 +162,6 @@ def check_supported(config: ModelConfig) -> None:
             raise UnsupportedError(
                 f"model '{config.name}' cannot be served: '{field}' is not supported"
             )
-
-
-def _warn_of_ignored(config: ModelConfig) -> None:
-    """Say what changes only speed: the answers are right without it."""
-    fields = {
-        "model_warmup": bool(config.model_warmup),
-        "response_cache": config.response_cache.enable,
-    }
-    for field, used in fields.items():
-        if used:
-            _LOG.warning("model '%s': '%s' has no effect", config.name, field)
 
 
 def _level_policies(config: ModelConfig) -> tuple[QueuePolicyData, ...]:

@@ -15,8 +15,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from penstock.config.cache_settings import response_cache_bytes
 from penstock.config.option_table import OPTIONS
 from penstock.config.options import Option, Status
+from penstock.config.tls import TlsFiles
 
 
 class SettingsError(Exception):
@@ -67,6 +69,11 @@ class Settings:
     http_max_input_size: int = 67108864
     http_max_body_size: int = 2147483648
     http_thread_count: int = 1
+    http_use_ssl: bool = False
+    http_use_ssl_mutual: bool = False
+    http_server_cert: str = ""
+    http_server_key: str = ""
+    http_root_cert: str = ""
 
     data_plane: str = "native"
     http_max_connections: int = 10000
@@ -82,6 +89,11 @@ class Settings:
     grpc_port: int = 8001
     reuse_grpc_port: bool = False
     grpc_infer_thread_count: int = 1
+    grpc_use_ssl: bool = False
+    grpc_use_ssl_mutual: bool = False
+    grpc_server_cert: str = ""
+    grpc_server_key: str = ""
+    grpc_root_cert: str = ""
     grpc_max_connections: int = 10000
     grpc_max_in_flight_bytes: int = 1073741824
     grpc_compression_level: str = "none"
@@ -100,13 +112,31 @@ class Settings:
     metrics_address: str = ""
     metrics_port: int = 8002
     metrics_interval_ms: int = 2000
+    debug_endpoints: bool = False
 
     #: (back end or "" for all, setting, value), in the order given
     backend_config: tuple[tuple[str, str, str], ...] = ()
     pinned_memory_pool_byte_size: int = 268435456
+    #: (cache, setting, value), in the order given
+    cache_config: tuple[tuple[str, str, str], ...] = ()
+    #: of the response cache; parse_settings takes it from cache_config when there is one
+    response_cache_byte_size: int = 0
 
     #: what to tell the person who started the server, one line each
     warnings: tuple[str, ...] = ()
+
+    def tls(self, protocol: str) -> TlsFiles | None:
+        """The TLS of "http" or "grpc", None without; mutual TLS is TLS (O-37)."""
+
+        def get(name: str) -> Any:
+            return getattr(self, f"{protocol}_{name}")
+
+        mutual = get("use_ssl_mutual")
+        if not (mutual or get("use_ssl")):
+            return None
+        return TlsFiles(
+            protocol, get("server_cert"), get("server_key"), get("root_cert"), mutual=mutual
+        )
 
     def backend_settings(self, backend: str) -> dict[str, str]:
         """--backend-config for one back end; its own settings hide global ones (5.4)."""
@@ -216,12 +246,27 @@ def _checked(settings: Settings) -> Settings:
         raise SettingsError(
             "Wildcard model name '*' must be the ONLY startup model if specified at all."
         )
+    try:
+        size = response_cache_bytes(settings.cache_config, settings.response_cache_byte_size)
+    except ValueError as error:
+        raise _bad_option("cache-config", str(error)) from None
+    settings = replace(settings, response_cache_byte_size=size)
     if not settings.metrics_address:
         local = settings.http_address.startswith("unix:")
         address = _LOOPBACK if local else settings.http_address
         settings = replace(settings, metrics_address=address)
     _check_ports(settings)
-    return settings
+    return replace(settings, warnings=(*settings.warnings, *_unused_files(settings)))
+
+
+def _unused_files(settings: Settings) -> Iterator[str]:
+    """A certificate alone does not make the port speak TLS: whoever gives one should know."""
+    for protocol in ("http", "grpc"):
+        if settings.tls(protocol) is None:
+            for name in ("server_cert", "server_key", "root_cert"):
+                if getattr(settings, f"{protocol}_{name}"):
+                    flag = f"--{protocol}-{name.replace('_', '-')}"
+                    yield f"{flag} has no effect without --{protocol}-use-ssl=true"
 
 
 def _check_ports(settings: Settings) -> None:

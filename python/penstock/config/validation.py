@@ -20,6 +20,7 @@ from penstock.config.validation_instances import (
 )
 from penstock.config.validation_io import validate_io as validate_io
 from penstock.config.validation_sequence import validate_sequence_batching
+from penstock.config.validation_warm_up import validate_warm_up
 from penstock.errors import InvalidArgError
 
 _LOG = logging.getLogger("penstock.config")
@@ -42,7 +43,8 @@ def validate_config(config: ModelConfig) -> None:
     if config.HasField("sequence_batching"):
         validate_sequence_batching(config)
     validate_ensemble(config)
-    _validate_response_cache(config)
+    validate_response_cache(config)
+    validate_warm_up(config)
     _validate_metrics(config.model_metrics)
 
 
@@ -128,7 +130,8 @@ def _validate_preserve_ordering(config: ModelConfig) -> None:
         )
 
 
-def _validate_response_cache(config: ModelConfig) -> None:
+def validate_response_cache(config: ModelConfig) -> None:
+    """What cannot be cached (4.6)."""
     if not config.response_cache.enable:
         return
     if config.HasField("sequence_batching"):

@@ -15,7 +15,7 @@ from penstock.errors import UnavailableError
 UNIX = "unix:"
 
 #: Connections that may wait to be accepted; the kernel cuts it to net.core.somaxconn.
-_BACKLOG = 1024
+BACKLOG = 1024
 
 
 def listen(address: str, port: int, *, reuse_port: bool = False) -> socket.socket:
@@ -35,7 +35,7 @@ def listen_unix(path: str) -> socket.socket:
         if _is_left_behind(path):
             os.unlink(path)
         listener.bind(path)
-        listener.listen(_BACKLOG)
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
@@ -86,7 +86,7 @@ def listen_tcp(address: str, port: int, *, reuse_port: bool = False) -> socket.s
         if reuse_port:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(where)
-        listener.listen(_BACKLOG)
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:

@@ -202,7 +202,7 @@ def _statistics(served: LoadedVersion) -> dict[str, Any]:
         "inference_count": counted["inference_count"],
         "execution_count": counted["execution_count"],
         "inference_stats": counted["inference_stats"],
-        "response_stats": {},
+        "response_stats": counted["response_stats"],
         "batch_stats": counted["batch_stats"],
         "memory_usage": [],
     }

@@ -9,8 +9,9 @@ core; Python's part is one future and one call each way.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
-from penstock._engine import CompletionPort, Engine, GrpcCodec, HttpCodec, InferCall
+from penstock._engine import CompletionPort, Engine, GrpcCodec, HttpCodec, InferCall, InferReply
 
 
 class DataPlane:
@@ -64,10 +65,13 @@ class DataPlane:
             raise
         return call.encode()[0]
 
-    def submit_grpc(self, message: bytes) -> tuple[InferCall, asyncio.Future[None]]:
-        """Queues a request of a stream; its caller awaits the future, then encodes or cancels."""
-        future: asyncio.Future[None] = self._loop.create_future()
-        return self._grpc.submit(message, future), future
+    def stream_grpc(self, message: bytes, deliver: Callable[[InferReply], None]) -> InferCall:
+        """Queues a request of a stream; `deliver` is called with each response, on the loop.
+
+        The caller releases the replies, and goes on taking them when it has cancelled the call.
+        Raises ServerError.
+        """
+        return self._grpc.submit_stream(message, deliver)
 
     def close(self) -> None:
         """Stops listening for completions. Nothing may be in flight any more."""

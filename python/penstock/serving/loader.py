@@ -24,9 +24,11 @@ from penstock.backends.interface import Backend, InstanceSpec, LoadedModel, Mode
 from penstock.config.plan import PlanSpec, TensorSpecData, make_instances, make_plan_spec
 from penstock.config.plan_ensemble import make_ensemble
 from penstock.config.platforms import ENSEMBLE_PLATFORM
+from penstock.config.validation import validate_response_cache
 from penstock.errors import InternalError, InvalidArgError, ServerError
 from penstock.models.loader import VersionHandle
 from penstock.serving.instances import InstanceThread, start_instances
+from penstock.serving.warm_up import warm_up
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -92,14 +94,17 @@ class ModelLoader:
             return self._load_ensemble(name, model_dir, version, config)
         started = time.monotonic()
         context = self._context(name, model_dir, version, config)
-        plan = _make_plan(
-            make_plan_spec(config, version, model_dir, queue_capacity=self._queue_capacity)
-        )
+        plan_spec = make_plan_spec(config, version, model_dir, queue_capacity=self._queue_capacity)
+        plan = _make_plan(plan_spec)
         specs = [InstanceSpec(**dataclasses.asdict(data)) for data in make_instances(config)]
         loaded = self._find_backend(config.backend).load(context)
         try:
             model = self._engine.create(plan)
-            instances = self._start(model, loaded, specs)
+            if plan_spec.cached and not model.statistics()["cached"]:
+                _LOGGER.warning(
+                    "model '%s' enables the response cache, but the server has none", name
+                )
+            instances = self._start(model, loaded, specs, context)
         except BaseException:
             _unload(name, version, loaded)
             raise
@@ -152,6 +157,7 @@ class ModelLoader:
         ensemble = make_ensemble(config, models)
         if any(step.decoupled for step in ensemble.steps):  # S-45
             config.model_transaction_policy.decoupled = True
+            validate_response_cache(config)
         spec = make_plan_spec(
             config, version, model_dir, queue_capacity=self._queue_capacity, ensemble=ensemble
         )
@@ -189,7 +195,11 @@ class ModelLoader:
         )
 
     def _start(
-        self, model: ModelVersion, loaded: LoadedModel, specs: Sequence[InstanceSpec]
+        self,
+        model: ModelVersion,
+        loaded: LoadedModel,
+        specs: Sequence[InstanceSpec],
+        context: ModelContext,
     ) -> list[InstanceThread]:
         instances = start_instances(model, loaded, specs)
         try:
@@ -200,6 +210,7 @@ class ModelLoader:
                     spec.name,
                     spec.device_id,
                 )
+            warm_up(model, context.config, context.model_dir)
         except BaseException:
             self._stop(model, instances)
             raise
@@ -254,6 +265,8 @@ def _make_plan(spec: PlanSpec) -> ModelPlan:
             queue_capacity=spec.queue_capacity,
             instance_count=spec.instance_count,
             decoupled=spec.decoupled,
+            cached=spec.cached,
+            warm_up=spec.warm_up,
             ensemble=spec.ensemble,
             sequence=spec.sequence,
         )

@@ -24,7 +24,7 @@ class ModelSnapshot:
     """One loaded model version as the collector sees it.
 
     `statistics` has the shape of contract 1.11 (durations as {"count", "ns"}) plus `failures`
-    (reason -> count) and `pending`. `tags` are the metric_tags of its configuration.
+    (reason -> count), `pending` and `cached`. `tags` are the metric_tags of its configuration.
     """
 
     model: str
@@ -56,6 +56,17 @@ class _Family:
 def _duration(stage: str) -> Callable[[ModelSnapshot], float]:
     def read(snapshot: ModelSnapshot) -> float:
         return float(snapshot.statistics["inference_stats"][stage]["ns"] // 1000)
+
+    return read
+
+
+def _cache(outcome: str, field: str, divisor: int = 1) -> Callable[[ModelSnapshot], float | None]:
+    """Of models whose answers are cached, and no others."""
+
+    def read(snapshot: ModelSnapshot) -> float | None:
+        if not snapshot.statistics["cached"]:
+            return None
+        return float(snapshot.statistics["inference_stats"][outcome][field] // divisor)
 
     return read
 
@@ -122,11 +133,35 @@ _FAMILIES = (
         "gauge",
         lambda s: s.load_seconds,
     ),
+    _Family(
+        "nv_cache_num_hits_per_model",
+        "Number of cache hits per model",
+        "counter",
+        _cache("cache_hit", "count"),
+    ),
+    _Family(
+        "nv_cache_num_misses_per_model",
+        "Number of cache misses per model",
+        "counter",
+        _cache("cache_miss", "count"),
+    ),
+    _Family(
+        "nv_cache_hit_duration_per_model",
+        "Total cache hit duration per model, in microseconds",
+        "counter",
+        _cache("cache_hit", "ns", 1000),
+    ),
+    _Family(
+        "nv_cache_miss_duration_per_model",
+        "Total cache miss (insert+lookup) duration per model, in microseconds",
+        "counter",
+        _cache("cache_miss", "ns", 1000),
+    ),
 )
 
 
 class ModelCollector(Collector):
-    """M-1..M-11: one child per loaded version and family, gone as soon as it is unloaded."""
+    """M-1..M-11, M-15, M-16: one child per loaded version and family, gone when it is unloaded."""
 
     def __init__(self, snapshots: Callable[[], Iterable[ModelSnapshot]]) -> None:
         self._snapshots = snapshots

@@ -99,6 +99,14 @@ TEST_F(ResponderTest, ManyResponsesThenABareEnd) {
   const ModelStatistics stats = model_->statistics();
   EXPECT_EQ(stats.success.count, 1u);
   EXPECT_EQ(stats.execution_count, 1u);
+  ASSERT_EQ(stats.responses.size(), 4u);  // contract 1.11
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(stats.responses[i].success.count, 1u);
+    EXPECT_EQ(stats.responses[i].compute_infer.count, 1u);
+    EXPECT_EQ(stats.responses[i].compute_output.count, 1u);
+  }
+  EXPECT_EQ(stats.responses[3].empty_response.count, 1u);
+  EXPECT_EQ(stats.responses[3].success.count + stats.responses[3].compute_infer.count, 0u);
 }
 
 TEST_F(ResponderTest, TheLastOneMayCarryData) {
@@ -149,6 +157,15 @@ TEST_F(ResponderTest, AModelWaitsForItsReader) {
     final ? engine_.release(response->request) : engine_.release(response);
   }
   EXPECT_EQ(taken, 101);
+}
+
+TEST_F(ResponderTest, StatisticsOfResponsesAreBounded) {  // contract 1.11
+  serve([this](Responder responder) {
+    for (std::size_t i = 0; i < kMaxResponseStats + 50; ++i) send(responder, 0);
+    responder.finish(nullptr, internal_error("late"));
+  });
+  EXPECT_EQ(collect().size(), kMaxResponseStats + 51);
+  EXPECT_EQ(model_->statistics().responses.size(), kMaxResponseStats);
 }
 
 TEST_F(ResponderTest, CancellationWakesAModelThatWaits) {

@@ -2,6 +2,8 @@
 // Copyright (c) 2026 The Penstock Authors
 #include "door/grpc_connection.h"
 
+#include <malloc.h>
+
 #include "grpc_fixture.h"
 
 namespace penstock::door::testing {
@@ -29,6 +31,16 @@ TEST_F(GrpcFixture, ManyAtATime) {
   for (const auto& call : client.calls) EXPECT_EQ(call->status(), "0");
   EXPECT_EQ(counters.inferences.get(), 200u);
   EXPECT_EQ(counters.requests_begun.get(), counters.requests_ended.get());
+}
+
+// nghttp2 sizes a buffer that it keeps by the frame that it is told to expect.
+TEST_F(GrpcFixture, SmallAnswersToAPeerOfLargeFramesTakeLittleMemory) {
+  run();  // the settings, which say that large frames are welcome
+  const std::size_t before = mallinfo2().uordblks;
+  ClientCall& call = client.unary("ModelInfer", infer_request("m"));
+  run();
+  EXPECT_EQ(call.status(), "0");
+  EXPECT_LT(mallinfo2().uordblks, before + (64 << 10));  // of both ends
 }
 
 TEST_F(GrpcFixture, ErrorsHaveCodeAndText) {  // contract 1.0

@@ -189,8 +189,9 @@ class GrpcFixture : public ::testing::Test {
     CompletionNode* node = loop.completions().take_all();
     while (node != nullptr) {
       CompletionNode* next = node->next;
-      auto* ticket = static_cast<Ticket*>(static_cast<Response*>(node)->request->tag);
-      connection->answer(*static_cast<Inference*>(ticket));
+      auto& response = *static_cast<Response*>(node);
+      auto* ticket = static_cast<Ticket*>(response.request->tag);
+      connection->answer(*static_cast<Inference*>(ticket), response);
       node = next;
     }
   }

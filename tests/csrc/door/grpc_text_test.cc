@@ -184,7 +184,10 @@ TEST(FramingPrefixTest, BigEndian) {
 
 TEST(GrpcMessagesTest, AStreamsErrorIsUtf8) {  // G-25
   std::string out;
-  append_stream_error(out, "bad \xff \xed\xa0\x80 \xc3\xa9", "id");
+  StreamError error;
+  error.message = "bad \xff \xed\xa0\x80 \xc3\xa9";
+  error.id = "id";
+  append_stream_error(out, error);
   const std::string text = "bad \xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd \xc3\xa9";
   ASSERT_GT(out.size(), text.size() + 2);
   EXPECT_EQ(out[0], 0x0a);
@@ -192,7 +195,7 @@ TEST(GrpcMessagesTest, AStreamsErrorIsUtf8) {  // G-25
   EXPECT_EQ(out.substr(2, text.size()), text);
   std::string rest = out.substr(2 + text.size());
   EXPECT_EQ(rest.substr(0, 6), "\x12\x21\x1a\x02id"sv);
-  EXPECT_EQ(rest.substr(6), final_response_parameter());
+  EXPECT_EQ(rest.substr(6), final_response_parameter(true));
 }
 
 TEST(H2OutputTest, PartialWritesKeepTheOrderAndTheLeases) {

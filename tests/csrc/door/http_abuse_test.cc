@@ -76,6 +76,25 @@ TEST_F(HttpAbuse, ABodyThatEndsEarlyIsDropped) {  // B6
   expect_balance();
 }
 
+TEST_F(HttpAbuse, ACutBodySentAheadIsDropped) {  // B6: the end came while the first was answered
+  HttpDoorLimits limits;
+  limits.idle_timeout_ns = limits.header_timeout_ns = limits.body_timeout_ns = 3600'000 * kMs;
+  open(limits);
+  for (const std::size_t count : {4, 10'000}) {
+    gate_.shut();
+    const std::string text = infer(count);
+    Client client(path());
+    client.send(infer(4) + text.substr(0, text.size() - 1));
+    client.end_input();
+    gate_.await_waiting();
+    EXPECT_EQ(client.read().status, 100);
+    gate_.open();
+    EXPECT_EQ(client.read().status, 200);
+    EXPECT_TRUE(client.at_end());
+  }
+  expect_balance();
+}
+
 TEST_F(HttpAbuse, ASlowHeadIsEnded) {  // B1
   HttpDoorLimits limits;
   limits.header_timeout_ns = 100 * kMs;

@@ -254,16 +254,6 @@ TEST_F(SchedulerTest, DeadlinesHoldForEveryScheduler) {
   }
 }
 
-TEST_F(SchedulerTest, BatchesAreNumberedAsTheyAreFormed) {  // S-6
-  make(testing::dynamic_plan(1));
-  Request* a = submit();
-  Request* b = submit();
-  expect_batch({a});
-  EXPECT_EQ(batch_.order(), 0u);
-  expect_batch({b});
-  EXPECT_EQ(batch_.order(), 1u);
-}
-
 TEST_F(SchedulerTest, UrgentLevelsAreServedFirst) {  // S-1
   make(levels_plan(4, 3));
   Request* low = submit_at(3);

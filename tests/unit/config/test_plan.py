@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import pytest
@@ -129,11 +128,12 @@ def test_priority_levels_are_bounded() -> None:
         plan("dynamic_batching { priority_levels: 1025 }")
 
 
-@pytest.mark.parametrize("text", ["model_warmup { batch_size: 1 }", "response_cache { enable: 1 }"])
-def test_what_changes_no_answer_is_a_warning(text: str, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING, "penstock.config"):
-        plan(text)
-    assert text.split()[0] in caplog.text
+def test_response_cache_and_warm_up() -> None:
+    assert not plan("").cached
+    assert not plan("response_cache { enable: 0 }").cached
+    assert plan("response_cache { enable: 1 }").cached
+    assert not plan("model_warmup { count: 2 }").warm_up  # a batch size of 0 skips
+    assert plan("model_warmup {} model_warmup { batch_size: 1 }").warm_up
 
 
 # ---------------------------------------------------------------- labels (C-6)

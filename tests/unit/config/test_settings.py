@@ -18,6 +18,7 @@ from penstock.config.settings import (
     default_settings,
     parse_settings,
 )
+from penstock.config.tls import TlsFiles
 from penstock.config.usage import usage
 
 REPOSITORY = "--model-repository=/models"
@@ -158,6 +159,23 @@ def test_settings_of_a_back_end_hide_global_ones() -> None:
 )
 def test_options_that_ask_for_nothing_are_accepted(argument: str) -> None:
     parse(argument)
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_tls(protocol: str) -> None:
+    """O-36..O-38: mutual TLS is TLS; files alone do nothing, which is said."""
+    files = [f"--{protocol}-server-cert=c", f"--{protocol}-server-key=k"]
+    off = parse(*files)
+    assert off.tls(protocol) is None
+    assert off.warnings == tuple(
+        f"{argument.partition('=')[0]} has no effect without --{protocol}-use-ssl=true"
+        for argument in files
+    )
+    on = parse(*files, f"--{protocol}-use-ssl=true")
+    assert on.tls(protocol) == TlsFiles(protocol, "c", "k")
+    assert on.warnings == ()
+    mutual = parse(*files, f"--{protocol}-use-ssl-mutual=1", f"--{protocol}-root-cert=r")
+    assert mutual.tls(protocol) == TlsFiles(protocol, "c", "k", "r", mutual=True)
 
 
 @pytest.mark.parametrize(
@@ -305,15 +323,10 @@ def test_a_repository_is_required() -> None:
 
 
 REFUSED = [
-    "--grpc-use-ssl=true",
-    "--grpc-use-ssl-mutual=on",
-    "--grpc-server-cert=a.pem",
     "--trace-config=level=TIMESTAMPS",
     "--trace-config=triton,file=/t",
     "--trace-file=/t",
     "--trace-level=TIMESTAMPS",
-    "--cache-config=local,size=1024",
-    "--response-cache-byte-size=1024",
     "--rate-limit=execution_count",
     "--rate-limit-resource=r:1",
     "--allow-sagemaker=true",
@@ -331,6 +344,45 @@ REFUSED = [
 def test_refused_options_say_their_name_and_why(argument: str) -> None:
     name = argument.partition("=")[0][2:]
     assert error(argument) == bad(name, OPTIONS[name].reason)
+
+
+def test_response_cache() -> None:
+    """4.6, O-59, O-71: 0 means that there is none."""
+    assert parse().response_cache_byte_size == 0
+    assert parse("--cache-config=local,size=1048576").response_cache_byte_size == 1048576
+    twice = parse("--cache-config=local,size=2048", "--cache-config", "local,size=4096")
+    assert twice.response_cache_byte_size == 4096
+    old = parse("--response-cache-byte-size=2048")
+    assert old.response_cache_byte_size == 2048
+    assert "--response-cache-byte-size is deprecated: use --cache-config" in old.warnings
+    assert any("--cache-directory" in line for line in parse("--cache-directory=/c").warnings)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("--cache-config=local,size=2048", "--cache-config=redis,host=h"),
+            "found multiple cache configurations, but only a single cache is currently supported",
+        ),
+        (("--cache-config=redis,host=h",), "redis caches are not available: answers are cached in"),
+        (("--cache-config=other,size=1",), "unable to find 'libtritoncache_other.so' for cache."),
+        (("--cache-config=local,ttl=1",), "the cache 'local' has no setting 'ttl', only 'size'"),
+        (("--cache-config=local,size=1k",), "is a number of bytes. Got 1k"),
+        (("--cache-config=local,size=1023",), "has at least 1024 bytes. Got 1023"),
+        (("--cache-config=local,size=" + "9" * 5000,), "is a number of bytes."),
+        (("--response-cache-byte-size=1",), "has at least 1024 bytes. Got 1"),
+        (
+            ("--cache-config=local,size=2048", "--response-cache-byte-size=2048"),
+            "both configure a response cache",
+        ),
+        (("--cache-config=size=2048",), "No cache specified. --cache-config option format is"),
+    ],
+)
+def test_what_is_no_response_cache(arguments: tuple[str, ...], message: str) -> None:
+    text = error(*arguments)
+    assert text.startswith('Bad option: "--cache-config".\n')
+    assert message in text
 
 
 def test_poll_mode_is_refused_with_the_way_out() -> None:

@@ -68,6 +68,18 @@ TOP = [
         "Response Cache does not currently support model m with 'decoupled' transaction policy. "
         "Please disable the response cache.",
     ),
+    (  # 2.10
+        BASE + 'model_warmup { inputs { key: "i" value { dims: [2, -1] zero_data: true } } }',
+        "warmup setting expects all variable-size dimensions are specified for input 'i'",
+    ),
+    (
+        BASE + 'model_warmup { inputs { key: "i" value { dims: [2] } } }',
+        "warmup setting expects input 'i' to have input_data_type set",
+    ),
+    (
+        BASE + 'model_warmup { inputs { key: "i" value { input_data_file: "../x" } } }',
+        "'input_data_file' must be a path inside the warmup directory for m, got '../x'",
+    ),
     (
         BASE + "model_metrics { metric_control {} }",
         "metric control must specify 'metric_identifier'",

@@ -255,9 +255,9 @@ def test_bad_configurations(tmp_path: Path, begin: Begin) -> None:
 
 
 def test_what_cannot_be_served_says_so(tmp_path: Path, loader: PuppetLoader, begin: Begin) -> None:
-    write_model(tmp_path, "a", "sequence_batching {}")
+    write_model(tmp_path, "a", "model_repository_agents { agents {} }")
     message = failure(lambda: begin().load("a"), InvalidArgError)
-    assert "model 'a' cannot be served: 'sequence_batching' is not supported" in message
+    assert "model 'a' cannot be served: 'model_repository_agents' is not supported" in message
     assert loader.attempts == []
     assert issubclass(UnsupportedError, ServerError)
 

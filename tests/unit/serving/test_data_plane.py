@@ -80,7 +80,7 @@ async def test_bad_requests_raise(serve: Serve) -> None:
     with pytest.raises(InvalidArgError):
         await data.infer_grpc(b"\xff\xff")
     with pytest.raises(InvalidArgError, match="'nobody' is not found"):
-        data.submit_grpc(message("nobody"))
+        data.stream_grpc(message("nobody"), lambda reply: None)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,16 @@ from prometheus_client.parser import text_string_to_metric_families
 
 
 def statistics(**changes: Any) -> dict[str, Any]:
-    stages = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output")
+    stages = (
+        "success",
+        "fail",
+        "queue",
+        "compute_input",
+        "compute_infer",
+        "compute_output",
+        "cache_hit",
+        "cache_miss",
+    )
     values: dict[str, Any] = {
         "inference_count": 6,
         "execution_count": 2,
@@ -25,6 +34,7 @@ def statistics(**changes: Any) -> dict[str, Any]:
         },
         "failures": {"REJECTED": 1, "CANCELED": 0, "BACKEND": 2, "OTHER": 0},
         "pending": 4,
+        "cached": True,
     }
     return values | changes
 
@@ -61,11 +71,21 @@ LABELS = (("model", "m"), ("version", "1"))
         ("nv_inference_compute_output_duration_us", 6),  # M-9
         ("nv_inference_pending_request_count", 4),  # M-10
         ("nv_model_load_duration_secs", 0.5),  # M-11
+        ("nv_cache_num_hits_per_model", 3),  # M-15
+        ("nv_cache_num_misses_per_model", 3),
+        ("nv_cache_hit_duration_per_model", 7),  # M-16
+        ("nv_cache_miss_duration_per_model", 8),
     ],
 )
 def test_each_family_has_its_value(name: str, value: float) -> None:
     text = render(ModelSnapshot("m", "1", statistics(), load_seconds=0.5))
     assert samples(text)[name, LABELS] == value
+
+
+def test_models_without_a_cache_have_no_cache_metrics() -> None:
+    """M-15, M-16."""
+    found = samples(render(ModelSnapshot("m", "1", statistics(cached=False))))
+    assert not [name for name, _ in found if name.startswith("nv_cache")]
 
 
 def test_all_failure_reasons_exist_from_load() -> None:

@@ -14,8 +14,9 @@ from google.protobuf import json_format
 from penstock.backends.interface import InstanceSpec, ModelContext
 from penstock.backends.model_code import ModelModule
 from penstock.config.rendering import config_to_json
-from penstock.errors import InternalError, InvalidArgError, ServerError, UnsupportedError
+from penstock.errors import InternalError, InvalidArgError, ServerError
 
+from .decoupled import DecoupledInstance
 from .failure import failure_text
 from .instance import PythonInstance
 from .loader import import_model
@@ -46,12 +47,7 @@ class PythonBackend:
 
     def load(self, context: ModelContext) -> PythonModel:
         """Imports the file. Raises InvalidArgError when there is none, InternalError with what
-        it raised, UnsupportedError for decoupled models."""
-        if context.config.model_transaction_policy.decoupled:
-            raise UnsupportedError(
-                f"Python model '{context.name}' has a decoupled transaction policy, which this "
-                f"server does not support: it must answer each request with one response"
-            )
+        it raised."""
         return PythonModel(context)
 
 
@@ -80,7 +76,9 @@ class PythonModel:
             "model_version": str(context.version),
             "model_name": context.name,
         }
-        return PythonInstance(self._class, spec.name, context.model_dir, args)
+        decoupled = context.config.model_transaction_policy.decoupled
+        make = DecoupledInstance if decoupled else PythonInstance
+        return make(self._class, spec.name, context.model_dir, args)
 
     def unload(self) -> None:
         """Forget the module. A module's functions and globals refer to each other: collect them."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class _BadReturn(Exception):
+class BadReturnError(Exception):
     """What `execute` returned is not what the API says; the text is the contract's (5.1)."""
 
 
@@ -104,7 +104,7 @@ class PythonInstance:
         if not isinstance(returned, list):
             returned = self._list_of(requests, returned)
         if len(returned) != len(requests):
-            raise _BadReturn(
+            raise BadReturnError(
                 f"Number of InferenceResponse objects do not match the number of InferenceRequest "
                 f"objects. InferenceRequest(s) size is:{len(requests)}, and InferenceResponse(s) "
                 f"size is:{len(returned)}"
@@ -132,7 +132,9 @@ class PythonInstance:
             return [None] * len(requests)
         if isinstance(returned, list):
             return returned
-        raise _BadReturn(f"Expected a list in the execute return, found type '{type(returned)}'.")
+        raise BadReturnError(
+            f"Expected a list in the execute return, found type '{type(returned)}'."
+        )
 
     def _response(self, request: ClientRequest, returned: Any) -> InferenceResponse | None:
         reply = request._reply
@@ -148,7 +150,7 @@ class PythonInstance:
             reply.close()
             return reply.response
         if not isinstance(returned, InferenceResponse):
-            raise _BadReturn(
+            raise BadReturnError(
                 f"Expected an 'InferenceResponse' object in the execute function return list, "
                 f"found type '{type(returned)}'."
             )
@@ -171,11 +173,12 @@ class PythonInstance:
             return failure.code(), failure.message()
         if isinstance(failure, ServerError):
             return failure.code, self._message(failure.message)
+        if isinstance(failure, BadReturnError):
+            return Code.INTERNAL, self._message(str(failure))
         return Code.INTERNAL, self._message(failure_text(failure, self._model_dir))
 
     def _fail(self, batch: Batch, error: BaseException) -> None:
-        text = str(error) if isinstance(error, _BadReturn) else failure_text(error, self._model_dir)
-        message = self._message(text)
+        _, message = self._verdict(error)
         _log.error("%s", message)
         batch.fail_all(Code.INTERNAL, message)
 

@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError, Message
 from grpc import StatusCode
 
 from penstock._proto import health_pb2, inference_pb2
+from penstock.config.tls import TlsFiles
 from penstock.errors import ServerError, UnavailableError
 from penstock.frontends.grpc.context import Context
 from penstock.frontends.grpc.control import ControlRpcs
@@ -35,7 +36,7 @@ Rpc = Callable[[Any], Awaitable[Message]]
 
 @dataclass(frozen=True)
 class GrpcOptions:
-    """Options O-29..O-31 and O-39..O-46; times in milliseconds, an age of 0 is not limited.
+    """Options O-29..O-31 and O-36..O-46; times in milliseconds, an age of 0 is not limited.
 
     An address `unix:<path>` has no port.
     """
@@ -52,6 +53,14 @@ class GrpcOptions:
     http2_max_ping_strikes: int = 2
     max_connection_age_ms: int = 0
     max_connection_age_grace_ms: int = 0
+    tls: TlsFiles | None = None
+
+    def credentials(self) -> grpc.ServerCredentials | None:
+        """For TLS (G-30), None without."""
+        if self.tls is None:
+            return None
+        certificate, key, root = self.tls.pem()
+        return grpc.ssl_server_credentials([(key, certificate)], root, self.tls.mutual)
 
     def channel_arguments(self) -> list[tuple[str, int]]:
         """gRPC core's names for these."""
@@ -117,7 +126,10 @@ class GrpcFrontend:
         host = f"[{options.address}]" if ":" in options.address else options.address
         target = options.address if local else f"{host}:{options.port}"
         try:
-            self._port = server.add_insecure_port(target)
+            if (credentials := options.credentials()) is None:
+                self._port = server.add_insecure_port(target)
+            else:
+                self._port = server.add_secure_port(target, credentials)
         except RuntimeError as error:
             raise UnavailableError(f"Unable to listen on '{self.address}': {error}") from None
         self._server = server

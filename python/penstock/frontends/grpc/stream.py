@@ -1,18 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The Penstock Authors
-"""ModelStreamInfer (G-7, G-25..G-27): many requests on one stream, answered in their order."""
+"""ModelStreamInfer (G-7, G-25..G-27): many requests on one stream, and any number of responses.
+
+Models that answer once are answered in the order of the requests, decoupled ones as their responses
+come. A response is given back when its bytes are written: a client that does not read stops the
+model, not the memory.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 from google.protobuf.message import DecodeError
 from grpc import StatusCode
 from grpc.aio import EOF
 
-from penstock._engine import InferCall
+from penstock._engine import InferCall, InferReply
 from penstock._proto import inference_pb2
 from penstock.errors import ServerError
 from penstock.frontends.grpc.context import Context
@@ -29,40 +37,102 @@ _CLOSE_ON_ERROR = ("triton_grpc_error", "true")
 _STOPPING = "GRPC server is shutting down and has stopped accepting new requests."
 
 
-def _final_parameter() -> bytes:
+def _final_parameter(final: bool) -> bytes:
     response = inference_pb2.ModelInferResponse()
-    response.parameters["triton_final_response"].bool_param = True
+    response.parameters["triton_final_response"].bool_param = final
     return response.SerializeToString()
 
 
 #: G-26: protobuf merges concatenated messages, so this adds the parameter to a serialised response.
-_FINAL_RESPONSE = _final_parameter()
+_FINAL_PARAMETER = {final: _final_parameter(final) for final in (False, True)}
 #: Tag of ModelStreamInferResponse.infer_response: field 2, length-delimited.
 _INFER_RESPONSE_TAG = b"\x12"
 
 
 @dataclass(frozen=True)
-class _Queued:
-    """A request that the core has taken."""
-
-    message: bytes
-    call: InferCall
-    future: asyncio.Future[None]
-
-
-@dataclass(frozen=True)
 class _Refused:
-    """A request that the core has refused at once."""
+    """The answer to a request that the core has refused at once."""
 
     message: bytes
     error: ServerError
+    final: bool = True
+
+    def release(self) -> None:
+        """As a reply's; there is nothing to give back."""
 
 
-_Item: TypeAlias = _Queued | _Refused | None
+_Answer: TypeAlias = InferReply | _Refused
+#: Queues a serialised request, whose replies go to the callable.
+_Submit: TypeAlias = Callable[[bytes, Callable[[InferReply], None]], InferCall]
+
+
+class _Place:
+    """A request that is answered once, among those of its stream."""
+
+    __slots__ = ("answer",)
+
+    def __init__(self) -> None:
+        self.answer: _Answer | None = None
+
+
+class _Exchange:
+    """The requests of one stream that are on their way, and the answers that may be written."""
+
+    def __init__(self, submit: _Submit) -> None:
+        self._submit = submit
+        #: None: no request follows
+        self.ready: asyncio.Queue[_Answer | None] = asyncio.Queue()
+        #: requests without their final answer in `ready`, or with one that is not written yet
+        self.open = 0
+        self._places: deque[_Place] = deque()
+        self._calls: set[InferCall] = set()
+        self._closed = False
+
+    def take(self, message: bytes) -> None:
+        """Queues a request; a refused one is answered in its place."""
+        place = _Place()
+        self.open += 1
+        try:
+            call = self._submit(message, partial(self._arrived, place))
+        except ServerError as error:
+            place.answer = _Refused(message, error)
+            self._places.append(place)
+            return self._settle()
+        self._calls.add(call)
+        if not call.decoupled:
+            self._places.append(place)
+
+    def close(self) -> None:
+        """Nobody waits: cancels what is on its way, gives back what is there."""
+        self._closed = True
+        for call in self._calls:
+            call.cancel()
+        while not self.ready.empty():
+            if (answer := self.ready.get_nowait()) is not None:
+                answer.release()
+        for place in self._places:
+            if place.answer is not None:
+                place.answer.release()
+
+    def _arrived(self, place: _Place, reply: InferReply) -> None:
+        if reply.final:
+            self._calls.discard(reply.call)
+        if self._closed:
+            reply.release()
+        elif reply.call.decoupled:
+            self.ready.put_nowait(reply)
+        else:
+            place.answer = reply
+            self._settle()
+
+    def _settle(self) -> None:
+        while self._places and (answer := self._places[0].answer) is not None:
+            self._places.popleft()
+            self.ready.put_nowait(answer)
 
 
 class StreamRpc:
-    """ModelStreamInfer for models that answer once."""
+    """ModelStreamInfer."""
 
     def __init__(self, data: DataPlane, control: ControlPlane) -> None:
         self._data = data
@@ -78,75 +148,73 @@ class StreamRpc:
 
     async def serve(self, requests: Any, context: Context) -> None:
         """Answers until the client has half-closed and got everything."""
-        queue: asyncio.Queue[_Item] = asyncio.Queue()
+        exchange = _Exchange(self._submit)
         slots = asyncio.Semaphore(MAX_IN_FLIGHT)
-        reader = asyncio.create_task(self._read(context, queue, slots))
+        reader = asyncio.create_task(self._read(context, exchange, slots))
         self._readers.add(reader)
         reader.add_done_callback(self._readers.discard)
         try:
-            await self._write(context, queue, slots)
+            await self._write(context, exchange, slots)
             await asyncio.wait((reader,))
         finally:
             reader.cancel()
-            while not queue.empty():
-                item = queue.get_nowait()
-                if isinstance(item, _Queued):
-                    item.call.cancel()
+            exchange.close()
         if self._stopping:
             await context.abort(StatusCode.UNAVAILABLE, _STOPPING)
         reader.result()  # raises what reading may have raised
 
-    async def _read(
-        self, context: Context, queue: asyncio.Queue[_Item], slots: asyncio.Semaphore
-    ) -> None:
+    def _submit(self, message: bytes, deliver: Callable[[InferReply], None]) -> InferCall:
+        self._control.check_started()
+        return self._data.stream_grpc(message, deliver)
+
+    async def _read(self, context: Context, exchange: _Exchange, slots: asyncio.Semaphore) -> None:
         try:
             while not self._stopping:
                 await slots.acquire()
                 message = await context.read()
                 if message is EOF:
                     return
-                queue.put_nowait(self._submit(message))
+                exchange.take(message)
         finally:
-            queue.put_nowait(None)
+            exchange.ready.put_nowait(None)
 
-    def _submit(self, message: bytes) -> _Item:
-        try:
-            self._control.check_started()
-            call, future = self._data.submit_grpc(message)
-        except ServerError as error:
-            return _Refused(message, error)
-        return _Queued(message, call, future)
-
-    async def _write(
-        self, context: Context, queue: asyncio.Queue[_Item], slots: asyncio.Semaphore
-    ) -> None:
+    async def _write(self, context: Context, exchange: _Exchange, slots: asyncio.Semaphore) -> None:
         close_on_error = _CLOSE_ON_ERROR in (context.invocation_metadata() or ())
-        while (item := await queue.get()) is not None:
+        reading = True
+        while reading or exchange.open > 0:
+            answer = await exchange.ready.get()
+            if answer is None:
+                reading = False
+                continue
+            final = answer.final
             try:
-                if isinstance(item, _Refused):
-                    raise item.error
-                reply = await _finish(item)
-            except ServerError as error:
-                if close_on_error:
-                    await context.abort(GRPC_STATUS[error.code], error.message)
-                reply = _error_response(item.message, error)
-            await context.write(reply)
-            slots.release()
+                await _write_answer(context, answer, close_on_error)
+            finally:
+                answer.release()
+            if final:
+                exchange.open -= 1
+                slots.release()
 
 
-async def _finish(item: _Queued) -> bytes:
+async def _write_answer(context: Context, answer: _Answer, close_on_error: bool) -> None:
+    if isinstance(answer, InferReply) and answer.dropped:
+        return
     try:
-        await item.future
-    except asyncio.CancelledError:
-        item.call.cancel()
-        raise
-    return _wrap(item.call.encode()[0])
+        if isinstance(answer, _Refused):
+            raise answer.error
+        message = _wrap(answer.encode(), answer.final)
+    except ServerError as error:
+        if close_on_error:
+            await context.abort(GRPC_STATUS[error.code], error.message)
+        message = _error_response(answer, error)
+    await context.write(message)
 
 
-def _wrap(response: bytes) -> bytes:
-    """A ModelStreamInferResponse around a serialised ModelInferResponse, marked as final."""
-    size = _varint(len(response) + len(_FINAL_RESPONSE))
-    return b"".join((_INFER_RESPONSE_TAG, size, response, _FINAL_RESPONSE))
+def _wrap(response: bytes, final: bool) -> bytes:
+    """A ModelStreamInferResponse around a serialised ModelInferResponse, marked (G-26)."""
+    parameter = _FINAL_PARAMETER[final]
+    size = _varint(len(response) + len(parameter))
+    return b"".join((_INFER_RESPONSE_TAG, size, response, parameter))
 
 
 def _varint(value: int) -> bytes:
@@ -158,12 +226,20 @@ def _varint(value: int) -> bytes:
     return bytes(encoded)
 
 
-def _error_response(message: bytes, error: ServerError) -> bytes:
-    """G-25: the text, and the request's id where it can be read."""
-    response = inference_pb2.ModelStreamInferResponse(error_message=error.message)
+def _error_response(answer: _Answer, error: ServerError) -> bytes:
+    """G-25: the text, the request's id, and the model if the request has reached it."""
+    message = inference_pb2.ModelStreamInferResponse(error_message=error.message)
+    response = message.infer_response
+    if isinstance(answer, InferReply):
+        response.model_name, response.model_version, response.id = answer.source
+    else:
+        response.id = _id_of(answer.message)
+    response.parameters["triton_final_response"].bool_param = answer.final
+    return message.SerializeToString()
+
+
+def _id_of(message: bytes) -> str:
     try:
-        response.infer_response.id = inference_pb2.ModelInferRequest.FromString(message).id
+        return inference_pb2.ModelInferRequest.FromString(message).id
     except DecodeError:
-        response.infer_response.id = ""
-    response.infer_response.parameters["triton_final_response"].bool_param = True
-    return response.SerializeToString()
+        return ""

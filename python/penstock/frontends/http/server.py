@@ -16,6 +16,7 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from penstock.config.tls import TlsFiles
 from penstock.errors import Code, ServerError
 from penstock.frontends.http.body import BodyError
 from penstock.frontends.http.control import ControlHandlers
@@ -24,7 +25,7 @@ from penstock.frontends.http.reply import Reply, error_reply
 from penstock.frontends.http.router import MethodError, NoRouteError, Router
 from penstock.frontends.http.routes import Handler, build_router
 from penstock.frontends.http.status import HTTP_STATUS
-from penstock.frontends.listener import address_text, listen
+from penstock.frontends.listener import BACKLOG, address_text, listen
 from penstock.serving.control_plane import ControlPlane
 from penstock.serving.data_plane import DataPlane
 
@@ -36,6 +37,8 @@ _READ_BUFFER_BYTES = 1 << 18
 _LINGER_S = 2.0
 
 
+#: How long a client may take for its TLS handshake.
+_HANDSHAKE_S = 10.0
 #: Larger than the door's own bounds, and longer than any server runs.
 _BEHIND_DOOR = {"max_line_size": 1 << 16, "max_field_size": 1 << 16, "keepalive_timeout": 1e9}
 
@@ -51,6 +54,7 @@ class HttpOptions:
     max_body_bytes: int = 2 << 30
     #: The native door is the only client: it has checked the heads, and it ends idle connections.
     behind_door: bool = False
+    tls: TlsFiles | None = None
 
 
 class HttpFrontend:
@@ -102,7 +106,14 @@ class HttpFrontend:
             lingering_time=_LINGER_S,
             **(_BEHIND_DOOR if self._options.behind_door else {}),
         )
-        self._acceptor = await loop.create_server(self._server, sock=self._listener)
+        tls = self._options.tls
+        self._acceptor = await loop.create_server(
+            self._server,
+            sock=self._listener,
+            backlog=BACKLOG,  # it listens again, with 100 if nothing is said
+            ssl=None if tls is None else tls.context(),
+            ssl_handshake_timeout=None if tls is None else _HANDSHAKE_S,
+        )
 
     def stop_accepting(self) -> None:
         """New connections are refused; the open ones are served on."""
@@ -194,7 +205,8 @@ class _Protocol(RequestHandler):
     ) -> web.StreamResponse:
         """A request that is not HTTP gets a JSON error and the connection is closed (H-21)."""
         if status >= 500:
-            _LOGGER.error("failed to answer a request", exc_info=exc)
+            if not isinstance(exc, ConnectionError):  # a client that left is no failure of ours
+                _LOGGER.error("failed to answer a request", exc_info=exc)
             text = "Internal server error"
         else:
             text = (message or "Bad Request").partition("\n")[0].strip()

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The Penstock Authors
-"""The metrics port (H-20, X-14): Prometheus text, and nothing else."""
+"""The metrics port (H-20, X-14): Prometheus text; for tests, also the server's ledger."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -30,9 +30,18 @@ class MetricsFrontend:
 
     name = "Metrics Service"
 
-    def __init__(self, render: Callable[[], bytes], options: MetricsOptions) -> None:
-        """`render` gives the text of a scrape; it is called on a thread."""
+    def __init__(
+        self,
+        render: Callable[[], bytes],
+        options: MetricsOptions,
+        ledger: Callable[[], Mapping[str, Mapping[str, int]]] | None = None,
+    ) -> None:
+        """`render` gives the text of a scrape; it is called on a thread.
+
+        `ledger`: what was created and released, served at /debug/ledger; None: it is not.
+        """
         self._render = render
+        self._ledger = ledger
         self._options = options
         self._listener: socket.socket | None = None
         self._server: web.Server | None = None
@@ -78,6 +87,8 @@ class MetricsFrontend:
         if request.method != "GET":
             return web.json_response({"error": "Method Not Allowed"}, status=405)
         path, _, _ = request.raw_path.partition("?")
+        if path == "/debug/ledger" and self._ledger is not None:
+            return web.json_response(self._ledger())
         body = b""
         if path in ("/metrics", "/metrics/"):
             loop = asyncio.get_running_loop()

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from typing import Final, NoReturn
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
 
 from penstock import _engine
 
 from .errors import TritonModelException
-from .parameters import Parameters, checked_parameters, parameters_json
-from .response import InferenceResponseSender, Reply
+from .parameters import Parameters, ParameterValue, checked_parameters, parameters_json
+from .response import InferenceResponseSender, Reply, ReplyStream
 from .tensor import Tensor
 
 TRITONSERVER_REQUEST_FLAG_SEQUENCE_START: Final = 1
@@ -210,3 +211,47 @@ class ClientRequest(InferenceRequest):
 
     async def async_exec(self, decoupled: bool = False) -> NoReturn:
         raise TritonModelException("a client's request cannot be executed again")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What a client's request says, for a model that looks at it after `execute`."""
+
+    id: str
+    correlation_id: int | str
+    flags: int
+    timeout_us: int
+    parameters: dict[str, ParameterValue]
+    requested_outputs: list[str]
+
+
+class DecoupledRequest(ClientRequest):
+    """A request to a decoupled model, which may keep it until its final response and longer."""
+
+    __slots__ = ()
+    _reply: Any  # a ReplyStream, from the start
+
+    def is_cancelled(self) -> bool:
+        return self._stream.is_cancelled()
+
+    def get_response_sender(self) -> InferenceResponseSender:
+        return InferenceResponseSender(self._stream, self._stream)
+
+    @property
+    def _stream(self) -> ReplyStream:
+        stream: ReplyStream = self._reply
+        return stream
+
+    def _outlive_batch(self) -> None:
+        """Called when `execute` has returned."""
+        received = self._received
+        self._keep(
+            _Kept(
+                received.id,
+                received.correlation_id,
+                received.flags,
+                received.timeout_us,
+                received.parameters,
+                received.requested_outputs,
+            )
+        )

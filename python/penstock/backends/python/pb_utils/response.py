@@ -5,15 +5,19 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from penstock import _engine
+from penstock.errors import UnavailableError
 
 from .errors import TritonError, TritonModelException
 from .parameters import Parameters, ParameterValue, checked_parameters, parameters_json
 
 #: Flag of `InferenceResponseSender.send`: no response follows.
 TRITONSERVER_RESPONSE_COMPLETE_FINAL: Final = 1
+
+_CLOSED: Final = "Unable to send response. Response sender has been closed."
 
 
 @_engine.called_quickly
@@ -79,9 +83,7 @@ class Reply:
         """Takes the response. Raises TritonModelException for a second one."""
         with self._lock:
             if self._closed:
-                raise TritonModelException(
-                    "Unable to send response. Response sender has been closed."
-                )
+                raise TritonModelException(_CLOSED)
             if response is not None and self.response is not None:
                 raise TritonModelException(
                     "Unable to send response. Non-decoupled model cannot send more than one "
@@ -98,6 +100,77 @@ class Reply:
                 self.done.set()
 
 
+#: Code and text for a response whose outputs cannot be sent.
+Verdict = Callable[[BaseException | TritonError], tuple[int, str]]
+
+
+class ReplyStream:
+    """Where the response senders of a decoupled model's request put its responses.
+
+    It is finished by the final flag, or, with an error, when the request and all its senders are
+    gone: they alone refer to it.
+    """
+
+    __slots__ = ("_lock", "_responder", "_verdict")
+
+    def __init__(self, responder: _engine.ModelResponder, verdict: Verdict) -> None:
+        self._responder = responder
+        self._verdict = verdict
+        self._lock = threading.Lock()
+
+    def join(self) -> None:
+        """One more sender exists: it is counted by its reference."""
+
+    def leave(self) -> None:
+        """A sender is gone."""
+
+    def put(self, response: InferenceResponse | None, final: bool) -> None:
+        """Sends; waits while the client does not read. Raises TritonModelException after the end,
+        and when the model is being stopped."""
+        with self._lock:
+            if self._responder.finished:
+                raise TritonModelException(_CLOSED)
+            try:
+                if response is None:
+                    self._responder.finish()
+                elif response._error is not None:
+                    self._responder.fail(*self._verdict(response._error), final)
+                else:
+                    self._send(response, final)
+            except UnavailableError as error:
+                raise TritonModelException(f"Unable to send response. {error.message}") from None
+
+    def fail(self, error: BaseException | TritonError) -> None:
+        """Ends it with an error, unless it has ended."""
+        with self._lock:
+            if not self._responder.finished:
+                self._responder.fail(*self._verdict(error), True)
+
+    def is_cancelled(self) -> bool:
+        """Whether the client has gone, or said stop."""
+        return self._responder.cancelled
+
+    def _send(self, response: InferenceResponse, final: bool) -> None:
+        try:
+            self._responder.send(response, final)
+        except BaseException as error:  # an element's __str__ is the model's own code
+            # The client gets the reason instead of the outputs.
+            self._responder.fail(*self._verdict(error), final)
+
+
+class Replies(Protocol):
+    """A Reply or a ReplyStream."""
+
+    def join(self) -> None:
+        """One more sender exists."""
+
+    def leave(self) -> None:
+        """A sender is gone."""
+
+    def put(self, response: InferenceResponse | None, final: bool) -> None:
+        """Takes a response, the final flag, or both. Raises TritonModelException."""
+
+
 class CancelFlag(Protocol):
     """The request that a sender answers."""
 
@@ -106,11 +179,14 @@ class CancelFlag(Protocol):
 
 
 class InferenceResponseSender:
-    """Sends a request's response from anywhere, while `execute` returns None for that request."""
+    """Sends a request's response from anywhere, while `execute` returns None for that request.
+
+    Of a decoupled model: any number of responses, and the final flag, also when `execute` is over.
+    """
 
     __slots__ = ("_cancelled", "_reply")
 
-    def __init__(self, reply: Reply, cancelled: CancelFlag) -> None:
+    def __init__(self, reply: Replies, cancelled: CancelFlag) -> None:
         self._reply = reply
         self._cancelled = cancelled
         reply.join()
@@ -118,8 +194,9 @@ class InferenceResponseSender:
     def send(self, response: InferenceResponse | None = None, flags: int = 0) -> None:
         """Send the response, the final flag, or both.
 
-        Raises TritonModelException for other flags, for no response without the final flag, for a
-        second response, and once the request has been answered.
+        Raises TritonModelException for other flags, for no response without the final flag, once
+        the request has been answered, and for a second response if the model is not decoupled. If
+        it is, this waits while the client takes no responses.
         """
         if flags not in (0, TRITONSERVER_RESPONSE_COMPLETE_FINAL):
             raise TritonModelException("Unable to send response. Unsupported flag provided.")

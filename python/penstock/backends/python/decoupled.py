@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""One instance of a decoupled Python model: its requests are answered by response senders."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import threading
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from penstock import _engine
+
+from .instance import BadReturnError, PythonInstance
+from .pb_utils import Tensor
+from .pb_utils.request import DecoupledRequest
+from .pb_utils.response import ReplyStream
+
+if TYPE_CHECKING:
+    from penstock._engine import Batch
+
+_log = logging.getLogger(__name__)
+
+
+class DecoupledInstance(PythonInstance):
+    """Calls `execute`, which may send responses at once, later, and from other threads.
+
+    A coroutine runs in the background: the next batch does not wait for it.
+    """
+
+    def __init__(self, model_class: Any, name: str, model_dir: Path, args: dict[str, str]) -> None:
+        super().__init__(model_class, name, model_dir, args)
+        self._background: BackgroundLoop | None = None
+
+    def execute(self, batch: Batch) -> None:
+        """Hands the batch to the model. What that raises ends the requests that are still open."""
+        requests = _engine.model_requests(batch, DecoupledRequest, Tensor)
+        replies = [ReplyStream(responder, self._verdict) for responder in _engine.responders(batch)]
+        for request, reply in zip(requests, replies, strict=True):
+            request._reply = reply
+        try:
+            returned = self._model.execute(requests)
+            if inspect.iscoroutine(returned):
+                self._start(self._watch(returned, replies))
+            else:
+                self._check(returned)
+        except BaseException as error:  # the model's own code
+            self._fail_open(replies, error)
+        batch.mark_exec_end()
+        for request in requests:
+            request._outlive_batch()
+
+    def finalize(self) -> None:
+        """Ends what runs in the background, then the model."""
+        if self._background is not None:
+            self._background.close()
+        super().finalize()
+
+    async def _watch(self, coroutine: Coroutine[Any, Any, Any], replies: list[ReplyStream]) -> None:
+        try:
+            self._check(await coroutine)
+        except BaseException as error:
+            self._fail_open(replies, error)
+
+    def _check(self, returned: object) -> None:
+        if returned is not None:
+            raise BadReturnError(
+                f"Python model '{self._name}' is using the decoupled mode and the execute "
+                f"function must return None."
+            )
+
+    def _fail_open(self, replies: Sequence[ReplyStream], error: BaseException) -> None:
+        _log.error("%s", self._verdict(error)[1])
+        for reply in replies:
+            reply.fail(error)
+
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        if self._background is None:
+            self._background = BackgroundLoop(self._name)
+        self._background.start(coroutine)
+
+
+class BackgroundLoop:
+    """An event loop on a thread of its own. Used by one other thread at a time."""
+
+    def __init__(self, name: str) -> None:
+        """Runs from now on."""
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name=f"{name}_async", daemon=True)
+        self._thread.start()
+
+    def start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Runs the coroutine, which must not raise, beside the others."""
+        asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def close(self) -> None:
+        """Cancels what still runs, and waits for its end."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())  # closing the runner cancels the other tasks
+
+    async def _serve(self) -> None:
+        await self._stop.wait()
