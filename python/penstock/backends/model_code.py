@@ -52,7 +52,8 @@ class ModelModule:
     def close(self) -> None:
         """Forgets the modules of this package; what still runs in them goes on."""
         prefix = f"{self.package}."
-        for name in [key for key in sys.modules if key.startswith(prefix)]:
+        # A copy: other threads import meanwhile.
+        for name in [key for key in list(sys.modules) if key.startswith(prefix)]:
             file = getattr(sys.modules.pop(name), "__file__", None)
             if file:
                 linecache.cache.pop(file, None)
