@@ -89,6 +89,9 @@ class TritonPythonModel:
         start = pb_utils.get_input_tensor_by_name(request, "START").as_numpy().reshape(-1)[0]
         key = request.correlation_id()
         assert key != 0 and bool(start) == (key not in self.steps)
+        if wanted.reshape(-1)[0] < 0:  # what a model must not do
+            request.set_release_flags(pb_utils.TRITONSERVER_REQUEST_RELEASE_RESCHEDULE)
+            return pb_utils.InferenceResponse([])
         self.steps[key] = self.steps.get(key, 0) + 1
         if self.steps[key] < wanted.reshape(-1)[0]:
             request.set_release_flags(pb_utils.TRITONSERVER_REQUEST_RELEASE_RESCHEDULE)

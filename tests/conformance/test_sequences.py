@@ -283,6 +283,15 @@ def test_s_31_iterative_sequences(caller: Caller) -> None:
     assert caller.sum("iterative", 121, 3, start=True) == 3
 
 
+def test_s_31_a_rescheduled_request_has_no_response(caller: Caller) -> None:
+    _, text = caller.failure("iterative", 0, value=-1)
+    assert text.endswith(
+        "message: Expected a None object in the execute function return list for reschduled "
+        "request, found type '<class 'penstock.backends.python.pb_utils.response."
+        "InferenceResponse'>'."
+    )
+
+
 def test_s_31_only_where_it_is_configured(caller: Caller) -> None:
     sequence = 131 if caller.module is http_client else 132  # the model remembers it
     status, text = caller.failure("not_iterative", sequence, start=True, value=3)

@@ -141,7 +141,7 @@ class PythonInstance:
         if request._rescheduled:
             if returned is None:
                 return None
-            raise _BadReturn(
+            raise BadReturnError(
                 f"Expected a None object in the execute function return list for reschduled "
                 f"request, found type '{type(returned)}'."
             )
