@@ -20,7 +20,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_CXX ?= clang++-19
 
 SYSTEM_PACKAGES := gcc g++ cmake ninja-build libsimdjson-dev libprotozero-dev libgtest-dev \
-  libgmock-dev libbenchmark-dev libnghttp2-dev zlib1g-dev
+  libgmock-dev libbenchmark-dev libnghttp2-dev zlib1g-dev openssl
 
 ENGINE_SOURCES := $(shell find csrc engine -type f 2>/dev/null) CMakeLists.txt pyproject.toml
 PACKAGE_SOURCES := $(ENGINE_SOURCES) $(shell find python -type f -not -path '*/__pycache__/*')

@@ -9,7 +9,7 @@ namespace {
 
 // The longest method and the version around a target.
 constexpr std::size_t kMaxMethodBytes = 32;
-constexpr std::size_t kAroundTargetBytes = kMaxMethodBytes + sizeof " HTTP/1.1";
+constexpr std::size_t kAroundTargetBytes = kMaxMethodBytes + sizeof " HTTP/1.1\r";
 
 constexpr HttpError kBadRequestLine{400, "Bad Request: invalid request line"};
 constexpr HttpError kBadTarget{400, "Bad Request: invalid request target"};
@@ -230,15 +230,10 @@ bool HeadScanner::fail(int status, std::string_view text) {
 }
 
 // A line without its CR LF ends at `line_end`. True: the head is complete or wrong.
-bool HeadScanner::take_line(std::size_t line_end, const HeadLimits& limits) {
+bool HeadScanner::take_line(std::size_t line_end) {
   if (line_end > line_) {
-    if (lines_++ > HeadLimits::kMaxFields) {
-      return fail(kFieldsTooLarge.status, kFieldsTooLarge.text);
-    }
-    if (lines_ == 1 && line_end - line_ > limits.max_target_bytes + kAroundTargetBytes) {
-      return fail(kTargetTooLong.status, kTargetTooLong.text);
-    }
-    return false;
+    if (lines_++ <= HeadLimits::kMaxFields) return false;
+    return fail(kFieldsTooLarge.status, kFieldsTooLarge.text);
   }
   if (lines_ > 0) {
     end_ = line_end + 2;
@@ -251,29 +246,36 @@ bool HeadScanner::take_line(std::size_t line_end, const HeadLimits& limits) {
   return false;
 }
 
+// Looks at the bytes of the current line before `end`, none of which is a line feed. Each rule is
+// broken at one byte, and the first such byte decides: so how the head arrives does not.
+bool HeadScanner::check_line(std::string_view received, std::size_t end, const HeadLimits& limits) {
+  if (lines_ == 0 && received[begin_] != '\r' && !is_token_char(received[begin_])) {
+    return fail(kBadRequestLine.status, kBadRequestLine.text);  // not HTTP at all: say so at once
+  }
+  if (lines_ == 0 && end - begin_ > limits.max_target_bytes + kAroundTargetBytes) {
+    return fail(kTargetTooLong.status, kTargetTooLong.text);
+  }
+  if (end - begin_ > limits.max_head_bytes()) {
+    return fail(kFieldsTooLarge.status, kFieldsTooLarge.text);
+  }
+  return false;
+}
+
 bool HeadScanner::scan(std::string_view received, const HeadLimits& limits) {
   while (seen_ < received.size()) {
     const void* found = std::memchr(received.data() + seen_, '\n', received.size() - seen_);
-    if (found == nullptr) break;
-    const auto at = static_cast<std::size_t>(static_cast<const char*>(found) - received.data());
+    const auto at =
+        found == nullptr
+            ? received.size()
+            : static_cast<std::size_t>(static_cast<const char*>(found) - received.data());
+    if (check_line(received, at, limits)) return true;
+    seen_ = at;
+    if (found == nullptr) return false;
     if (at == line_ || received[at - 1] != '\r') {
       return fail(kBareLineFeed.status, kBareLineFeed.text);
     }
-    if (take_line(at - 1, limits)) return true;
+    if (take_line(at - 1)) return true;
     seen_ = line_ = at + 1;
-    if (line_ - begin_ > limits.max_head_bytes()) {
-      return fail(kFieldsTooLarge.status, kFieldsTooLarge.text);
-    }
-  }
-  seen_ = received.size();
-  if (seen_ > begin_ && received[begin_] != '\r' && !is_token_char(received[begin_])) {
-    return fail(kBadRequestLine.status, kBadRequestLine.text);  // not HTTP at all: say so at once
-  }
-  if (lines_ == 0 && seen_ - begin_ > limits.max_target_bytes + kAroundTargetBytes) {
-    return fail(kTargetTooLong.status, kTargetTooLong.text);
-  }
-  if (seen_ - begin_ > limits.max_head_bytes()) {
-    return fail(kFieldsTooLarge.status, kFieldsTooLarge.text);
   }
   return false;
 }

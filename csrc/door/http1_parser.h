@@ -44,7 +44,8 @@ class HeadScanner {
 
  private:
   bool fail(int status, std::string_view text);
-  bool take_line(std::size_t line_end, const HeadLimits& limits);
+  bool check_line(std::string_view received, std::size_t end, const HeadLimits& limits);
+  bool take_line(std::size_t line_end);
 
   std::size_t begin_ = 0;
   std::size_t line_ = 0;  // start of the line that is being read

@@ -10,97 +10,27 @@ be accepted there, with the same values.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+from echo_codecs import FULL, Echo, contents_field, grpc_request, json_body
 from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from penstock._engine import (
-    CompletionPort,
-    Engine,
-    GrpcCodec,
-    HttpCodec,
-    ModelPlan,
-    TensorSpec,
-    deserialize_bytes,
-    make_identity_instance,
-    serialize_bytes,
-)
-from penstock._proto.inference_pb2 import ModelInferRequest, ModelInferResponse
+from penstock._engine import deserialize_bytes, serialize_bytes
+from penstock._proto.inference_pb2 import ModelInferRequest
 from penstock.errors import ServerError
 from penstock.types import NUMPY_DTYPES, DataType
 
 Array = np.ndarray[Any, Any]
 
-EXAMPLES = settings(max_examples=300, deadline=None)
+EXAMPLES = settings(max_examples=20_000 if FULL else 300, deadline=None)
 DTYPES = {t: np.dtype(kind) for t, kind in NUMPY_DTYPES.items()}
 NUMBERS = [t for t in DTYPES if t is not DataType.BYTES]
 JSON_NUMBERS = [t for t in NUMBERS if t not in (DataType.FP16, DataType.BOOL)]
-
-
-class Echo:
-    """An identity model `identity_<TYPE>` of every type, behind both codecs, on its own loop."""
-
-    def __init__(self) -> None:
-        self.engine = Engine(max_requests=16)
-        self.loop = asyncio.new_event_loop()
-        port = CompletionPort(self.engine)
-        self.loop.add_reader(port.fileno(), port.drain)
-        self.port = port
-        self.http_codec = HttpCodec(self.engine, port)
-        self.grpc_codec = GrpcCodec(self.engine, port)
-        self.models = [self._publish(t) for t in DataType if t is not DataType.INVALID]
-
-    def _publish(self, data_type: DataType) -> Any:
-        plan = ModelPlan(
-            name=f"identity_{data_type.name}",
-            version=1,
-            max_batch_size=0,
-            inputs=[TensorSpec("INPUT0", data_type, [-1])],
-            outputs=[TensorSpec("OUTPUT0", data_type, [-1])],
-        )
-        model = self.engine.create(plan)
-        model.start_native(0, make_identity_instance())
-        self.engine.publish(plan.name, [model])
-        return model
-
-    def close(self) -> None:
-        """Stops the models and the loop; nothing may be left."""
-        for model in self.models:
-            self.engine.publish(model.name, [])
-            self.engine.retire(model)
-        assert self.engine.in_flight == 0
-        assert self.engine.pool_stats()["in_use_bytes"] == 0
-        self.loop.remove_reader(self.port.fileno())
-        self.loop.close()
-
-    def http(self, data_type: DataType, body: bytes, json_bytes: int | None) -> tuple[bytes, int]:
-        """The response body and its header length; raises ServerError."""
-
-        async def call() -> tuple[bytes, int]:
-            future: asyncio.Future[None] = self.loop.create_future()
-            name = f"identity_{data_type.name}"
-            pending = self.http_codec.submit(name, -1, body, json_bytes, future)
-            await future
-            return pending.encode()
-
-        return self.loop.run_until_complete(call())
-
-    def grpc(self, message: bytes) -> ModelInferResponse:
-        """The response message; raises ServerError."""
-
-        async def call() -> bytes:
-            future: asyncio.Future[None] = self.loop.create_future()
-            pending = self.grpc_codec.submit(message, future)
-            await future
-            return pending.encode()[0]
-
-        return ModelInferResponse.FromString(self.loop.run_until_complete(call()))
 
 
 @pytest.fixture(scope="module")
@@ -108,15 +38,6 @@ def echo() -> Iterator[Echo]:
     served = Echo()
     yield served
     served.close()
-
-
-def json_body(data_type: DataType, count: int, data: str, *, binary: bool) -> bytes:
-    """A request whose 'data' is the given text."""
-    return (
-        f'{{"inputs":[{{"name":"INPUT0","datatype":"{data_type.name}","shape":[{count}],'
-        f'"data":{data}}}],"outputs":[{{"name":"OUTPUT0",'
-        f'"parameters":{{"binary_data":{json.dumps(binary)}}}}}]}}'
-    ).encode()
 
 
 def binary_body(data_type: DataType, count: int, data: bytes) -> tuple[bytes, int]:
@@ -224,7 +145,7 @@ class TestProtobuf:
     ) -> None:
         raw = data.draw(raw_bytes(data_type))
         count = len(raw) // DTYPES[data_type].itemsize
-        request = _request(data_type, count)
+        request = grpc_request(data_type, count)
         request.id = request_id.encode(errors="ignore").decode()
         request.raw_input_contents.append(raw)
         answer = echo.grpc(request.SerializeToString())
@@ -243,10 +164,10 @@ class TestProtobuf:
         array = np.frombuffer(data.draw(raw_bytes(data_type)), DTYPES[data_type])
         if data_type is DataType.BOOL:
             array = array.view(np.uint8) != 0
-        request = _request(data_type, array.size)
+        request = grpc_request(data_type, array.size)
         contents = request.inputs[0].contents
         contents.SetInParent()
-        getattr(contents, _contents_field(data_type)).extend(array.tolist())
+        getattr(contents, contents_field(data_type)).extend(array.tolist())
         answer = echo.grpc(request.SerializeToString())
         output = np.frombuffer(answer.raw_output_contents[0], array.dtype)
         assert same_numbers(output, array)
@@ -254,10 +175,10 @@ class TestProtobuf:
     @EXAMPLES
     @given(values=st.lists(st.binary(max_size=20), max_size=8))
     def test_strings(self, echo: Echo, values: list[bytes]) -> None:
-        typed = _request(DataType.BYTES, len(values))
+        typed = grpc_request(DataType.BYTES, len(values))
         typed.inputs[0].contents.SetInParent()
         typed.inputs[0].contents.bytes_contents.extend(values)
-        raw = _request(DataType.BYTES, len(values))
+        raw = grpc_request(DataType.BYTES, len(values))
         raw.raw_input_contents.append(serialize_bytes(np.array(values, np.object_)))
         for request in (typed, raw):
             answer = echo.grpc(request.SerializeToString())
@@ -274,7 +195,7 @@ class TestProtobuf:
     def test_damaged_message(
         self, echo: Echo, values: list[int], typed: bool, at: int, junk: bytes, cut: int
     ) -> None:
-        request = _request(DataType.INT32, len(values))
+        request = grpc_request(DataType.INT32, len(values))
         request.parameters["custom"].string_param = "value"
         if typed:
             request.inputs[0].contents.SetInParent()
@@ -299,15 +220,3 @@ class TestProtobuf:
             wanted = np.array(read.inputs[0].contents.int_contents, np.int32).tobytes()
         assert answer.id == read.id
         assert answer.raw_output_contents[0] == wanted
-
-
-def _request(data_type: DataType, count: int) -> ModelInferRequest:
-    request = ModelInferRequest(model_name=f"identity_{data_type.name}")
-    request.inputs.add(name="INPUT0", datatype=data_type.name, shape=[count])
-    return request
-
-
-def _contents_field(data_type: DataType) -> str:
-    if data_type in (DataType.INT64, DataType.UINT64, DataType.FP32, DataType.FP64, DataType.BOOL):
-        return f"{data_type.name.lower()}_contents"
-    return "uint_contents" if data_type.name.startswith("U") else "int_contents"

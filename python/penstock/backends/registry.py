@@ -24,8 +24,8 @@ BACKENDS: Final[dict[str, str]] = {
     "onnxruntime": "penstock.backends.onnxruntime:OnnxRuntimeBackend",
     "openvino": "penstock.backends.openvino:OpenVinoBackend",
     "python": "penstock.backends.python:PythonBackend",
-    "tensorflow": "penstock.backends.tensorflow:TensorFlowBackend",
     "pytorch": "penstock.backends.pytorch:PytorchBackend",
+    "tensorflow": "penstock.backends.tensorflow:TensorFlowBackend",
 }
 ENTRY_POINT_GROUP: Final = "penstock.backends"
 

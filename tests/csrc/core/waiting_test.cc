@@ -60,12 +60,16 @@ TEST_P(WaitingTest, DeadlinesAreKept) {
 
 TEST_P(WaitingTest, QueueTimeoutsAreKept) {  // S-7
   QueuePolicy policy;
-  policy.default_timeout_us = 1000;
+  policy.default_timeout_us = 3'600'000'000;  // the first request must not expire
+  policy.allow_timeout_override = true;
   serve(policy);
-  if (GetParam() == SchedulerKind::kDefault) return;  // 4.1: it knows no queue policy
-  ASSERT_TRUE(engine_.submit(*owner_.request("m", 2)).ok());
-  owner_.collect(
-      1, [](const Response& r) { EXPECT_EQ(r.status.message(), "Request timeout expired"); });
+  Request* late = owner_.request("m", 2);
+  late->timeout_us = 1000;
+  ASSERT_TRUE(engine_.submit(*late).ok());
+  owner_.collect(1, [&](const Response& r) {
+    EXPECT_EQ(r.request, late);
+    EXPECT_EQ(r.status.message(), "Request timeout expired");
+  });
 }
 
 TEST_P(WaitingTest, CancelledRequestsLeaveTheQueue) {  // S-8

@@ -103,6 +103,32 @@ TEST(ParseHead, RefusesLongTargetsAndFieldsThatAreComplete) {
   EXPECT_EQ(both.error.status, 0);
 }
 
+// Each of these breaks two rules, or is just within one; the first byte that breaks one decides.
+TEST(HeadScanner, DecidesAlikeHoweverTheBytesArrive) {
+  const std::string line = "GET /" + std::string(8191, 'a') + " HTTP/1.1";
+  const std::string method(32, 'M');
+  const std::pair<std::string, int> cases[] = {
+      {std::string("\0\n", 2), 400},
+      {"GET /" + std::string(8300, 'a') + "\nHost: h\r\n\r\n", 414},
+      {"GET / HTTP/1.1\r\nA: " + std::string(42000, 'a') + "\n\r\n", 431},
+      {line + "\r\nA: " + std::string(32763, 'a') + "\r\n\r\n", 431},
+      {method + " /" + std::string(8191, 'a') + " HTTP/1.1\r\nHost: h\r\n\r\n", 0},
+  };
+  for (const auto& [text, status] : cases) {
+    HeadResult whole;
+    read_head(text, text.size(), whole);
+    EXPECT_EQ(whole.error.status, status) << text.substr(0, 20);
+    EXPECT_EQ(whole.complete, status == 0);
+    for (const std::size_t step : {std::size_t{1}, std::size_t{1000}}) {
+      HeadResult result;
+      read_head(text, step, result);
+      EXPECT_EQ(result.error.status, status) << text.substr(0, 20);
+      EXPECT_EQ(result.error.text, whole.error.text) << text.substr(0, 20);
+      EXPECT_EQ(result.complete, whole.complete);
+    }
+  }
+}
+
 struct RouteCase {
   const char* method;
   const char* path;
