@@ -36,7 +36,7 @@ class Sizes:
     connections: int
 
 
-FULL = Sizes(0.05, 5, 64_000, 5, 1.5, 5, 5_000_000, 2_000)
+FULL = Sizes(0.05, 5, 64_000, 5, 0.8, 5, 5_000_000, 2_000)
 #: Only to see that everything works; its figures are not worth keeping.
 QUICK = Sizes(0.01, 1, 16_000, 1, 0.3, 1, 24_000, 200)
 

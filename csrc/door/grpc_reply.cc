@@ -134,7 +134,8 @@ void GrpcConnection::send_reply(GrpcCall& call, Inference& inference, const Buff
 
 void GrpcConnection::send_failure(GrpcCall& call, Inference& inference, const BufferLease& self) {
   const Status status = std::move(inference.status);
-  const bool expired = call.deadline_ns <= context_.loop.now_ns();
+  // The time now, not that of the round: the core may have seen the deadline pass since.
+  const bool expired = call.deadline_ns <= context_.engine.clock().now_ns();
   if (expired) return fail(call, GrpcStatus::kDeadlineExceeded, "Deadline Exceeded");
   if (call.head.rpc != Rpc::kModelStreamInfer || call.head.close_on_error) {
     return fail(call, grpc_status(status.code()), status.message());

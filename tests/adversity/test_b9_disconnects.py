@@ -44,6 +44,15 @@ def await_idle(server: ServerProcess, model: str) -> None:
         time.sleep(0.05)
 
 
+def await_queued(server: ServerProcess, count: int) -> None:
+    """Until so many requests for the slow model wait."""
+    deadline = time.monotonic() + SETTLE_S
+    labels = 'model="slow",version="1"'
+    while sample(server, "nv_inference_pending_request_count", labels) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 def executed(server: ServerProcess, abuse: Callable[[], None]) -> float:
     """How many requests for the slow model ran, of those that were left alone."""
     labels = 'model="slow",version="1"'
@@ -62,6 +71,7 @@ def test_b9_queued_http(survivor: Survivor, reset: bool) -> None:
             clients = [RawHttp(survivor.server.http_port) for _ in range(50)]
             for client in clients:
                 client.send(SLOW)
+            await_queued(survivor.server, 48)  # all but what is executing
             for client in clients:
                 client.leave(reset=reset)
 
@@ -79,7 +89,7 @@ def test_b9_queued_grpc(survivor: Survivor) -> None:
                 for stream in range(1, 101, 2):
                     data = frame(h2.DATA, h2.END_STREAM, stream, SLOW_MESSAGE)
                     connection.send(call_head(stream) + data)
-                connection.read()
+                await_queued(survivor.server, 48)
 
     ran = executed(survivor.server, abuse)
     report(f"B9: {ran:.0f} of {MANY} queued gRPC requests ran")
