@@ -3,6 +3,7 @@
 # The back ends that are compiled in.
 from libcpp.memory cimport shared_ptr
 from libcpp.string cimport string
+from libcpp.utility cimport pair
 from libcpp.vector cimport vector
 
 from native_backends cimport (
@@ -10,6 +11,7 @@ from native_backends cimport (
     COnnxRuntime,
     IdentityOptions,
     OnnxModelOptions,
+    OnnxProvider,
     OnnxRuntimeOptions,
     OnnxTensorInfo,
     c_check_identity_plan,
@@ -34,6 +36,17 @@ def check_identity_plan(ModelPlan plan not None):
     check(c_check_identity_plan(deref(plan.plan)))
 
 
+cdef OnnxProvider onnx_provider(str name, dict options):
+    cdef OnnxProvider provider
+    cdef pair[string, string] option
+    provider.name = name.encode()
+    for key, value in options.items():
+        option.first = (<str?>key).encode()
+        option.second = (<str?>value).encode()
+        provider.options.push_back(option)
+    return provider
+
+
 cdef class OnnxRuntime:
     cdef shared_ptr[COnnxRuntime] runtime
 
@@ -56,6 +69,13 @@ cdef class OnnxRuntime:
     def version(self):
         return self.runtime.get().version().decode()
 
+    def check_provider(self, str name not None, dict options not None):
+        cdef OnnxProvider provider = onnx_provider(name, options)
+        cdef Status status
+        with nogil:  # it may load a library
+            status = self.runtime.get().check_provider(provider)
+        check(status)
+
 
 cdef list tensor_infos(const vector[OnnxTensorInfo]& infos):
     return [
@@ -71,12 +91,20 @@ cdef list tensor_infos(const vector[OnnxTensorInfo]& infos):
 cdef class OnnxModel:
     cdef shared_ptr[COnnxModel] model
 
-    def __init__(self, OnnxRuntime runtime not None, str path not None, dict options not None):
+    def __init__(
+        self,
+        OnnxRuntime runtime not None,
+        str path not None,
+        dict options not None,
+        providers=(),
+    ):
         cdef OnnxModelOptions native
         cdef string c_path = path.encode()
         cdef Status status
         for key, value in options.items():
             check(native.set((<str?>key).encode(), str(value).encode()))
+        for name, settings in providers:
+            native.providers.push_back(onnx_provider(name, settings))
         with nogil:
             status = load_onnx_model(runtime.runtime, c_path, native, self.model)
         check(status)

@@ -2,8 +2,6 @@
 // Copyright (c) 2026 The Penstock Authors
 //
 // Contract 5.2: settings by name, and what they do to ONNX Runtime's session options.
-#include <algorithm>
-#include <array>
 #include <charconv>
 
 #include "backends/onnx_session.h"
@@ -72,18 +70,6 @@ int graph_level(std::int32_t level) {
   }
 }
 
-Status check_accelerators(const OnnxModelOptions& options) {
-  constexpr std::array<std::string_view, 3> kKnown{"tensorrt", "cuda", "openvino"};
-  for (const auto& name : options.accelerators) {
-    if (std::find(kKnown.begin(), kKnown.end(), name) != kKnown.end()) {
-      return unsupported("Execution Accelerator '" + name +
-                         "' is not available: ONNX Runtime runs on the CPU here");
-    }
-    return invalid_arg("unknown Execution Accelerator '" + name + "' is requested");
-  }
-  return {};
-}
-
 Status apply_threads(const ort::Api& api, const OnnxModelOptions& options, bool global_thread_pool,
                      ort::SessionOptions* out) {
   if (global_thread_pool) return api.check(api.disable_per_session_threads(out));
@@ -122,8 +108,6 @@ Status OnnxModelOptions::set(std::string_view key, std::string_view value) {
     arena_shrinkage = value;
   } else if (key == "op_library_filename") {
     custom_op_libraries.emplace_back(value);
-  } else if (key == "execution_accelerator") {
-    accelerators.emplace_back(value);
   } else if (key.substr(0, 8) == "session.") {
     session_config.emplace_back(key, value);
   } else {
@@ -134,7 +118,6 @@ Status OnnxModelOptions::set(std::string_view key, std::string_view value) {
 
 Status apply_options(const ort::Api& api, const OnnxModelOptions& options, bool global_thread_pool,
                      ort::SessionOptions* out) {
-  PENSTOCK_RETURN_IF_ERROR(check_accelerators(options));
   PENSTOCK_RETURN_IF_ERROR(
       api.check(api.set_graph_optimization_level(out, graph_level(options.graph_level))));
   PENSTOCK_RETURN_IF_ERROR(api.check(api.set_execution_mode(out, options.execution_mode)));
@@ -146,6 +129,9 @@ Status apply_options(const ort::Api& api, const OnnxModelOptions& options, bool 
   }
   for (const auto& library : options.custom_op_libraries) {
     PENSTOCK_RETURN_IF_ERROR(api.check(api.register_custom_ops_library(out, library.c_str())));
+  }
+  for (const auto& provider : options.providers) {
+    PENSTOCK_RETURN_IF_ERROR(append_provider(api, provider, out));
   }
   return {};
 }

@@ -44,7 +44,12 @@ class OnnxSession {
 [[nodiscard]] Status describe_outputs(const OnnxSession& session,
                                       std::vector<OnnxTensorInfo>& outputs);
 
-// Fills session options from ours; the one place where execution providers will be appended.
+// Adds an execution provider to session options; those added first are asked first. Fails with ONNX
+// Runtime's words where the library has no such provider or the provider no such option.
+[[nodiscard]] Status append_provider(const ort::Api& api, const OnnxProvider& provider,
+                                     ort::SessionOptions* session_options);
+
+// Fills session options from ours.
 [[nodiscard]] Status apply_options(const ort::Api& api, const OnnxModelOptions& options,
                                    bool global_thread_pool, ort::SessionOptions* session_options);
 

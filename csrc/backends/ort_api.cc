@@ -95,6 +95,15 @@ Api::Api(const void* const* table) {
   bind(set_global_spin_control, 149);
   bind(create_env_with_global_pools, 151);  // the one with a log function
   bind(add_run_config_entry, 165);
+  bind(append_tensorrt, 170);  // the one whose options are opaque
+  bind(create_tensorrt_options, 171);
+  bind(update_tensorrt_options, 172);
+  bind(release_tensorrt_options, 174);
+  bind(append_cuda, 204);  // the one whose options are opaque
+  bind(create_cuda_options, 205);
+  bind(update_cuda_options, 206);
+  bind(release_cuda_options, 208);
+  bind(append_provider, 216);
   bind(register_custom_ops_library, 228);  // the one that keeps the library's handle itself
   bind(get_resized_string_element, 252);
 }

@@ -28,6 +28,8 @@ struct MemoryInfo;
 struct TypeInfo;
 struct TensorInfo;  // OrtTensorTypeAndShapeInfo
 struct Value;
+struct CudaOptions;      // OrtCUDAProviderOptionsV2
+struct TensorRtOptions;  // OrtTensorRTProviderOptionsV2
 
 using LogFunction = void (*)(void* param, int severity, const char* category, const char* log_id,
                              const char* location, const char* message);
@@ -109,6 +111,19 @@ struct Api {
   Error* (*register_custom_ops_library)(SessionOptions*, const char* path);
   // The writable bytes of one element of a string tensor, made `length` long.
   Error* (*get_resized_string_element)(Value*, std::size_t index, std::size_t length, char**);
+  // Execution providers: two with options of their own, all others by name.
+  Error* (*append_tensorrt)(SessionOptions*, const TensorRtOptions*);
+  Error* (*create_tensorrt_options)(TensorRtOptions**);
+  Error* (*update_tensorrt_options)(TensorRtOptions*, const char* const* keys,
+                                    const char* const* values, std::size_t count);
+  void (*release_tensorrt_options)(TensorRtOptions*);
+  Error* (*append_cuda)(SessionOptions*, const CudaOptions*);
+  Error* (*create_cuda_options)(CudaOptions**);
+  Error* (*update_cuda_options)(CudaOptions*, const char* const* keys, const char* const* values,
+                                std::size_t count);
+  void (*release_cuda_options)(CudaOptions*);
+  Error* (*append_provider)(SessionOptions*, const char* name, const char* const* keys,
+                            const char* const* values, std::size_t count);
   // Null in libraries older than kHasShapeApiVersion.
   bool (*has_shape)(const TensorInfo*) = nullptr;
 

@@ -61,7 +61,10 @@ class ServedModel final : public ModelVersion,
   void leave(Request& request);
   // Queues without waking an instance: a wake_instance() is owed. Answers what is cached.
   [[nodiscard]] Status submit(Request& request);
-  void wake_instance() { scheduler_->wake(); }
+  void wake_instance() {
+    if (cache_ && scheduler_->pending() == 0) return;  // they were hits
+    scheduler_->wake();
+  }
   std::int64_t sweep(std::int64_t now_ns) override;
 
   // The version is being published: its instances wait for warm-ups no more.

@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t
 from libcpp cimport bool
 from libcpp.memory cimport shared_ptr, unique_ptr
 from libcpp.string cimport string
+from libcpp.utility cimport pair
 from libcpp.vector cimport vector
 
 from backend cimport CNativeInstance
@@ -26,10 +27,16 @@ cdef extern from "penstock/native_backends.h" namespace "penstock" nogil:
         int intra_op_threads
         int inter_op_threads
 
+    cdef cppclass OnnxProvider:
+        string name
+        vector[pair[string, string]] options
+
     cdef cppclass COnnxRuntime "penstock::OnnxRuntime":
         const string& version()
+        Status check_provider(const OnnxProvider&) except +
 
     cdef cppclass OnnxModelOptions:
+        vector[OnnxProvider] providers
         Status set(string, string) except +
 
     cdef cppclass OnnxTensorInfo:

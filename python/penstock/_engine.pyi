@@ -587,11 +587,22 @@ class OnnxRuntime:
     ) -> None: ...
     @property
     def version(self) -> str: ...
+    def check_provider(self, name: str, options: dict[str, str]) -> None:
+        """Raises InternalError, with ONNX Runtime's words, unless sessions can have it."""
 
 class OnnxModel:
-    """A loaded session, shared by its instances. Raises with ONNX Runtime's own words."""
+    """A loaded session, shared by its instances. Raises with ONNX Runtime's own words.
 
-    def __init__(self, runtime: OnnxRuntime, path: str, options: dict[str, str | int]) -> None: ...
+    `providers`: names and options of execution providers, the first asked first, the CPU last.
+    """
+
+    def __init__(
+        self,
+        runtime: OnnxRuntime,
+        path: str,
+        options: dict[str, str | int],
+        providers: Sequence[tuple[str, dict[str, str]]] = (),
+    ) -> None: ...
     @property
     def inputs(self) -> list[tuple[str, int, tuple[int, ...] | None]]:
         """(name, data type, full dims with -1 where unknown; None: rank unknown)."""

@@ -26,6 +26,7 @@ from penstock._proto.inference_pb2 import ModelInferRequest, ModelInferResponse
 from penstock._proto.model_config_pb2 import ModelConfig
 from penstock.backends.registry import find_backend
 from penstock.config.normalise import normalise, normalise_instance_groups
+from penstock.devices.gpus import NO_GPUS, Gpus
 from penstock.serving.loader import LoadedVersion, ModelLoader
 from penstock.types import NUMPY_DTYPES, DataType
 
@@ -92,13 +93,21 @@ class ReplyQueue:
 class ServedModels:
     """An engine with models in it; `infer` calls one."""
 
-    def __init__(self, settings: Mapping[str, Mapping[str, str]] | None = None) -> None:
-        """`settings`: of --backend-config, by back end."""
+    def __init__(
+        self,
+        settings: Mapping[str, Mapping[str, str]] | None = None,
+        *,
+        gpus: Gpus = NO_GPUS,
+        host_policies: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> None:
+        """`settings`: of --backend-config, by back end. `gpus`: what the machine seems to have."""
         self.engine = Engine(max_requests=1024)
         self.loader = ModelLoader(
             self.engine,
             find_backend,
             backend_settings=lambda name: (settings or {}).get(name, {}),
+            find_gpus=lambda: gpus,
+            host_policies=host_policies or {},
             drain_timeout_s=10.0,
         )
         self._loaded: dict[str, LoadedVersion] = {}
@@ -116,7 +125,9 @@ class ServedModels:
         """Loads version 1 and publishes it; what a reload replaces is unloaded."""
         config = _parse(model_dir, config)
         normalise(config)
-        normalise_instance_groups(config)
+        prefers_gpus = self.loader.prefers_gpus(config.backend)
+        gpus = self.loader.find_gpus()
+        normalise_instance_groups(config, gpus, prefers_gpus=prefers_gpus)
         loaded = self.loader.load_version(config.name, model_dir, 1, config)
         self.loader.publish(config.name, [loaded], [])
         before = self._loaded.get(config.name)

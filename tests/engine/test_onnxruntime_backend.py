@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 from backend_conformance import BackendConformance, Tensors
 from onnx import TensorProto, helper
+from penstock.backends.onnxruntime import OnnxRuntimeBackend
 from penstock.errors import Code, ServerError
 from penstock.types import DataType
 from served_models import ServedModels
@@ -36,6 +37,18 @@ ONNX_TYPES = {
     DataType.BYTES: TensorProto.STRING,
     DataType.BF16: TensorProto.BFLOAT16,
 }
+
+
+def _refusal(provider: str, cure: str) -> str:
+    return (
+        f"unable to load model 'm' version 1: ONNX Runtime's {provider} execution provider cannot "
+        f"be used: onnx runtime error 1: {provider} execution provider is not enabled in this "
+        f"build: pip install 'penstock[onnx-gpu]'{cure}"
+    )
+
+
+NO_CUDA = _refusal("CUDA", "")
+NO_TENSORRT = _refusal("TensorRT", ", and TensorRT's own libraries")
 
 
 def save(model_dir: Path, nodes: Sequence[Any], inputs: Any, outputs: Any) -> Path:
@@ -247,10 +260,19 @@ class TestLoadChecks:
         )
 
     async def test_gpu_instances(self, served: ServedModels, tmp_path: Path) -> None:
+        """The library here is for the CPU: it must say so itself, and nothing else changes."""
+        served.load(save_add(tmp_path / "other"), ADD)
         error = refused(
             served, save_add(tmp_path / "m"), ADD + "instance_group { kind: KIND_GPU gpus: 0 }"
         )
-        assert error.message
+        assert (error.code, error.message) == (Code.UNSUPPORTED, NO_CUDA)
+        one = np.ones((1, 3), np.float32)
+        answer = await served.infer("other", {"a": one, "b": one})
+        assert answer.array("y").tolist() == [[2, 2, 2]]
+
+    async def test_nobody_goes_to_gpus_by_itself(self) -> None:
+        """KIND_AUTO is KIND_CPU where the library is for the CPU (C-10)."""
+        assert not OnnxRuntimeBackend().prefers_gpus()
 
 
 class TestOptions:
@@ -293,8 +315,29 @@ class TestOptions:
                 "optimization { execution_accelerators { "
                 "gpu_execution_accelerator { name: 'tensorrt' } } }",
                 Code.UNSUPPORTED,
-                "Execution Accelerator 'tensorrt' is not available: ONNX Runtime runs on the CPU "
-                "here",
+                NO_TENSORRT,
+            ),
+            (
+                "optimization { execution_accelerators { "
+                "gpu_execution_accelerator { name: 'cuda' } } }",
+                Code.UNSUPPORTED,
+                NO_CUDA,
+            ),
+            (
+                "instance_group { kind: KIND_GPU gpus: 1 } optimization { execution_accelerators { "
+                "gpu_execution_accelerator { name: 'tensorrt' } } }",
+                Code.UNSUPPORTED,
+                NO_TENSORRT,
+            ),
+            (
+                "optimization { execution_accelerators { "
+                "cpu_execution_accelerator { name: 'openvino' } } }",
+                Code.UNSUPPORTED,
+                "unable to load model 'm' version 1: ONNX Runtime's OpenVINO execution provider "
+                "cannot be used: onnx runtime error 2: OpenVINO execution provider is not "
+                "supported in this build: install onnxruntime-openvino in place of onnxruntime, "
+                "or serve the model with the back end 'openvino' "
+                "(pip install 'penstock[openvino]')",
             ),
         ],
     )

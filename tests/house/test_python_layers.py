@@ -18,7 +18,8 @@ BELOW: dict[str, set[str]] = {
     "errors": set(),
     "_proto": set(),
     "telemetry": set(),
-    "config": {"types", "errors", "_proto"},
+    "devices": {"errors"},
+    "config": {"types", "devices", "_proto"},
     "backends": {"config", "telemetry"},
     "models": {"backends"},
     "serving": {"models"},
@@ -40,7 +41,8 @@ FRAMEWORKS = {
     "openvino": "penstock.backends.openvino",
     "jax": "penstock.backends.jax",
     "tensorrt": "penstock.backends.tensorrt",
-    "cupy": "penstock.backends.tensorrt",
+    "tensorrt_lean": "penstock.backends.tensorrt",
+    "cuda": "penstock.backends.tensorrt",
 }
 #: the same for the libraries that speak to the outside
 TRANSPORTS = {

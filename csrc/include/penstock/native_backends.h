@@ -54,6 +54,13 @@ struct Api;
 struct Env;
 }  // namespace ort
 
+// An execution provider and its options, by ONNX Runtime's names: "CUDA", "TensorRT", or whatever
+// else the library knows.
+struct OnnxProvider {
+  std::string name;
+  std::vector<std::pair<std::string, std::string>> options;
+};
+
 // The opened library and its environment. ONNX Runtime has one environment a process, so open one.
 class OnnxRuntime {
  public:
@@ -65,6 +72,8 @@ class OnnxRuntime {
 
   [[nodiscard]] const std::string& version() const;
   [[nodiscard]] bool global_thread_pool() const;
+  // Whether sessions can have the provider with these options; INTERNAL with ONNX Runtime's words.
+  [[nodiscard]] Status check_provider(const OnnxProvider& provider) const;
   // For the sources of this room.
   [[nodiscard]] const ort::Api& api() const;
   [[nodiscard]] ort::Env* env() const;
@@ -84,12 +93,12 @@ struct OnnxModelOptions {
   bool enable_mem_pattern = true;
   std::string arena_shrinkage;  // devices to shrink after every run, as "cpu:0"
   std::vector<std::string> custom_op_libraries;
-  std::vector<std::string> accelerators;  // names of execution accelerators asked for
+  std::vector<OnnxProvider> providers;  // asked first to last; the CPU comes after them
   std::vector<std::pair<std::string, std::string>> session_config;  // session.* entries, in order
 
   // One setting by its name in a configuration: the `parameters` of contract 5.2, any session.*
-  // key, "optimization.graph.level", "execution_accelerator", "op_library_filename" (the last two
-  // add up). INVALID_ARG names the key and the value.
+  // key, "optimization.graph.level", "op_library_filename" (which add up). INVALID_ARG names the
+  // key and the value.
   [[nodiscard]] Status set(std::string_view key, std::string_view value);
 };
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from penstock.devices.gpus import NO_GPUS, Gpus
 from penstock.errors import InvalidArgError
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class ModelContext:
     cpu_share: int = 1
     #: max_batch_size was written in the configuration, even as 0 (contract 3.2, stage B)
     max_batch_size_set: bool = False
+    #: the GPUs that were found; those of the instances are among the usable ones
+    gpus: Gpus = NO_GPUS
 
     @property
     def version_dir(self) -> Path:
@@ -71,12 +74,18 @@ class ModelContext:
 
 @dataclass(frozen=True)
 class InstanceSpec:
-    """One instance of an instance group (contract C-11, C-12)."""
+    """One instance of an instance group (contract C-11, C-12, C-14, C-15)."""
 
     name: str
-    index: int
+    index: int  # -1: passive
     kind: str = "CPU"  # CPU, GPU or MODEL
     device_id: int = 0
+    host_policy: str = "cpu"
+    #: the cores of that policy, to which its thread is bound; none: all
+    cores: tuple[int, ...] = ()
+    passive: bool = False  # it is created, and never gets a batch
+    profiles: tuple[str, ...] = ()  # of a TensorRT engine
+    dla_core: int | None = None  # an NVDLA core beside the GPU
 
 
 @runtime_checkable
@@ -98,6 +107,14 @@ class LoadedModel(Protocol):
 
     def unload(self) -> None:
         """Called once, after all instances were finalized."""
+
+
+@runtime_checkable
+class UsesGpus(Protocol):
+    """What a back end has beside `Backend` when it may run on GPUs without being told to."""
+
+    def prefers_gpus(self) -> bool:
+        """Whether instances of KIND_AUTO go to the GPUs where there are some (C-10)."""
 
 
 class Backend(Protocol):

@@ -26,6 +26,7 @@ BACKENDS: Final[dict[str, str]] = {
     "python": "penstock.backends.python:PythonBackend",
     "pytorch": "penstock.backends.pytorch:PytorchBackend",
     "tensorflow": "penstock.backends.tensorflow:TensorFlowBackend",
+    "tensorrt": "penstock.backends.tensorrt:TensorRtBackend",
 }
 ENTRY_POINT_GROUP: Final = "penstock.backends"
 

@@ -15,8 +15,11 @@ from penstock._engine import Engine, keep_large_blocks
 from penstock.backends.python.pb_utils.metrics import custom_metrics
 from penstock.backends.registry import find_backend
 from penstock.cli.table import format_table
+from penstock.config.plan import make_instances
 from penstock.config.settings import Settings
 from penstock.config.tls import TlsFiles
+from penstock.devices.cuda import find_gpus
+from penstock.devices.host_policy import resolve_host_policies
 from penstock.errors import Code, ServerError
 from penstock.frontends.grpc.native import GrpcDoorOptions, NativeGrpcFrontend
 from penstock.frontends.grpc.server import GrpcFrontend, GrpcOptions
@@ -30,8 +33,10 @@ from penstock.serving.data_plane import DataPlane
 from penstock.serving.loader import LoadedVersion, ModelLoader
 from penstock.serving.server import Frontend, Server
 from penstock.telemetry.cpu import CpuCollector
+from penstock.telemetry.gpu import GpuCollector
 from penstock.telemetry.logging import LogSettings, log_block, setup_logging
 from penstock.telemetry.metrics import ModelCollector, ModelSnapshot, PinnedPoolCollector
+from penstock.telemetry.nvml import Nvml
 from penstock.telemetry.registry import MetricsRegistry
 
 _LOGGER = logging.getLogger(__name__)
@@ -82,6 +87,8 @@ async def _run(settings: Settings) -> int:
         engine,
         find_backend,
         backend_settings=settings.backend_settings,
+        find_gpus=lambda: find_gpus(settings.min_supported_compute_capability),
+        host_policies=resolve_host_policies(settings.host_policies),
         queue_capacity=settings.queue_capacity,
         drain_timeout_s=float(settings.exit_timeout_secs),
     )
@@ -191,25 +198,41 @@ def _ends_tls(tls: TlsFiles | None, protocol: str) -> bool:
 def _metrics(settings: Settings, engine: Engine, loader: ModelLoader) -> MetricsRegistry:
     registry = MetricsRegistry()
     registry.add(custom_metrics)
-    registry.add(ModelCollector(lambda: map(_snapshot, loader.all_published())))
+    registry.add(
+        ModelCollector(lambda: [_snapshot(served, loader) for served in loader.all_published()])
+    )
     registry.add(
         PinnedPoolCollector(
             settings.pinned_memory_pool_byte_size, lambda: engine.pool_stats()["in_use_bytes"]
         )
     )
+    if settings.allow_gpu_metrics and "TRITON_SERVER_CPU_ONLY" not in os.environ:
+        registry.add(GpuCollector(Nvml().read))
     if settings.allow_cpu_metrics:
         registry.add(CpuCollector())
     return registry
 
 
-def _snapshot(served: LoadedVersion) -> ModelSnapshot:
+def _snapshot(served: LoadedVersion, loader: ModelLoader) -> ModelSnapshot:
     return ModelSnapshot(
         model=served.name,
         version=str(served.version),
         statistics=served.model.statistics(),
         load_seconds=served.load_seconds,
         tags=dict(served.config.metric_tags),
+        gpu_uuid=_gpu_uuid(served, loader),
     )
+
+
+def _gpu_uuid(served: LoadedVersion, loader: ModelLoader) -> str:
+    """Counters are a version's, so they are a GPU's only where all instances are on that one."""
+    devices = {
+        instance.device_id if instance.kind == "GPU" else None
+        for instance in make_instances(served.config)
+        if not instance.passive
+    }
+    device = devices.pop() if len(devices) == 1 else None
+    return "" if device is None else loader.find_gpus().uuid(device)
 
 
 def _report(index: Iterable[IndexEntry], failures: Iterable[LoadFailure]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from penstock._proto.model_config_pb2 import ModelConfig, ModelInstanceGroup
 from penstock.config.platforms import BACKEND_OF_PLATFORM, ENSEMBLE_PLATFORM
+from penstock.devices.gpus import NO_GPUS, Gpus
 
 _DEFAULT_SEQUENCE_IDLE_US = 1_000_000
 
@@ -31,10 +32,13 @@ def normalise(config: ModelConfig) -> None:
     _normalise_batching(config)
 
 
-def normalise_instance_groups(config: ModelConfig) -> None:
-    """At least one group, each with a name, a kind and a count (C-10 to C-12).
+def normalise_instance_groups(
+    config: ModelConfig, gpus: Gpus = NO_GPUS, *, prefers_gpus: bool = False
+) -> None:
+    """At least one group, each with a name, a kind, a count, and its GPUs (C-10 to C-12).
 
-    There is no GPU: KIND_AUTO becomes KIND_CPU.
+    `gpus`: what was found. `prefers_gpus`: whether the back end runs on them when nobody says
+    where; a back end that cannot would fail each model that says nothing.
     """
     if config.platform == ENSEMBLE_PLATFORM:
         return
@@ -44,10 +48,20 @@ def normalise_instance_groups(config: ModelConfig) -> None:
         if not group.name:
             group.name = f"{config.name}_{index}"
         if group.kind == ModelInstanceGroup.KIND_AUTO:
-            group.kind = ModelInstanceGroup.KIND_CPU
+            group.kind = _automatic_kind(group, gpus, prefers_gpus=prefers_gpus)
+        if group.kind == ModelInstanceGroup.KIND_GPU and not group.gpus:
+            group.gpus.extend(gpus.ids)
         if group.count < 1:
             on_cpu = group.kind == ModelInstanceGroup.KIND_CPU
             group.count = 2 if on_cpu and config.backend in _TWO_INSTANCES else 1
+
+
+def _automatic_kind(
+    group: ModelInstanceGroup, gpus: Gpus, *, prefers_gpus: bool
+) -> ModelInstanceGroup.Kind:
+    """GPU when the listed ones exist; CPU otherwise, which validation refuses for a list."""
+    on_gpus = set(group.gpus) <= set(gpus.ids) if group.gpus else prefers_gpus and bool(gpus.ids)
+    return ModelInstanceGroup.KIND_GPU if on_gpus else ModelInstanceGroup.KIND_CPU
 
 
 def _normalise_batching(config: ModelConfig) -> None:

@@ -190,7 +190,7 @@ _MODELS = Group(
         no_effect(
             "enable-peer-access",
             "Copies from one GPU to another.",
-            "no GPU memory is used",
+            "tensors travel through the host's memory",
             parse=values.parse_bool,
             default="true",
             form=_BOOL,

@@ -89,8 +89,14 @@ _SCHEDULING = Group(
 )
 
 
-def _memory_option(name: str, help: str, form: str, source: str, default: str = "") -> Option:
-    reason = "no GPU memory is used"
+def _memory_option(
+    name: str,
+    help: str,
+    form: str,
+    source: str,
+    default: str = "",
+    reason: str = "the server keeps no memory on GPUs, its back ends do",
+) -> Option:
     parse = values.parse_pair(name, form)
     return no_effect(
         name, help, reason, parse=parse, form=form, default=default, repeats=True, source=source
@@ -122,12 +128,11 @@ _MEMORY = Group(
             "O-65",
             "1073741824",
         ),
-        no_effect(
+        Option(
             "min-supported-compute-capability",
             "Least compute capability of a GPU that is used.",
-            "no GPU is used",
-            parse=values.parse_float,
-            default="0.0",
+            values.parse_float,
+            "min_supported_compute_capability",
             form="<number>",
             source="O-66",
         ),
@@ -140,11 +145,11 @@ _MEMORY = Group(
             form=_INT,
             source="O-67",
         ),
-        no_effect(
+        Option(
             "host-policy",
-            "NUMA node or CPU cores of a host policy.",
-            "the operating system places the threads",
-            parse=values.parse_host_policy,
+            "NUMA node or CPU cores of the instances of a host policy (cpu, gpu_<id>, model, own).",
+            values.parse_host_policy,
+            "host_policies",
             form="<policy>,<setting>=<value>",
             repeats=True,
             source="O-68",
@@ -154,6 +159,7 @@ _MEMORY = Group(
             "Share of a GPU's memory that models may take.",
             "<device>:<fraction>",
             "O-69",
+            reason="the memory of GPUs is not watched",
         ),
         refused(
             "allow-client-shm",

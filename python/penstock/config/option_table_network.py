@@ -224,15 +224,7 @@ _METRICS = Group(
     "Metrics",
     (
         _switch("allow-metrics", "Serve metrics.", "O-50"),
-        no_effect(
-            "allow-gpu-metrics",
-            "Metrics of GPUs.",
-            "no GPU is used",
-            parse=values.parse_bool,
-            default="true",
-            form=_BOOL,
-            source="O-50",
-        ),
+        _switch("allow-gpu-metrics", "Metrics of GPUs, where there are some.", "O-50"),
         _switch("allow-cpu-metrics", "Metrics of the machine's CPUs and memory.", "O-50"),
         Option(
             "metrics-address",

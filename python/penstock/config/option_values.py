@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from penstock.devices.host_policy import parse_cores
+
 _INT32_MAX = 2**31 - 1
 _INT64_MAX = 2**63 - 1
 _TRUE = frozenset({"true", "on", "1"})
@@ -144,13 +146,22 @@ def parse_pair(option: str, form: str) -> Callable[[str], tuple[str, str]]:
 
 
 def parse_host_policy(value: str) -> tuple[str, str, str]:
-    """--host-policy: `<policy>,<setting>=<value>` with one of two settings (O-68)."""
+    """--host-policy: `<policy>,<setting>=<value>` with one of two settings (O-68, C-14)."""
     name, setting, setting_value = parse_setting("host-policy", named="policy_name")(value)
     if setting not in {"numa-node", "cpu-cores"}:
         raise ValueError(
             f"Unsupported host policy setting '{setting}' is specified, supported settings are "
             "'numa-node', 'cpu-cores'"
         )
+    if not name:
+        raise ValueError(
+            "No host policy specified. --host-policy option format is "
+            f"<policy_name>,<setting>=<value>. Got {value}"
+        )
+    if setting == "cpu-cores":
+        parse_cores(setting_value)
+    elif not (setting_value.isascii() and setting_value.isdecimal()):
+        raise ValueError(f"numa-node must be the number of a NUMA node. Got {value}")
     return name, setting, setting_value
 
 

@@ -86,12 +86,16 @@ class PlanSpec:
 
 @dataclass(frozen=True)
 class InstanceData:
-    """One instance of an instance group: the arguments of backends.interface.InstanceSpec."""
+    """One instance of an instance group: arguments of backends.interface.InstanceSpec."""
 
     name: str
     index: int
     kind: str = "CPU"
     device_id: int = 0
+    host_policy: str = "cpu"
+    passive: bool = False
+    profiles: tuple[str, ...] = ()
+    dla_core: int | None = None
 
 
 def make_plan_spec(
@@ -128,7 +132,7 @@ def make_plan_spec(
         default_priority_level=batching.default_priority_level if batching.priority_levels else 0,
         level_policies=_level_policies(config),
         queue_capacity=queue_capacity,
-        instance_count=1 if ensemble is not None else len(make_instances(config)),
+        instance_count=1 if ensemble is not None else _active_count(config),
         decoupled=config.model_transaction_policy.decoupled,
         cached=config.response_cache.enable,
         warm_up=any(sample.batch_size for sample in config.model_warmup),
@@ -138,16 +142,39 @@ def make_plan_spec(
 
 
 def make_instances(config: ModelConfig) -> list[InstanceData]:
-    """The instances that take requests, in order, with their names (C-11, C-12, C-15)."""
+    """All instances, in order, with their names, devices and policies (C-11, C-12, C-14, C-15).
+
+    Those that take requests are numbered from 0; passive ones have the index -1.
+    """
     instances: list[InstanceData] = []
+    active = 0
     for group in config.instance_group:
-        if group.passive:
-            continue
         kind = ModelInstanceGroup.Kind.Name(group.kind).removeprefix("KIND_")
-        for number in range(group.count):
-            name = f"{group.name}_{number}"
-            instances.append(InstanceData(name=name, index=len(instances), kind=kind))
+        devices = [*group.gpus] * group.count if kind == "GPU" else [0] * group.count
+        for number, device in enumerate(devices):
+            instances.append(
+                InstanceData(
+                    name=f"{group.name}_{number}",
+                    index=-1 if group.passive else active,
+                    kind=kind,
+                    device_id=device,
+                    host_policy=group.host_policy or _default_policy(kind, device),
+                    passive=group.passive,
+                    profiles=tuple(group.profile),
+                    dla_core=next((one.device_id for one in group.secondary_devices), None),
+                )
+            )
+            active += not group.passive
     return instances
+
+
+def _active_count(config: ModelConfig) -> int:
+    return sum(not instance.passive for instance in make_instances(config))
+
+
+def _default_policy(kind: str, device: int) -> str:
+    """cpu, gpu_<id> or model (C-14)."""
+    return f"gpu_{device}" if kind == "GPU" else kind.lower()
 
 
 def check_supported(config: ModelConfig) -> None:

@@ -107,6 +107,7 @@ class Settings:
     grpc_max_connection_age_grace_ms: int = 0
 
     allow_metrics: bool = True
+    allow_gpu_metrics: bool = True
     allow_cpu_metrics: bool = True
     #: empty: the address of HTTP; parse_settings fills it in
     metrics_address: str = ""
@@ -121,6 +122,10 @@ class Settings:
     cache_config: tuple[tuple[str, str, str], ...] = ()
     #: of the response cache; parse_settings takes it from cache_config when there is one
     response_cache_byte_size: int = 0
+    #: as <major>.<minor>; Triton's, where it is built for GPUs
+    min_supported_compute_capability: float = 6.0
+    #: (policy, "numa-node" or "cpu-cores", value), in the order given
+    host_policies: tuple[tuple[str, str, str], ...] = ()
 
     #: what to tell the person who started the server, one line each
     warnings: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from penstock._proto.model_config_pb2 import ModelConfig
+from penstock.devices.gpus import Gpus
 
 
 class VersionHandle(Protocol):
@@ -36,6 +37,12 @@ class Loader(Protocol):
 
         `config` may be changed and returned. Raises ServerError.
         """
+
+    def prefers_gpus(self, backend: str) -> bool:
+        """Whether its instances go to GPUs when nobody says where (C-10). Raises ServerError."""
+
+    def find_gpus(self) -> Gpus:
+        """What was found when somebody first asked."""
 
     def load_version(
         self, name: str, model_dir: Path, version: int, config: ModelConfig

@@ -5,21 +5,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from penstock._proto.model_config_pb2 import ModelConfig
+from penstock._proto.model_config_pb2 import ModelConfig, ModelInstanceGroup
 from penstock.config.auto_complete import auto_complete_from_files
 from penstock.config.model_config import ParsedConfig, read_pbtxt
 from penstock.config.normalise import normalise, normalise_instance_groups
 from penstock.config.plan import check_supported
+from penstock.config.platforms import ENSEMBLE_PLATFORM
 from penstock.config.validation import (
     validate_config,
     validate_directory_name,
     validate_instance_groups,
     validate_io,
 )
+from penstock.devices.gpus import NO_GPUS, Gpus
 from penstock.errors import InternalError
 from penstock.models.loader import Loader
 from penstock.models.repository import config_path, list_versions
@@ -81,16 +82,22 @@ def complete(
             config,
             max_batch_size_set=preparation.max_batch_size_set,
         )
-    steps: tuple[Callable[[ModelConfig], None], ...] = (
-        normalise,
-        normalise_instance_groups,
-        validate_config,
-        validate_io,
-        validate_instance_groups,
-    )
-    for step in steps:
-        step(config)
+    prefers_gpus = config.platform != ENSEMBLE_PLATFORM and loader.prefers_gpus(config.backend)
+    gpus = _gpus_for(config, loader, prefers_gpus=prefers_gpus)
+    normalise(config)
+    normalise_instance_groups(config, gpus, prefers_gpus=prefers_gpus)
+    validate_config(config)
+    validate_io(config)
+    validate_instance_groups(config, gpus)
     return config
+
+
+def _gpus_for(config: ModelConfig, loader: Loader, *, prefers_gpus: bool) -> Gpus:
+    """Looks for GPUs only when a model may use one."""
+    kind = ModelInstanceGroup.KIND_GPU
+    if prefers_gpus or any(group.kind == kind or group.gpus for group in config.instance_group):
+        return loader.find_gpus()
+    return NO_GPUS
 
 
 def _read(model_dir: Path, *, auto_complete: bool, config_name: str) -> ParsedConfig:

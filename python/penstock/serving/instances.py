@@ -4,11 +4,15 @@
 
 A Python instance lives on one thread from its creation to its end, as frameworks with thread-bound
 state need it. A native instance is made there too and then handed to the core.
+
+A thread is bound to the cores of its host policy before it makes its instance: the threads that it
+starts, the core's and the framework's, are bound with it, as Linux hands on a thread's cores.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Sequence
 
@@ -27,6 +31,7 @@ class InstanceThread:
         self._loaded = loaded
         self._spec = spec
         self._created = threading.Event()
+        self._stopped = threading.Event()
         self._failure: BaseException | None = None
         # A daemon: a model that never returns from execute cannot keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=spec.name, daemon=True)
@@ -44,6 +49,10 @@ class InstanceThread:
             f"failed to create instance '{self._spec.name}': {failure}"
         ) from failure
 
+    def stop(self) -> None:
+        """Ends a passive instance; one that takes batches ends with its version."""
+        self._stopped.set()
+
     def join(self, timeout_s: float) -> bool:
         """Waits for the end of the thread; False when it has not ended in time."""
         self._thread.join(timeout_s)
@@ -52,23 +61,42 @@ class InstanceThread:
     def _run(self) -> None:
         instance = self._create()
         self._created.set()
-        if instance is not None:
+        if isinstance(instance, NativeInstance):
+            self._stopped.wait()
+        elif instance is not None:
             self._serve(instance)
 
-    def _create(self) -> Instance | None:
-        """A Python instance; None when the core runs it, or when there is none."""
+    def _create(self) -> Instance | NativeInstance | None:
+        """What this thread has to keep; None when the core runs it, or when there is none."""
         try:
+            self._bind()
             instance = self._loaded.create_instance(self._spec, self._version.plan)
-            if not isinstance(instance, NativeInstance):
+            if self._spec.passive or not isinstance(instance, NativeInstance):
                 return instance
             self._version.start_native(self._spec.index, instance)
         except BaseException as error:  # also SystemExit: wait_created() hands it on
             self._failure = error
         return None
 
+    def _bind(self) -> None:
+        """To the cores of the instance's host policy (C-14). Raises InternalError."""
+        spec = self._spec
+        if not spec.cores:
+            return
+        try:
+            os.sched_setaffinity(0, spec.cores)  # 0: this thread
+        except OSError as error:
+            raise InternalError(
+                f"instance '{spec.name}' cannot be bound to the cores {[*spec.cores]} of its host "
+                f"policy '{spec.host_policy}': {error.strerror}"
+            ) from None
+
     def _serve(self, instance: Instance) -> None:
         index = self._spec.index
         try:
+            if self._spec.passive:
+                self._stopped.wait()
+                return
             while (batch := self._version.next(index)) is not None:
                 self._execute(instance, batch)
                 self._version.complete(index, batch)

@@ -9,6 +9,7 @@ anybody can find it; it is drained before it is freed.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import os
 import threading
@@ -16,15 +17,23 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import NoReturn, cast
 
 from penstock._engine import Engine, ModelPlan, ModelVersion, TensorSpec
-from penstock._proto.model_config_pb2 import ModelConfig, ModelEnsembling
-from penstock.backends.interface import Backend, InstanceSpec, LoadedModel, ModelContext
-from penstock.config.plan import PlanSpec, TensorSpecData, make_instances, make_plan_spec
+from penstock._proto.model_config_pb2 import ModelConfig, ModelEnsembling, ModelInstanceGroup
+from penstock.backends.interface import Backend, InstanceSpec, LoadedModel, ModelContext, UsesGpus
+from penstock.config.plan import (
+    InstanceData,
+    PlanSpec,
+    TensorSpecData,
+    make_instances,
+    make_plan_spec,
+)
 from penstock.config.plan_ensemble import make_ensemble
 from penstock.config.platforms import ENSEMBLE_PLATFORM
 from penstock.config.validation import validate_response_cache
+from penstock.devices.gpus import NO_GPUS, Gpus
 from penstock.errors import InternalError, InvalidArgError, ServerError
 from penstock.models.loader import VersionHandle
 from penstock.serving.instances import InstanceThread, start_instances
@@ -55,13 +64,21 @@ class ModelLoader:
         find_backend: Callable[[str], Backend],
         *,
         backend_settings: Callable[[str], Mapping[str, str]] = lambda name: {},
+        find_gpus: Callable[[], Gpus] = lambda: NO_GPUS,
+        host_policies: Mapping[str, tuple[int, ...]] = MappingProxyType({}),
         queue_capacity: int = 4096,
         drain_timeout_s: float = 30.0,
     ) -> None:
-        """`backend_settings` gives --backend-config for one back end (contract 5.4)."""
+        """`backend_settings` gives --backend-config for one back end (contract 5.4).
+
+        `find_gpus` is called once, when a model that may use one is loaded. `host_policies`: the
+        cores of those that have settings (C-14).
+        """
         self._engine = engine
         self._find_backend = find_backend
         self._backend_settings = backend_settings
+        self._find_gpus = functools.cache(find_gpus)
+        self._host_policies = host_policies
         self._queue_capacity = queue_capacity
         self._drain_timeout_s = drain_timeout_s
         self._cpu_share = len(os.sched_getaffinity(0))
@@ -86,6 +103,16 @@ class ModelLoader:
         self._find_backend(config.backend).auto_complete(context)
         return context.config
 
+    def prefers_gpus(self, backend: str) -> bool:
+        """Whether instances of KIND_AUTO go to GPUs (C-10). Raises ServerError."""
+        found = self._find_backend(backend)
+        return isinstance(found, UsesGpus) and found.prefers_gpus()
+
+    def find_gpus(self) -> Gpus:
+        """What was found when somebody first asked."""
+        with self._lock:
+            return self._find_gpus()
+
     def load_version(
         self, name: str, model_dir: Path, version: int, config: ModelConfig
     ) -> LoadedVersion:
@@ -96,7 +123,7 @@ class ModelLoader:
         context = self._context(name, model_dir, version, config)
         plan_spec = make_plan_spec(config, version, model_dir, queue_capacity=self._queue_capacity)
         plan = _make_plan(plan_spec)
-        specs = [InstanceSpec(**dataclasses.asdict(data)) for data in make_instances(config)]
+        specs = [self._instance_spec(data) for data in make_instances(config)]
         loaded = self._find_backend(config.backend).load(context)
         try:
             model = self._engine.create(plan)
@@ -192,7 +219,17 @@ class ModelLoader:
             config=config,
             backend_config=self._backend_settings(config.backend),
             cpu_share=self._cpu_share,
+            gpus=self.find_gpus() if config.backend and self._may_use_gpus(config) else NO_GPUS,
         )
+
+    def _may_use_gpus(self, config: ModelConfig) -> bool:
+        gpu = ModelInstanceGroup.KIND_GPU
+        named = any(group.kind == gpu or group.gpus for group in config.instance_group)
+        return named or self.prefers_gpus(config.backend)
+
+    def _instance_spec(self, data: InstanceData) -> InstanceSpec:
+        cores = self._host_policies.get(data.host_policy, ())
+        return InstanceSpec(**dataclasses.asdict(data), cores=cores)
 
     def _start(
         self,
@@ -218,6 +255,8 @@ class ModelLoader:
 
     def _stop(self, model: ModelVersion, instances: Sequence[InstanceThread]) -> None:
         self._engine.retire(model, self._drain_timeout_s)
+        for instance in instances:
+            instance.stop()
         deadline = time.monotonic() + self._drain_timeout_s
         for instance in instances:
             if not instance.join(max(0.0, deadline - time.monotonic())):

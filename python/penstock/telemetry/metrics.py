@@ -32,13 +32,16 @@ class ModelSnapshot:
     statistics: Mapping[str, Any]
     load_seconds: float | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    #: of the one GPU that all its instances run on; empty otherwise
+    gpu_uuid: str = ""
 
     @property
     def labels(self) -> dict[str, str]:
-        """model, version, and each metric tag with a leading underscore."""
+        """model, version, gpu_uuid, and each metric tag with a leading underscore."""
         return {
             "model": self.model,
             "version": self.version,
+            **({"gpu_uuid": self.gpu_uuid} if self.gpu_uuid else {}),
             **{f"_{name}": value for name, value in self.tags.items()},
         }
 

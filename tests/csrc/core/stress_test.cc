@@ -188,6 +188,7 @@ ModelPlan busy_plan(std::int64_t number) {
   plan.queue_capacity = 16;
   plan.dynamic.max_queue_delay_us = number % 3 == 0 ? 0 : 50;
   plan.dynamic.preserve_ordering = number % 4 == 0;
+  plan.cached = number % 8 < 4;
   plan.dynamic.default_policy.default_timeout_us = number % 2 == 0 ? 0 : 200;
   plan.dynamic.default_policy.timeout_action =
       number % 5 == 0 ? TimeoutAction::kDelay : TimeoutAction::kReject;
@@ -197,6 +198,7 @@ ModelPlan busy_plan(std::int64_t number) {
 TEST(EngineStress, EveryRequestHasOneOutcomeAndTheBooksBalance) {
   EngineOptions options;
   options.max_requests = 4096;
+  options.cache_bytes = 8192;  // hits, misses and evictions
   Engine engine(options);
   std::vector<std::unique_ptr<Owner>> owners;
   std::vector<std::thread> threads;

@@ -14,6 +14,7 @@ from penstock._proto.model_config_pb2 import ModelConfig
 from penstock.backends.interface import ModelContext
 from penstock.backends.onnxruntime.backend import find_library
 from penstock.backends.onnxruntime.options import session_options
+from penstock.backends.onnxruntime.providers import cpu_providers, gpu_providers
 from penstock.errors import InvalidArgError
 
 
@@ -89,12 +90,6 @@ class TestOptions:
         assert options["enable_mem_arena"] == "0"
         assert "owner" not in options
 
-    @pytest.mark.parametrize("place", ["gpu", "cpu"])
-    def test_accelerators_are_handed_on(self, place: str) -> None:
-        text = f"""optimization {{ execution_accelerators {{
-            {place}_execution_accelerator {{ name: 'warp' }} }} }}"""
-        assert session_options(context(text))["execution_accelerator"] == "warp"
-
     def test_a_custom_library_must_come_with_the_model(self) -> None:
         inside = "model_operations { op_library_filename: '1/custom.so' }"
         assert session_options(context(inside))["op_library_filename"] == (
@@ -106,3 +101,97 @@ class TestOptions:
         assert caught.value.message == (
             "op_library_filename '../n/custom.so' of model 'm' leads out of the model's directory"
         )
+
+
+def accelerators(place: str, *texts: str) -> str:
+    inside = " ".join(f"{place}_execution_accelerator {{ {text} }}" for text in texts)
+    return f"optimization {{ execution_accelerators {{ {inside} }} }}"
+
+
+def parameter(key: str, value: str) -> str:
+    return f"parameters {{ key: '{key}' value: '{value}' }}"
+
+
+class TestProviders:
+    """optimization.execution_accelerators (5.2)."""
+
+    def test_nothing_is_asked_for(self) -> None:
+        assert gpu_providers(context(), 3) == [("CUDA", {"device_id": "3"})]
+        assert cpu_providers(context()) == []
+
+    def test_tensorrt_comes_before_cuda(self) -> None:
+        keys = " ".join(
+            parameter(key, value)
+            for key, value in (
+                ("precision_mode", "FP16"),
+                ("max_workspace_size_bytes", "1024"),
+                ("trt_engine_cache_enable", "true"),
+            )
+        )
+        text = accelerators("gpu", f"name: 'tensorrt' {keys}")
+        assert gpu_providers(context(text), 1) == [
+            (
+                "TensorRT",
+                {
+                    "device_id": "1",
+                    "trt_fp16_enable": "1",
+                    "trt_max_workspace_size": "1024",
+                    "trt_engine_cache_enable": "true",
+                },
+            ),
+            ("CUDA", {"device_id": "1"}),
+        ]
+
+    def test_options_of_cuda_hide_the_old_parameters(self) -> None:
+        text = accelerators("gpu", f"name: 'cuda' {parameter('gpu_mem_limit', '2')}")
+        for key, value in (
+            ("gpu_mem_limit", "1"),
+            ("cudnn_conv_algo_search", "1"),
+            ("arena_extend_strategy", "0"),
+        ):
+            text += f" parameters {{ key: '{key}' value {{ string_value: '{value}' }} }}"
+        assert gpu_providers(context(text), 0) == [
+            (
+                "CUDA",
+                {
+                    "device_id": "0",
+                    "gpu_mem_limit": "2",
+                    "cudnn_conv_algo_search": "HEURISTIC",
+                    "arena_extend_strategy": "kNextPowerOfTwo",
+                },
+            )
+        ]
+
+    def test_openvino(self) -> None:
+        text = accelerators("cpu", f"name: 'openvino' {parameter('num_of_threads', '2')}")
+        assert cpu_providers(context(text)) == [("OpenVINO", {"num_of_threads": "2"})]
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("name: 'warp'", "unknown Execution Accelerator 'warp' is requested"),
+            ("name: 'openvino'", "unknown Execution Accelerator 'openvino' is requested"),
+            (
+                f"name: 'tensorrt' {parameter('colour', 'red')}",
+                "unknown parameter 'colour' is provided for TensorRT Execution Accelerator",
+            ),
+            (
+                f"name: 'tensorrt' {parameter('precision_mode', 'FP1')}",
+                "unsupported precision mode 'FP1' is requested",
+            ),
+            (
+                f"name: 'cuda' {parameter('device_id', '1')}",
+                "parameter 'device_id' of Execution Accelerator 'cuda' of model 'm' is decided by "
+                "instance_group.gpus",
+            ),
+        ],
+    )
+    def test_refused_on_gpus(self, text: str, message: str) -> None:
+        with pytest.raises(InvalidArgError) as caught:
+            gpu_providers(context(accelerators("gpu", text)), 0)
+        assert caught.value.message == message
+
+    def test_refused_on_the_cpu(self) -> None:
+        with pytest.raises(InvalidArgError) as caught:
+            cpu_providers(context(accelerators("cpu", "name: 'tensorrt'")))
+        assert caught.value.message == "unknown Execution Accelerator 'tensorrt' is requested"

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from penstock._proto.model_config_pb2 import ModelConfig
@@ -104,9 +105,27 @@ def test_instances() -> None:
     assert make_instances(config) == [
         InstanceData("m_0_0", 0, "CPU"),
         InstanceData("m_0_1", 1, "CPU"),
-        InstanceData("g_0", 2, "MODEL"),
+        InstanceData("m_1_0", -1, "CPU", passive=True),
+        InstanceData("g_0", 2, "MODEL", host_policy="model"),
     ]
     assert make_plan_spec(config, 1, Path(".")).instance_count == 3
+
+
+def test_instances_on_gpus() -> None:
+    config = final(
+        'instance_group { name: "g" kind: KIND_GPU gpus: [3, 1] count: 2 profile: "1" '
+        "secondary_devices { device_id: 1 } } "
+        'instance_group { name: "mine" host_policy: "near" }'
+    )
+    on_gpu: dict[str, Any] = {"kind": "GPU", "profiles": ("1",), "dla_core": 1}
+    assert make_instances(config) == [
+        InstanceData("g_0", 0, device_id=3, host_policy="gpu_3", **on_gpu),
+        InstanceData("g_1", 1, device_id=1, host_policy="gpu_1", **on_gpu),
+        InstanceData("g_2", 2, device_id=3, host_policy="gpu_3", **on_gpu),
+        InstanceData("g_3", 3, device_id=1, host_policy="gpu_1", **on_gpu),
+        InstanceData("mine_0", 4, "CPU", host_policy="near"),
+    ]
+    assert make_plan_spec(config, 1, Path(".")).instance_count == 5
 
 
 @pytest.mark.parametrize(

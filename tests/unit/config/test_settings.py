@@ -182,8 +182,6 @@ def test_tls(protocol: str) -> None:
     "argument",
     [
         "--cuda-memory-pool-byte-size=0:1024",
-        "--min-supported-compute-capability=6.0",
-        "--host-policy=cpu,numa-node=0",
         "--backend-directory=/opt/tritonserver/backends",
         "--repository-poll-secs=5",
         "--vertex-ai-port=8080",
@@ -260,6 +258,22 @@ ERRORS: list[tuple[list[str], str]] = [
             "Unsupported host policy setting 'other' is specified, supported settings are "
             "'numa-node', 'cpu-cores'",
         ),
+    ),
+    (
+        ["--host-policy=cpu-cores=0-1"],
+        bad(
+            "host-policy",
+            "No host policy specified. --host-policy option format is "
+            "<policy_name>,<setting>=<value>. Got cpu-cores=0-1",
+        ),
+    ),
+    (
+        ["--host-policy=cpu,numa-node=first"],
+        bad("host-policy", "numa-node must be the number of a NUMA node. Got cpu,numa-node=first"),
+    ),
+    (
+        ["--host-policy=cpu,cpu-cores=3-1"],
+        bad("host-policy", "'3-1' is not a list of cores: 3 is greater than 1"),
     ),
     (["--nothing=1"], bad("nothing", "unrecognized option")),
     (

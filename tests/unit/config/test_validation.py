@@ -213,7 +213,22 @@ GROUPS = [
     ),
     (
         "kind: KIND_GPU",
-        "instance group m_0 of model m has kind KIND_GPU but server does not support GPUs",
+        "instance group m_0 of model m has kind KIND_GPU but no GPUs are available: none was found",
+    ),
+    (
+        "gpus: 0",  # KIND_AUTO without that GPU is KIND_CPU (C-10)
+        "instance group m_0 of model m has kind KIND_CPU but specifies one or more GPUs",
+    ),
+    (
+        "kind: KIND_GPU gpus: 0",
+        "instance group m_0 of model m specifies invalid or unsupported gpu id 0. GPUs with at "
+        "least the minimum required CUDA compute compatibility of 0.000000 are: none: none was "
+        "found",
+    ),
+    (
+        "secondary_devices {}",
+        "instance group m_0 of model m specifies secondary_devices, which are only supported for "
+        "TensorRT models of kind KIND_GPU",
     ),
     (
         "name: 'g' profile: '0'",

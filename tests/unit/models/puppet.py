@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from penstock._proto.model_config_pb2 import ModelConfig
+from penstock.devices.gpus import NO_GPUS, Gpus
 from penstock.models.lifecycle import Lifecycle, LifecycleOptions
 from penstock.models.loader import VersionHandle
 from penstock.models.repository import Repository
@@ -58,6 +59,7 @@ class PuppetLoader:
         self.unloaded: list[Handle] = []
         self.published: dict[str, tuple[list[Handle], list[int]]] = {}
         self.forgotten: list[str] = []
+        self.gpus = NO_GPUS
         self.active = 0
         self.most_active = 0
         self._lock = threading.Lock()
@@ -76,6 +78,12 @@ class PuppetLoader:
         if name in self.completion:
             config.max_batch_size = self.completion[name]
         return config
+
+    def prefers_gpus(self, backend: str) -> bool:
+        return self.gpus is not NO_GPUS
+
+    def find_gpus(self) -> Gpus:
+        return self.gpus
 
     def load_version(
         self, name: str, model_dir: Path, version: int, config: ModelConfig

@@ -16,16 +16,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from penstock import _engine
+from penstock._proto.model_config_pb2 import ModelInstanceGroup
 from penstock.backends.framework import TensorSignature, complete, is_complete
 from penstock.backends.interface import InstanceSpec, ModelContext
-from penstock.errors import InvalidArgError, UnavailableError, UnsupportedError
+from penstock.errors import InvalidArgError, ServerError, UnavailableError, UnsupportedError
 
-from .options import inspection_options, session_options
+from .options import Options, inspection_options, session_options
+from .providers import Provider, cpu_providers, cure, gpu_providers
 
 if TYPE_CHECKING:
     from penstock._engine import ModelPlan, NativeInstance, OnnxModel, OnnxRuntime
 
 DEFAULT_FILENAME: Final = "model.onnx"
+_CUDA_LIBRARY: Final = "libonnxruntime_providers_cuda.so"
 _LIBRARY: Final = re.compile(r"libonnxruntime\.so(\.\d+)*")
 
 
@@ -37,6 +40,10 @@ class OnnxRuntimeBackend:
         self._library = find_library()
         self._lock = threading.Lock()
         self._runtime: OnnxRuntime | None = None
+
+    def prefers_gpus(self) -> bool:
+        """Where the installed library is one for GPUs (C-10)."""
+        return self._library.with_name(_CUDA_LIBRARY).is_file()
 
     def auto_complete(self, context: ModelContext) -> None:
         """Fills inputs, outputs and batching from the model (3.2), unless all is said.
@@ -52,13 +59,9 @@ class OnnxRuntimeBackend:
         complete(context, _signatures(model.inputs), _signatures(model.outputs))
 
     def load(self, context: ModelContext) -> LoadedOnnxModel:
-        """Loads the model once; its instances share it. Raises as `auto_complete` does."""
-        model = _engine.OnnxModel(
-            self._open(context.backend_config),
-            str(_find_model(context)),
-            session_options(context),
-        )
-        return LoadedOnnxModel(model)
+        """Loads the model once a device. Raises as `auto_complete` does."""
+        runtime = self._open(context.backend_config)
+        return LoadedOnnxModel(context, runtime, _find_model(context))
 
     def _open(self, settings: Mapping[str, str]) -> OnnxRuntime:
         with self._lock:
@@ -73,24 +76,67 @@ class OnnxRuntimeBackend:
 
 
 class LoadedOnnxModel:
-    """One loaded version."""
+    """One loaded version: a session for the CPU, one for each GPU; instances share them."""
 
-    def __init__(self, model: OnnxModel) -> None:
-        self._model: OnnxModel | None = model
+    def __init__(self, context: ModelContext, runtime: OnnxRuntime, path: Path) -> None:
+        """Raises ServerError for options, and for a provider that the library has not."""
+        self._context = context
+        self._runtime = runtime
+        groups = context.config.instance_group
+        on_gpus = [group for group in groups if group.kind == ModelInstanceGroup.KIND_GPU]
+        devices: set[int | None] = {gpu for group in on_gpus for gpu in group.gpus}
+        if len(on_gpus) < len(groups) or not groups:
+            devices.add(None)
+        if not on_gpus:
+            self._refuse_gpu_accelerators()
+        options = session_options(context)
+        self._sessions = {device: self._make_session(device, path, options) for device in devices}
 
     def create_instance(self, spec: InstanceSpec, plan: ModelPlan) -> NativeInstance:
         """Raises InvalidArgError where the plan and the model disagree (5.2, load checks)."""
-        if spec.kind == "GPU":
-            raise UnsupportedError(
-                f"instance '{spec.name}' has kind KIND_GPU, ONNX Runtime runs on the CPU here"
-            )
-        if self._model is None:
+        session = self._sessions.get(spec.device_id if spec.kind == "GPU" else None)
+        if session is None:
             raise UnavailableError(f"model of instance '{spec.name}' has been unloaded")
-        return self._model.create_instance(plan)
+        return session.create_instance(plan)
 
     def unload(self) -> None:
-        """The session ends with its last instance."""
-        self._model = None
+        """A session ends with its last instance."""
+        self._sessions = {}
+
+    def _make_session(self, device: int | None, path: Path, options: Options) -> OnnxModel:
+        """On a GPU; None: on the CPU."""
+        if device is None:
+            providers = cpu_providers(self._context)
+        else:
+            providers = gpu_providers(self._context, device)
+        self._check(providers)
+        return _engine.OnnxModel(self._runtime, str(path), options, providers)
+
+    def _check(self, providers: Sequence[Provider]) -> None:
+        """Raises UnsupportedError, in ONNX Runtime's words, for one that sessions cannot have."""
+        context = self._context
+        for name, settings in providers:
+            try:
+                self._runtime.check_provider(name, settings)
+            except ServerError as error:
+                words = error.message.strip().removesuffix(".")
+                raise UnsupportedError(
+                    f"unable to load model '{context.name}' version {context.version}: ONNX "
+                    f"Runtime's {name} execution provider cannot be used: {words}{cure(name)}"
+                ) from None
+
+    def _refuse_gpu_accelerators(self) -> None:
+        """One that is asked for is never left out; on instances of the CPU it would be."""
+        context = self._context
+        asked = context.config.optimization.execution_accelerators.gpu_execution_accelerator
+        if not asked:
+            return
+        self._check(gpu_providers(context, 0))
+        raise UnsupportedError(
+            f"unable to load model '{context.name}' version {context.version}: Execution "
+            f"Accelerator '{asked[0].name}' is for instances of kind KIND_GPU, and the model has "
+            f"none; GPUs found: {[*context.gpus.ids] or context.gpus.why_none}"
+        )
 
 
 def find_library() -> Path:

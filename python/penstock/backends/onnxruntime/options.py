@@ -43,11 +43,6 @@ def session_options(context: ModelContext) -> Options:
     if config.optimization.HasField("graph"):
         options["optimization.graph.level"] = config.optimization.graph.level
     options |= _thread_options(context, parallel=options.get("execution_mode") == _PARALLEL)
-    for accelerator in (
-        *config.optimization.execution_accelerators.gpu_execution_accelerator,
-        *config.optimization.execution_accelerators.cpu_execution_accelerator,
-    ):
-        options.setdefault("execution_accelerator", accelerator.name)
     libraries = config.model_operations.op_library_filename
     if len(libraries) > 1:
         raise InvalidArgError(

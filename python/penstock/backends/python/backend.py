@@ -45,6 +45,10 @@ class PythonBackend:
         finally:
             module.close()
 
+    def prefers_gpus(self) -> bool:
+        """As in Triton: `initialize` is told of a GPU where there is one (C-10)."""
+        return True
+
     def load(self, context: ModelContext) -> PythonModel:
         """Imports the file. Raises InvalidArgError when there is none, InternalError with what
         it raised."""

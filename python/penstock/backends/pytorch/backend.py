@@ -42,6 +42,10 @@ class PytorchBackend:
     def __init__(self) -> None:
         self._process = ProcessSettings()
 
+    def prefers_gpus(self) -> bool:
+        """Where PyTorch is one for GPUs, and can use one (C-10)."""
+        return bool(torch.cuda.is_available())
+
     def auto_complete(self, context: ModelContext) -> None:
         """Fills in what an exported program says (3.2); other files do not know their tensors.
 
