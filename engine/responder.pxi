@@ -114,12 +114,22 @@ cdef class ModelResponder:
         self.responder.finish(begun, status)
 
 
+def reschedule_deferred(Batch batch not None, Py_ssize_t index, ModelResponder responder not None):
+    cdef size_t i = batch.check_index(index)
+    if responder.begun != NULL:
+        raise InternalError("a response of the request was begun and not sent")
+    check(batch.batch.reschedule(i, &responder.responder))
+
+
 def responders(Batch batch not None):
     batch.check_active()
     cdef size_t i
     cdef ModelResponder responder
     cdef list made = []
     for i in range(batch.batch.size()):
+        if batch.batch.padding(i):
+            made.append(None)
+            continue
         responder = ModelResponder.__new__(ModelResponder)
         responder.model = batch.model
         defer(deref(batch.batch), i, responder.responder)

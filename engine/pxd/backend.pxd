@@ -12,6 +12,15 @@ from status cimport Status
 from tensor cimport TensorView
 
 cdef extern from "penstock/backend.h" namespace "penstock" nogil:
+    cdef cppclass CResponder "penstock::Responder":
+        CResponder()
+        Status set_output(
+            Response&, uint32_t, const TensorView&, const BufferLease&) except +
+        void send(Response*)
+        void finish(Response*, Status)
+        bool finished()
+        bool cancelled()
+
     cdef cppclass CBatch "penstock::Batch":
         CBatch() except +
         size_t size()
@@ -27,19 +36,11 @@ cdef extern from "penstock/backend.h" namespace "penstock" nogil:
         Status set_output(size_t, uint32_t, const TensorView&, const BufferLease&) except +
         void answer(size_t)
         Status reschedule(size_t) except +
+        Status reschedule(size_t, CResponder*) except +
         void fail(size_t, Status) except +
         void fail_all(const Status&) except +
         void mark_exec_start()
         void mark_exec_end()
-
-    cdef cppclass CResponder "penstock::Responder":
-        CResponder()
-        Status set_output(
-            Response&, uint32_t, const TensorView&, const BufferLease&) except +
-        void send(Response*)
-        void finish(Response*, Status)
-        bool finished()
-        bool cancelled()
 
     cdef cppclass CNativeInstance "penstock::NativeInstance":
         pass

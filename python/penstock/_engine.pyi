@@ -350,8 +350,14 @@ class ModelResponder:
     def finish(self) -> None:
         """The final flag without a response."""
 
-def responders(batch: Batch) -> list[ModelResponder]:
-    """One for each request of the batch, which is then not answered by completing it. Once."""
+def responders(batch: Batch) -> list[ModelResponder | None]:
+    """One for each row of the batch, which is then not answered by completing it. Once.
+
+    None for padding.
+    """
+
+def reschedule_deferred(batch: Batch, index: int, responder: ModelResponder) -> None:
+    """As Batch.reschedule(), of a request whose responder has not finished; it has then."""
 
 def get_input_tensor_by_name(inference_request: Any, name: str) -> Any:
     """The request's input of that name, or None."""

@@ -104,6 +104,34 @@ class TritonPythonModel:
 """
 
 
+#: Decoupled: one response a step, the last one with the final flag; as many steps as IN says.
+_STREAM = """
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+
+class TritonPythonModel:
+    def initialize(self, args):
+        self.steps = {}
+
+    def execute(self, requests):
+        for request in requests:
+            wanted = pb_utils.get_input_tensor_by_name(request, "IN").as_numpy()
+            sender = request.get_response_sender()
+            key = request.correlation_id()
+            self.steps[key] = self.steps.get(key, 0) + 1
+            steps = np.full(wanted.shape, self.steps[key], np.int32)
+            last = self.steps[key] >= wanted.reshape(-1)[0]
+            response = pb_utils.InferenceResponse([pb_utils.Tensor("SUM", steps)])
+            if last:
+                del self.steps[key]
+                sender.send(response, pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+            else:
+                sender.send(response)
+                request.set_release_flags(pb_utils.TRITONSERVER_REQUEST_RELEASE_RESCHEDULE)
+"""
+
+
 _ENSEMBLE = """
 name: "ensemble" platform: "ensemble" max_batch_size: 4
 input [ { name: "IN" data_type: TYPE_INT32 dims: [ 1 ] } ]
@@ -191,6 +219,10 @@ def write_sequence_models(root: Path) -> list[str]:
     for name, switch in (("iterative", "iterative_sequence: true"), ("not_iterative", "")):
         body = f"sequence_batching {{ {start} {switch} oldest {{ }} }}"
         _python(root, name, _ITERATIVE, _config(name, body))
+    decoupled = "model_transaction_policy { decoupled: true }"
+    for name, switch in (("stream", "iterative_sequence: true oldest { }"), ("stream_direct", "")):
+        body = f"sequence_batching {{ {start} {switch} }} {decoupled}"
+        _python(root, name, _STREAM, _config(name, body))
     (root / "ensemble" / "1").mkdir(parents=True)
     (root / "ensemble" / "config.pbtxt").write_text(_ENSEMBLE)
     if HAVE_ONNX:

@@ -283,6 +283,60 @@ def test_s_31_iterative_sequences(caller: Caller) -> None:
     assert caller.sum("iterative", 121, 3, start=True) == 3
 
 
+@dataclass
+class Stream:
+    """A gRPC stream to decoupled models."""
+
+    client: Any
+    answers: queue.Queue[tuple[Any, Any]]
+
+    def ask(self, model: str, value: int, **flags: Any) -> None:
+        caller = Caller(grpc_client, self.client)
+        self.client.async_stream_infer(model, caller.inputs(value, rows=1), **flags)
+
+    def sums(self, count: int) -> list[int]:
+        """Of the next responses; all are to be successes."""
+        found = [self.answers.get(timeout=TIMEOUT_S) for _ in range(count)]
+        assert not any(error for _, error in found), found
+        return [result.as_numpy("SUM").item() for result, _ in found]
+
+
+@pytest.fixture
+def stream(server: ServerProcess) -> Iterator[Stream]:
+    answers: queue.Queue[tuple[Any, Any]] = queue.Queue()
+    with grpc_client.InferenceServerClient(server.grpc_url) as client:
+        client.start_stream(lambda result, error: answers.put((result, error)))
+        yield Stream(client, answers)
+        client.stop_stream()
+
+
+def test_s_31_a_decoupled_model_tells_every_step(stream: Stream) -> None:
+    stream.ask("stream", 4)
+    assert stream.sums(4) == [1, 2, 3, 4]
+    stream.ask("stream", 2, sequence_id=122, sequence_start=True, sequence_end=True)
+    assert stream.sums(2) == [1, 2]
+
+
+def test_s_31_a_decoupled_model_must_be_configured_for_it_too(stream: Stream) -> None:
+    stream.ask("stream_direct", 2, sequence_id=123, sequence_start=True, sequence_end=True)
+    assert stream.sums(1) == [1]
+    _, error = stream.answers.get(timeout=TIMEOUT_S)
+    assert "while the model is not configured to handle such a flag" in str(error)
+
+
+def test_s_26_what_a_decoupled_model_sends_for_padding_is_dropped(stream: Stream) -> None:
+    for sequence in (125, 126):
+        stream.ask("stream_direct", 1, sequence_id=sequence, sequence_start=True)
+        assert stream.sums(1) == [1]
+    for _ in range(5):
+        stream.ask("stream_direct", 1, sequence_id=126)
+        assert stream.sums(1) == [1]
+    for sequence in (125, 126):
+        stream.ask("stream_direct", 1, sequence_id=sequence, sequence_end=True)
+        assert stream.sums(1) == [1]
+    assert stream.answers.empty()
+
+
 def test_s_31_a_rescheduled_request_has_no_response(caller: Caller) -> None:
     _, text = caller.failure("iterative", 0, value=-1)
     assert text.endswith(

@@ -17,12 +17,14 @@ from penstock import _engine
 from .instance import BadReturnError, PythonInstance
 from .pb_utils import Tensor
 from .pb_utils.request import DecoupledRequest
-from .pb_utils.response import ReplyStream
+from .pb_utils.response import NoReplies, ReplyStream
 
 if TYPE_CHECKING:
     from penstock._engine import Batch
 
 _log = logging.getLogger(__name__)
+
+Replies = ReplyStream | NoReplies
 
 
 class DecoupledInstance(PythonInstance):
@@ -38,7 +40,7 @@ class DecoupledInstance(PythonInstance):
     def execute(self, batch: Batch) -> None:
         """Hands the batch to the model. What that raises ends the requests that are still open."""
         requests = _engine.model_requests(batch, DecoupledRequest, Tensor)
-        replies = [ReplyStream(responder, self._verdict) for responder in _engine.responders(batch)]
+        replies = [self._replies_to(responder) for responder in _engine.responders(batch)]
         for request, reply in zip(requests, replies, strict=True):
             request._reply = reply
         try:
@@ -47,6 +49,7 @@ class DecoupledInstance(PythonInstance):
                 self._start(self._watch(returned, replies))
             else:
                 self._check(returned)
+                self._reschedule_open(batch, requests, replies)
         except BaseException as error:  # the model's own code
             self._fail_open(replies, error)
         batch.mark_exec_end()
@@ -59,7 +62,18 @@ class DecoupledInstance(PythonInstance):
             self._background.close()
         super().finalize()
 
-    async def _watch(self, coroutine: Coroutine[Any, Any, Any], replies: list[ReplyStream]) -> None:
+    def _replies_to(self, responder: _engine.ModelResponder | None) -> Replies:
+        return NoReplies() if responder is None else ReplyStream(responder, self._verdict)
+
+    def _reschedule_open(
+        self, batch: Batch, requests: list[DecoupledRequest], replies: list[Replies]
+    ) -> None:
+        """S-31: also what has sent responses, as long as none was the final one."""
+        for index, (request, reply) in enumerate(zip(requests, replies, strict=True)):
+            if request._rescheduled:
+                reply.reschedule(batch, index)
+
+    async def _watch(self, coroutine: Coroutine[Any, Any, Any], replies: list[Replies]) -> None:
         try:
             self._check(await coroutine)
         except BaseException as error:
@@ -72,7 +86,7 @@ class DecoupledInstance(PythonInstance):
                 f"function must return None."
             )
 
-    def _fail_open(self, replies: Sequence[ReplyStream], error: BaseException) -> None:
+    def _fail_open(self, replies: Sequence[Replies], error: BaseException) -> None:
         _log.error("%s", self._verdict(error)[1])
         for reply in replies:
             reply.fail(error)

@@ -13,7 +13,7 @@ from penstock import _engine
 
 from .errors import TritonModelException
 from .parameters import Parameters, ParameterValue, checked_parameters, parameters_json
-from .response import InferenceResponseSender, Reply, ReplyStream
+from .response import InferenceResponseSender, NoReplies, Reply, ReplyStream
 from .tensor import Tensor
 
 TRITONSERVER_REQUEST_FLAG_SEQUENCE_START: Final = 1
@@ -229,7 +229,7 @@ class DecoupledRequest(ClientRequest):
     """A request to a decoupled model, which may keep it until its final response and longer."""
 
     __slots__ = ()
-    _reply: Any  # a ReplyStream, from the start
+    _reply: Any  # from the start
 
     def is_cancelled(self) -> bool:
         return self._stream.is_cancelled()
@@ -238,8 +238,8 @@ class DecoupledRequest(ClientRequest):
         return InferenceResponseSender(self._stream, self._stream)
 
     @property
-    def _stream(self) -> ReplyStream:
-        stream: ReplyStream = self._reply
+    def _stream(self) -> ReplyStream | NoReplies:
+        stream: ReplyStream | NoReplies = self._reply
         return stream
 
     def _outlive_batch(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from penstock import _engine
-from penstock.errors import UnavailableError
+from penstock.errors import ServerError, UnavailableError
 
 from .errors import TritonError, TritonModelException
 from .parameters import Parameters, ParameterValue, checked_parameters, parameters_json
@@ -146,6 +146,19 @@ class ReplyStream:
             if not self._responder.finished:
                 self._responder.fail(*self._verdict(error), True)
 
+    def reschedule(self, batch: _engine.Batch, index: int) -> None:
+        """The request is executed again, and answered through another stream (contract S-31).
+
+        One that has ended, or whose model is not an iterative sequence, is not.
+        """
+        with self._lock:
+            if self._responder.finished:
+                return
+            try:
+                _engine.reschedule_deferred(batch, index, self._responder)
+            except ServerError as error:
+                self._responder.fail(error.code, error.message, True)
+
     def is_cancelled(self) -> bool:
         """Whether the client has gone, or said stop."""
         return self._responder.cancelled
@@ -156,6 +169,29 @@ class ReplyStream:
         except BaseException as error:  # an element's __str__ is the model's own code
             # The client gets the reason instead of the outputs.
             self._responder.fail(*self._verdict(error), final)
+
+
+class NoReplies:
+    """The replies of a row that stands for no request (contract S-26): taken, and dropped."""
+
+    def join(self) -> None:
+        """One more sender exists."""
+
+    def leave(self) -> None:
+        """A sender is gone."""
+
+    def put(self, response: InferenceResponse | None, final: bool) -> None:
+        """Drops it."""
+
+    def fail(self, error: BaseException | TritonError) -> None:
+        """Nobody is told."""
+
+    def reschedule(self, batch: _engine.Batch, index: int) -> None:
+        """There is nothing to execute."""
+
+    def is_cancelled(self) -> bool:
+        """Nobody can."""
+        return False
 
 
 class Replies(Protocol):
