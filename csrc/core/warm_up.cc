@@ -84,8 +84,9 @@ Status ServedModel::warm_up(std::uint32_t index,
         if (failed.ok()) failed = response->status;
         --left;
       } else {
+        Request& request = *response->request;  // another thread may have the response at once
         drop_response(response);
-        response_read(*response->request);
+        response_read(request);
       }
     }
   }

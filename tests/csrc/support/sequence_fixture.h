@@ -30,7 +30,10 @@ class SequenceTest : public ::testing::Test, public RejectSink {
   ~SequenceTest() override {
     for (auto& [instance, batch] : batches_) batch.clear();
     for (auto* request : requests_) {
-      if (request->state() != RequestState::kFilling) request->set_state(RequestState::kDone);
+      const RequestState state = request->state();
+      if (state != RequestState::kFilling && state != RequestState::kDone) {
+        request->set_state(RequestState::kDone);
+      }
     }
     scheduler_.reset();
     for (auto* request : requests_) slots_.release(request);
