@@ -154,6 +154,20 @@ TEST_F(HttpAbuse, AnIdleConnectionIsEnded) {
   EXPECT_TRUE(used.at_end());
 }
 
+TEST_F(HttpAbuse, ManyAreEndedAtATime) {  // more than a round of the loop does
+  HttpDoorLimits limits;
+  limits.header_timeout_ns = 200 * kMs;
+  open(limits, false, 1);
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 300; ++i) {
+    clients.push_back(std::make_unique<Client>(path()));
+    clients.back()->send("GET /v2 HT");
+  }
+  for (auto& client : clients) EXPECT_EQ(client->read().status, 408);
+  clients.clear();
+  expect_balance();
+}
+
 TEST_F(HttpAbuse, AClientThatTakesNothingIsEnded) {  // B1
   HttpDoorLimits limits;
   limits.send_timeout_ns = 200 * kMs;
