@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ssl
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -16,13 +16,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "conformance"))
 
 from model_repository import write_repository
 from server_process import ServerProcess
-from survive import MIB, Survivor
+from survive import MIB, Serve, Survivor
 
 MODELS = ("labelled", "slow", "batcher", "identity_fp32")
-
-#: Starts a server with further options, which ends with the module. `prefix`: what runs the
-#: command; `tls`: how to reach it.
-Serve = Callable[..., ServerProcess]
 
 
 @pytest.fixture(scope="module")

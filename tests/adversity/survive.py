@@ -41,6 +41,10 @@ WARM_ROUNDS = 4
 #: What a test sends where a secret belongs, and no reply or log may repeat.
 SECRET = "penstock-secret-7f3a"
 
+#: Starts a server with further options, which ends with the module. `prefix`: what runs the
+#: command; `tls`: how to reach it.
+Serve = Callable[..., ServerProcess]
+
 _VALUES = np.arange(4, dtype=np.float32).reshape(1, 4)
 _MODEL = "labelled"
 _SHARED_MEMORY = Path("/dev/shm")

@@ -5,19 +5,19 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from pathlib import Path
 
 import http2_frames as h2
 import pytest
-from conftest import Serve
 from http2_frames import RawConnection
 from normal_traffic import NormalTraffic, measure
 from raw_http import RawHttp, infer_message, message
 from server_process import ServerProcess
 from sizes import FULL, report, size
 from slow_clients import SlowClient, crowd, wait_for_end
-from survive import MIB, Survivor
+from survive import MIB, Serve, Survivor
 
 #: Seconds: the defaults in the full size, where they are what is tested.
 HEAD_S = size(1, 10)
@@ -27,7 +27,7 @@ HEADS, BODIES, READERS = size(150, 2000), size(40, 500), size(20, 500)
 LATE_S = 1.0 if FULL else 1.5
 IDLE_KIB = 16
 #: Beside 1.5 times: what a machine that has other things to do may add to a p99.
-NOISE_MS = 20.0
+NOISE_MS = 5.0 if FULL else 20.0
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,12 @@ def slow_readers(count: int) -> list[SlowClient]:
 def test_b1_slowloris(impatient: ServerProcess) -> None:
     """Slow heads and bodies are answered 408 in time; normal traffic does not notice."""
     survivor = Survivor(impatient)
-    alone = measure(impatient.http_port, size(2, 10))
+    # The same crowd at a port where nobody is at home: its own cost to the machine is in both.
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=4096) as nobody,
+        crowd(nobody.getsockname()[1], [*slow_heads(HEADS), *slow_bodies(BODIES)]),
+    ):
+        alone = measure(impatient.http_port, size(2, 10))
     with (
         NormalTraffic(impatient.http_port) as traffic,
         crowd(impatient.http_port, [*slow_heads(HEADS), *slow_bodies(BODIES)]) as clients,
@@ -77,7 +82,10 @@ def test_b1_slowloris(impatient: ServerProcess) -> None:
         grown = rss_kib(impatient) - rss_before
     beside = traffic.result
     report(f"B1: {len(clients)} slow clients ended after {ended[0]:.2f} to {ended[-1]:.2f} s")
-    report(f"B1: normal p99 {alone.p99_ms:.2f} ms alone, {beside.p99_ms:.2f} ms beside")
+    report(
+        f"B1: normal p99 {alone.p99_ms:.2f} ms with the crowd elsewhere, "
+        f"{beside.p99_ms:.2f} ms with it here"
+    )
     report(f"B1: {beside.requests} normal requests, {beside.failed} failed, RSS +{grown} KiB")
     assert ended[-1] <= HEAD_S + LATE_S
     assert beside.failed == 0

@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Serve
 from raw_http import RawHttp
 from server_process import ServerProcess
 from sizes import report, size
-from survive import Survivor
+from survive import Serve, Survivor
 
 DESCRIPTORS = 256
 KEPT = 20

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import http2_frames as h2
 import pytest
-from conftest import Serve
 from http2_frames import RawConnection, call_head, frame
 from raw_http import RawHttp, message
 from server_process import ServerProcess
 from sizes import report, size
-from survive import MIB, Survivor
+from survive import MIB, Serve, Survivor
 
 UPLOADS = 100
 BODY = size(6, 60) * MIB

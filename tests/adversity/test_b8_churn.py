@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 from certificates import Authority
-from conftest import Serve
 from http2_frames import RawConnection, call_head
 from raw_http import LIVE, RawHttp
 from server_process import ServerProcess
 from sizes import FULL, report, size
-from survive import Survivor
+from survive import Serve, Survivor
 
 HANDSHAKE_S = 10.0
 

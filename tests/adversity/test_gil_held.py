@@ -16,12 +16,11 @@ from collections.abc import Callable
 
 import http2_frames as h2
 import pytest
-from conftest import Serve
 from http2_frames import RawConnection, call_head, frame
 from raw_http import LIVE, RawHttp, infer_message
 from server_process import ServerProcess
 from sizes import report
-from survive import Survivor, infer_request
+from survive import Serve, Survivor, infer_request
 
 HELD_S = 2.0
 #: A few milliseconds, and what a machine that has other things to do adds.
