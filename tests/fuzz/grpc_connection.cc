@@ -205,8 +205,9 @@ class Connection {
     CompletionNode* node = server_.loop.completions().take_all();
     while (node != nullptr) {
       CompletionNode* next = node->next;
-      auto* ticket = static_cast<Ticket*>(static_cast<Response*>(node)->request->tag);
-      connection_.answer(*static_cast<Inference*>(ticket));
+      auto* response = static_cast<Response*>(node);
+      auto* ticket = static_cast<Ticket*>(response->request->tag);
+      connection_.answer(*static_cast<Inference*>(ticket), *response);
       node = next;
     }
   }

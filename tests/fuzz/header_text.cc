@@ -68,10 +68,10 @@ void check_messages(std::string_view text) {
   require(text.starts_with(percent_decoded(field)), "a message comes as it was, or its beginning");
   require(field.size() >= std::min<std::size_t>(text.size(), 6144), "no less of it than fits");
   std::string message;
-  door::StreamError error;
-  error.message = text;
-  error.id = "id";
-  door::append_stream_error(message, error);
+  door::StreamError stream_error;
+  stream_error.message = text;
+  stream_error.id = "id";
+  door::append_stream_error(message, stream_error);
   require(message.size() <= 3 * text.size() + 64, "an error stays small");
   const std::string json = encode_http_error(text);
   if (!simdjson::validate_utf8(text.data(), text.size())) return;
