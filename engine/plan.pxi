@@ -98,6 +98,7 @@ cdef class ModelPlan:
         bint warm_up=False,
         ensemble=None,
         sequence=None,
+        batch=None,
     ):
         cdef TensorSpec spec
         self.plan = make_shared[CModelPlan]()
@@ -136,6 +137,8 @@ cdef class ModelPlan:
             fill_ensemble(plan.ensemble, ensemble)
         if sequence is not None:
             fill_sequence(plan[0], sequence)
+        if batch is not None:
+            fill_batch(plan[0], batch)
 
     @property
     def version(self):

@@ -2,6 +2,7 @@
 // Copyright (c) 2026 The Penstock Authors
 #include "penstock/plan.h"
 
+#include <algorithm>
 #include <set>
 
 namespace penstock {
@@ -87,6 +88,25 @@ Status check_sequence(const ModelPlan& plan) {
   return {};
 }
 
+Status check_batch_tensors(const ModelPlan& plan) {
+  const auto given = [&](std::uint32_t input) { return input < plan.client_inputs(); };
+  for (const TensorSpec& spec : plan.inputs) {
+    if (spec.source != TensorSource::kBatch) continue;
+    if (spec.source_index >= plan.batch_inputs.size() ||
+        !given(plan.batch_inputs[spec.source_index].source_input)) {
+      return internal_error("input '" + spec.name + "' of model '" + plan.name + "' has no source");
+    }
+    if (spec.type != DataType::kInt32 && spec.type != DataType::kFp32) {
+      return invalid_arg("batch input data type must be TYPE_INT32 or TYPE_FP32");
+    }
+  }
+  for (const BatchOutput& output : plan.batch_outputs) {
+    if (output.output < plan.outputs.size() && given(output.source_input)) continue;
+    return internal_error("a batch output of model '" + plan.name + "' has no source");
+  }
+  return {};
+}
+
 Status check_specs(const std::vector<TensorSpec>& specs, const char* what) {
   std::set<std::string_view> names;
   for (const auto& spec : specs) {
@@ -136,6 +156,12 @@ int ModelPlan::state_of_output(std::uint32_t output) const {
   return -1;
 }
 
+const BatchOutput* ModelPlan::find_batch_output(std::uint32_t output) const {
+  const auto found = std::find_if(batch_outputs.begin(), batch_outputs.end(),
+                                  [output](const BatchOutput& b) { return b.output == output; });
+  return found == batch_outputs.end() ? nullptr : &*found;
+}
+
 Status ModelPlan::check() const {
   if (name.empty()) return invalid_arg("a model must have a name");
   if (max_batch_size < 0) {
@@ -156,6 +182,7 @@ Status ModelPlan::check() const {
   PENSTOCK_RETURN_IF_ERROR(check_specs(outputs, "output"));
   PENSTOCK_RETURN_IF_ERROR(check_order(inputs, supplied_inputs, "input"));
   PENSTOCK_RETURN_IF_ERROR(check_order(outputs, hidden_outputs, "output"));
+  PENSTOCK_RETURN_IF_ERROR(check_batch_tensors(*this));
   return check_sequence(*this);
 }
 

@@ -64,6 +64,9 @@ cdef extern from "penstock/plan.h" namespace "penstock" nogil:
         vector[int64_t] preferred_batch_sizes
         bool preserve_ordering
 
+    cdef cppclass BatchInput:
+        pass
+
     cdef cppclass CModelPlan "penstock::ModelPlan":
         string name
         int64_t version
@@ -73,10 +76,12 @@ cdef extern from "penstock/plan.h" namespace "penstock" nogil:
         SchedulerKind scheduler
         DynamicBatching dynamic
         SequenceBatching sequence
+        vector[BatchInput] batch_inputs
         Ensemble ensemble
         uint32_t instance_count
         uint32_t queue_capacity
         bool decoupled
+        uint32_t supplied_inputs
         size_t client_inputs()
         size_t client_outputs()
         bool cached

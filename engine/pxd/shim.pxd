@@ -71,6 +71,10 @@ cdef extern from "sequence_shim.h" namespace "penstock::binding" nogil:
         CModelPlan&, uint32_t, uint32_t, const Shape&, const string&, bool, bool
     ) except +
 
+cdef extern from "batch_shim.h" namespace "penstock::binding" nogil:
+    void add_batch_input(CModelPlan&, uint32_t, int, uint32_t) except +
+    void add_batch_output(CModelPlan&, uint32_t, uint32_t) except +
+
 cdef extern from "py_owned.h" namespace "penstock::binding":
     BufferLease lend_buffer(PyObject*) except +*
     BufferLease lend_dlpack(DLManagedTensor*, size_t) except +

@@ -129,6 +129,30 @@ class SequenceBatching(Protocol):
     @property
     def preserve_ordering(self) -> bool: ...
 
+class BatchInput(Protocol):
+    """Contract 2.4; config.plan_batch.BatchInputData is one."""
+
+    @property
+    def kind(self) -> int: ...
+    @property
+    def source(self) -> str: ...
+
+class BatchOutput(Protocol):
+    """Contract 2.4; config.plan_batch.BatchOutputData is one."""
+
+    @property
+    def output(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+
+class BatchTensors(Protocol):
+    """config.plan_batch.BatchData is one. Its inputs stand before those of the sequence."""
+
+    @property
+    def inputs(self) -> Sequence[BatchInput]: ...
+    @property
+    def outputs(self) -> Sequence[BatchOutput]: ...
+
 class ModelPlan:
     """Immutable, compiled at load from a validated configuration."""
 
@@ -161,6 +185,7 @@ class ModelPlan:
         warm_up: bool = False,  # instances wait for warm_up() until the version is published
         ensemble: Ensemble | None = None,
         sequence: SequenceBatching | None = None,
+        batch: BatchTensors | None = None,
     ) -> None: ...
 
 # ---------------------------------------------------------------- tensors
@@ -220,7 +245,10 @@ class BatchRequest:
     def padding(self) -> bool:
         """Fills a slot of a sequence model: a copy of a request; its answer is dropped (S-26)."""
     def inputs(self) -> list[tuple[str, Tensor]]:
-        """Those that the client sent, then controls and states of a sequence (contract 2.7)."""
+        """Those that the client sent, then controls and states of a sequence (contract 2.7).
+
+        Batch inputs (2.4) are of the batch, not of a request: see Batch.gather.
+        """
     def input(self, name: str) -> Tensor | None: ...
 
 class Batch:
@@ -233,10 +261,14 @@ class Batch:
     def gather(self, name: str) -> Tensor | None:
         """An input of all requests, one behind the other; None when no request has it.
 
-        One contiguous pool buffer, or the request's own bytes when the batch is of one.
+        One contiguous pool buffer, or the request's own bytes when the batch is of one. A ragged
+        input has the shape [elements] (C-4); a batch input is made of the batch (2.4).
         """
     def scatter(self, name: str, value: Tensor | npt.NDArray[Any]) -> None:
-        """An output of the whole batch; rows are handed out without a copy."""
+        """An output of the whole batch; rows are handed out without a copy.
+
+        A batch output (2.4) is flat, and cut by the shapes of its source input.
+        """
     def set_output(self, index: int, name: str, value: Tensor | npt.NDArray[Any]) -> None: ...
     def wants_output(self, name: str) -> bool:
         """Whether a client, or a sequence that goes on with it, has a use for an output."""

@@ -108,6 +108,7 @@ enum class BatchInputKind : std::uint8_t {  // 2.4
   kItemShapeFlatten,
 };
 
+// The value of an input with TensorSource::kBatch, whose dims are all that the back end sees.
 struct BatchInput {
   BatchInputKind kind = BatchInputKind::kElementCount;
   std::uint32_t source_input = 0;  // index in ModelPlan::inputs
@@ -145,12 +146,13 @@ struct ModelPlan {
   std::int64_t max_batch_size = 0;  // 0: no batch dimension
   std::vector<TensorSpec> inputs;
   std::vector<TensorSpec> outputs;
-  std::uint32_t supplied_inputs = 0;  // so many of the last ones come from the server
+  // So many of the last ones come from the server: batch inputs, then those of sequences.
+  std::uint32_t supplied_inputs = 0;
   std::uint32_t hidden_outputs = 0;   // so many of the last ones stay in the server
   SchedulerKind scheduler = SchedulerKind::kDefault;
   DynamicBatching dynamic;
   SequenceBatching sequence;             // kDirect, kOldest
-  std::vector<BatchInput> batch_inputs;  // C-4
+  std::vector<BatchInput> batch_inputs;  // 2.4, one an input with TensorSource::kBatch
   std::vector<BatchOutput> batch_outputs;
   Ensemble ensemble;  // kEnsemble
   std::uint32_t instance_count = 1;
@@ -179,6 +181,8 @@ struct ModelPlan {
   // Index among the states of the one that an output is the next value of, -1 when there is none.
   // Such an output is hidden unless the configuration lists it for clients as well (C-21).
   [[nodiscard]] int state_of_output(std::uint32_t output) const;
+  // How a flat output is cut, nullptr when it is not one (2.4).
+  [[nodiscard]] const BatchOutput* find_batch_output(std::uint32_t output) const;
   // What must hold whoever made the plan: unique names, known types, non-negative limits, ...
   [[nodiscard]] Status check() const;
 };

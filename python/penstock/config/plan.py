@@ -16,13 +16,9 @@ from penstock._proto.model_config_pb2 import (
     ModelQueuePolicy,
 )
 from penstock.config.labels import read_labels
+from penstock.config.plan_batch import BatchData, make_batch, supplied_inputs
 from penstock.config.plan_ensemble import EnsembleData
-from penstock.config.plan_sequence import (
-    SequenceData,
-    hidden_outputs,
-    make_sequence,
-    supplied_inputs,
-)
+from penstock.config.plan_sequence import SequenceData, hidden_outputs, make_sequence
 from penstock.errors import UnsupportedError
 
 #: About thirty years: longer waits are the same, and in nanoseconds this still fits 64 bits.
@@ -82,6 +78,7 @@ class PlanSpec:
     warm_up: bool = False
     ensemble: EnsembleData | None = None
     sequence: SequenceData | None = None
+    batch: BatchData | None = None
 
 
 @dataclass(frozen=True)
@@ -138,6 +135,7 @@ def make_plan_spec(
         warm_up=any(sample.batch_size for sample in config.model_warmup),
         ensemble=ensemble,
         sequence=make_sequence(config, model_dir),
+        batch=make_batch(config),
     )
 
 
@@ -179,16 +177,10 @@ def _default_policy(kind: str, device: int) -> str:
 
 def check_supported(config: ModelConfig) -> None:
     """Refuse what would be served wrongly: raises UnsupportedError naming the field."""
-    fields = {
-        "batch_input": bool(config.batch_input),
-        "batch_output": bool(config.batch_output),
-        "model_repository_agents": bool(config.model_repository_agents.agents),
-    }
-    for field, used in fields.items():
-        if used:
-            raise UnsupportedError(
-                f"model '{config.name}' cannot be served: '{field}' is not supported"
-            )
+    if config.model_repository_agents.agents:
+        raise UnsupportedError(
+            f"model '{config.name}' cannot be served: 'model_repository_agents' is not supported"
+        )
 
 
 def _level_policies(config: ModelConfig) -> tuple[QueuePolicyData, ...]:

@@ -308,6 +308,7 @@ def _make_plan(spec: PlanSpec) -> ModelPlan:
             warm_up=spec.warm_up,
             ensemble=spec.ensemble,
             sequence=spec.sequence,
+            batch=spec.batch,
         )
     except ServerError:
         raise
