@@ -44,10 +44,11 @@ struct Engine::Impl {
         responses(options.max_responses),
         reaper(*clock) {
     if (options.cache_bytes > 0) cache = std::make_unique<LocalCache>(options.cache_bytes);
+    if (options.rate_limited) limiter = std::make_shared<RateLimiter>(options.resources);
   }
 
   [[nodiscard]] ServedModelContext model_context(Engine* engine) {
-    return {pool, responses, *clock, sweeper(), engine, cache.get()};
+    return {pool, responses, *clock, sweeper(), engine, cache.get(), limiter};
   }
   // On a manual clock time passes only when its owner says so, who then sweeps.
   [[nodiscard]] Reaper* sweeper() { return clock == &real_clock ? &reaper : nullptr; }
@@ -59,6 +60,7 @@ struct Engine::Impl {
   RequestPool requests;
   ResponsePool responses;
   std::unique_ptr<ResponseCache> cache;
+  std::shared_ptr<RateLimiter> limiter;
   ModelTable table;
   Reaper reaper;
   std::atomic<bool> accepting{true};
@@ -73,6 +75,7 @@ Engine::~Engine() {
 Result<ModelVersionRef> Engine::create(std::shared_ptr<const ModelPlan> plan) {
   PENSTOCK_RETURN_IF_ERROR(plan->check());
   auto model = std::make_shared<ServedModel>(std::move(plan), impl_->model_context(this));
+  PENSTOCK_RETURN_IF_ERROR(model->limit_instances());
   impl_->reaper.watch(model);
   if (model->plan().scheduler == SchedulerKind::kEnsemble) model->start_ensemble();
   return ModelVersionRef(std::move(model));

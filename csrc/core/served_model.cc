@@ -90,14 +90,24 @@ std::int64_t ServedModel::sweep(std::int64_t now_ns) {
   response_room_.notify_all();  // for those whose request was cancelled
   if (ensemble_) ensemble_->look();
   // Sequences grow idle while nothing is queued (S-25).
-  const bool any = scheduler_->pending() > 0 || plan_->sequences();
-  return any ? scheduler_->sweep(now_ns) : kNoDeadline;
+  if (scheduler_->pending() == 0 && !plan_->sequences()) return kNoDeadline;
+  const std::int64_t next = scheduler_->sweep(now_ns);
+  if (limited_) limited_->wake();
+  return next;
+}
+
+Status ServedModel::limit_instances() {
+  if (context_.limiter == nullptr || plan_->instance_limits.empty()) return {};
+  auto limited = std::make_unique<LimitedInstances>(context_.limiter, *scheduler_, clock_);
+  PENSTOCK_RETURN_IF_ERROR(limited->join(*plan_));
+  limited_ = std::move(limited);
+  return {};
 }
 
 bool ServedModel::next(std::uint32_t index, Batch& batch) {
   batch.begin(*plan_, context_.pool, clock_);
   if (!gate_.is_open() && take_warm_up(index, batch)) return true;
-  if (!scheduler_->next(index, batch)) return false;
+  if (!(limited_ ? limited_->next(index, batch) : scheduler_->next(index, batch))) return false;
   take(index, batch);
   return true;
 }
@@ -344,6 +354,7 @@ void ServedModel::shut_down(std::int64_t timeout_ns) {
   for (auto& thread : threads_) thread.join();
   threads_.clear();
   scheduler_->forget_clients();
+  if (limited_) limited_->retire();
 }
 
 ModelStatistics ServedModel::statistics() const {

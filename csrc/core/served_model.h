@@ -18,6 +18,7 @@
 
 #include "cache/model_cache.h"
 #include "core/ensemble_runner.h"
+#include "core/limited_instances.h"
 #include "core/ordered_delivery.h"
 #include "core/reaper.h"
 #include "core/statistics.h"
@@ -34,9 +35,10 @@ struct ServedModelContext {
   BufferPool& pool;
   ResponsePool& responses;
   const Clock& clock;
-  Reaper* reaper = nullptr;        // null: somebody else calls sweep()
-  Engine* engine = nullptr;        // where an ensemble's steps go
-  ResponseCache* cache = nullptr;  // null: nothing is cached
+  Reaper* reaper = nullptr;              // null: somebody else calls sweep()
+  Engine* engine = nullptr;              // where an ensemble's steps go
+  ResponseCache* cache = nullptr;        // null: nothing is cached
+  std::shared_ptr<RateLimiter> limiter;  // null: plans' instance limits are not looked at
 };
 
 class ServedModel final : public ModelVersion,
@@ -63,9 +65,12 @@ class ServedModel final : public ModelVersion,
   [[nodiscard]] Status submit(Request& request);
   void wake_instance() {
     if (cache_ && scheduler_->pending() == 0) return;  // they were hits
-    scheduler_->wake();
+    limited_ ? limited_->wake() : scheduler_->wake();
   }
   std::int64_t sweep(std::int64_t now_ns) override;
+
+  // 4.5: once, before instances are started. INVALID_ARG when one of them could never run.
+  [[nodiscard]] Status limit_instances();
 
   // The version is being published: its instances wait for warm-ups no more.
   void open() { gate_.open(); }
@@ -124,7 +129,8 @@ class ServedModel final : public ModelVersion,
   std::optional<ModelCache> cache_;    // when its answers are cached
   WarmUpGate gate_;
   OrderedDelivery ordered_;
-  std::unique_ptr<EnsembleRunner> ensemble_;  // of an ensemble
+  std::unique_ptr<EnsembleRunner> ensemble_;   // of an ensemble
+  std::unique_ptr<LimitedInstances> limited_;  // when the rate limiter has a say
   Parker response_room_;
   std::atomic<bool> refusing_responses_{false};
   std::atomic<std::uint64_t> in_flight_{0};

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 namespace penstock {
 namespace {
@@ -84,6 +85,21 @@ Status check_sequence(const ModelPlan& plan) {
   }
   for (std::size_t i = 0; i < sequence.states.size(); ++i) {
     PENSTOCK_RETURN_IF_ERROR(check_state(plan, i));
+  }
+  return {};
+}
+
+Status check_limits(const ModelPlan& plan) {
+  if (!plan.instance_limits.empty() && plan.instance_limits.size() != plan.instance_count) {
+    return internal_error("model '" + plan.name + "' must have one limit an instance");
+  }
+  for (const InstanceLimit& limit : plan.instance_limits) {
+    std::set<std::pair<std::string_view, bool>> seen;
+    for (const InstanceResource& resource : limit.resources) {
+      if (seen.insert({resource.name, resource.global}).second) continue;
+      return invalid_arg("an instance of model '" + plan.name + "' specifies resource '" +
+                         resource.name + "' twice");
+    }
   }
   return {};
 }
@@ -183,6 +199,7 @@ Status ModelPlan::check() const {
   PENSTOCK_RETURN_IF_ERROR(check_order(inputs, supplied_inputs, "input"));
   PENSTOCK_RETURN_IF_ERROR(check_order(outputs, hidden_outputs, "output"));
   PENSTOCK_RETURN_IF_ERROR(check_batch_tensors(*this));
+  PENSTOCK_RETURN_IF_ERROR(check_limits(*this));
   return check_sequence(*this);
 }
 

@@ -91,8 +91,12 @@ struct EngineOptions {
   std::uint32_t max_requests = 65536;   // slots; none left: UNAVAILABLE
   std::uint32_t max_responses = 65536;  // of decoupled models, not yet sent
   BufferPoolOptions pool;
-  std::size_t cache_bytes = 0;   // of the response cache; 0: there is none
-  bool pinned = false;           // page-locked pool when a CUDA runtime is there
+  std::size_t cache_bytes = 0;  // of the response cache; 0: there is none
+  bool pinned = false;          // page-locked pool when a CUDA runtime is there
+  // 4.5: whether plans' instance limits hold, and how much there is of which resource; of the
+  // others there is what the most demanding instance needs.
+  bool rate_limited = false;
+  std::vector<ResourceCount> resources;
   const Clock* clock = nullptr;  // null: RealClock
 };
 

@@ -140,6 +140,26 @@ struct Ensemble {
   std::uint32_t max_inflight_requests = 0;  // S-46; 0: no bound of its own
 };
 
+// 4.5: something that executing takes, of which there is so much.
+struct InstanceResource {
+  std::string name;
+  std::uint32_t count = 0;
+  bool global = false;  // one pool for the server, else one a device
+};
+
+struct InstanceLimit {
+  std::vector<InstanceResource> resources;  // each once
+  std::uint32_t priority = 1;               // it has every how manieth chance; 0 counts as 1
+  std::int32_t device = 0;
+};
+
+// How much there is of a resource.
+struct ResourceCount {
+  std::string name;
+  std::uint64_t count = 0;
+  std::optional<std::int32_t> device;  // none: of each device, or of the server
+};
+
 struct ModelPlan {
   std::string name;
   std::int64_t version = 1;
@@ -148,7 +168,7 @@ struct ModelPlan {
   std::vector<TensorSpec> outputs;
   // So many of the last ones come from the server: batch inputs, then those of sequences.
   std::uint32_t supplied_inputs = 0;
-  std::uint32_t hidden_outputs = 0;   // so many of the last ones stay in the server
+  std::uint32_t hidden_outputs = 0;  // so many of the last ones stay in the server
   SchedulerKind scheduler = SchedulerKind::kDefault;
   DynamicBatching dynamic;
   SequenceBatching sequence;             // kDirect, kOldest
@@ -156,6 +176,8 @@ struct ModelPlan {
   std::vector<BatchOutput> batch_outputs;
   Ensemble ensemble;  // kEnsemble
   std::uint32_t instance_count = 1;
+  // One an instance; empty: they run when they like. Read where the engine has a rate limiter.
+  std::vector<InstanceLimit> instance_limits;
   // The most requests that may wait; a full queue is answered "Exceeds maximum queue size".
   std::uint32_t queue_capacity = 4096;
   bool decoupled = false;
