@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import threading
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tritonclient.http as http_client
-from framework_networks import NETWORKS, expected, sample, write_network
+from framework_networks import NETWORKS, expected, installed, sample, write_network
 from server_process import ServerProcess
 from ways import WAYS
 
@@ -25,11 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 #: an import of TensorFlow on a busy machine
 LOAD_TIMEOUT_S = 120.0
 TOLERANCE = 1e-4
-HERE = [
-    name
-    for name, network in NETWORKS.items()
-    if all(importlib.util.find_spec(module) for module in network.needs)
-]
+HERE = installed()
 pytestmark = pytest.mark.skipif(len(HERE) < 3, reason="fewer than two frameworks are installed")
 
 

@@ -11,23 +11,20 @@ from collections.abc import Callable, Iterable
 
 import uvloop
 
-from penstock._engine import Engine, keep_large_blocks
+from penstock._engine import Engine
 from penstock.backends.python.pb_utils.metrics import custom_metrics
-from penstock.backends.registry import find_backend
 from penstock.cli.table import format_table
 from penstock.config.plan import make_instances
 from penstock.config.settings import Settings
 from penstock.config.tls import TlsFiles
-from penstock.devices.cuda import find_gpus
-from penstock.devices.host_policy import resolve_host_policies
 from penstock.errors import Code, ServerError
 from penstock.frontends.grpc.native import GrpcDoorOptions, NativeGrpcFrontend
 from penstock.frontends.grpc.server import GrpcFrontend, GrpcOptions
 from penstock.frontends.http.native import DoorOptions, NativeHttpFrontend
 from penstock.frontends.http.server import HttpFrontend, HttpOptions
 from penstock.frontends.metrics.server import MetricsFrontend, MetricsOptions
-from penstock.models.lifecycle import IndexEntry, Lifecycle, LifecycleOptions, LoadFailure
-from penstock.models.repository import Repository
+from penstock.models.lifecycle import IndexEntry, LoadFailure
+from penstock.serving.composition import compose_core
 from penstock.serving.control_plane import ControlPlane
 from penstock.serving.data_plane import DataPlane
 from penstock.serving.loader import LoadedVersion, ModelLoader
@@ -74,25 +71,8 @@ def _fail(cause: str) -> int:
 
 async def _run(settings: Settings) -> int:
     """Builds the rooms from the bottom up, and runs the server of them."""
-    repository = Repository(settings.model_repositories)
-    keep_large_blocks()
-    engine = Engine(
-        max_requests=settings.max_requests,
-        pool_cached_bytes=settings.pinned_memory_pool_byte_size,
-        response_cache_bytes=settings.response_cache_byte_size,
-        pinned=settings.pinned_memory_pool_byte_size > 0,
-    )
-    _LOGGER.info("Memory for tensors: %s", engine.memory_report)
-    loader = ModelLoader(
-        engine,
-        find_backend,
-        backend_settings=settings.backend_settings,
-        find_gpus=lambda: find_gpus(settings.min_supported_compute_capability),
-        host_policies=resolve_host_policies(settings.host_policies),
-        queue_capacity=settings.queue_capacity,
-        drain_timeout_s=float(settings.exit_timeout_secs),
-    )
-    lifecycle = Lifecycle(repository, loader, _lifecycle_options(settings))
+    core = compose_core(settings)
+    engine, loader, lifecycle = core.engine, core.loader, core.lifecycle
     control = ControlPlane(engine, lifecycle, loader, server_id=settings.id)
     data = DataPlane(engine, max_input_bytes=settings.http_max_input_size)
     server = Server(
@@ -257,18 +237,6 @@ def _log_settings(settings: Settings) -> LogSettings:
         format=settings.log_format,
         file=settings.log_file,
         escape=os.environ.get("TRITON_SERVER_ESCAPE_LOG_MESSAGES") != "0",
-    )
-
-
-def _lifecycle_options(settings: Settings) -> LifecycleOptions:
-    return LifecycleOptions(
-        control_mode=settings.model_control_mode,
-        load_models=settings.load_models,
-        auto_complete=settings.auto_complete,
-        config_name=settings.model_config_name,
-        thread_count=settings.model_load_thread_count,
-        retry_count=settings.model_load_retry_count,
-        strict_readiness=settings.strict_readiness,
     )
 
 

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""The server without its frontends, put together from settings."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from penstock._engine import Engine, keep_large_blocks
+from penstock.backends.registry import find_backend
+from penstock.config.settings import Settings
+from penstock.devices.cuda import find_gpus
+from penstock.devices.host_policy import resolve_host_policies
+from penstock.models.lifecycle import Lifecycle, LifecycleOptions
+from penstock.models.repository import Repository
+from penstock.serving.loader import ModelLoader
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Core:
+    """What loads models and answers requests."""
+
+    engine: Engine
+    repository: Repository
+    loader: ModelLoader
+    lifecycle: Lifecycle
+
+
+def compose_core(settings: Settings) -> Core:
+    """Nothing is loaded yet. Raises ServerError."""
+    repository = Repository(settings.model_repositories)
+    keep_large_blocks()
+    engine = Engine(
+        max_requests=settings.max_requests,
+        pool_cached_bytes=settings.pinned_memory_pool_byte_size,
+        response_cache_bytes=settings.response_cache_byte_size,
+        pinned=settings.pinned_memory_pool_byte_size > 0,
+    )
+    _LOGGER.info("Memory for tensors: %s", engine.memory_report)
+    loader = ModelLoader(
+        engine,
+        find_backend,
+        backend_settings=settings.backend_settings,
+        find_gpus=lambda: find_gpus(settings.min_supported_compute_capability),
+        host_policies=resolve_host_policies(settings.host_policies),
+        queue_capacity=settings.queue_capacity,
+        drain_timeout_s=float(settings.exit_timeout_secs),
+    )
+    return Core(engine, repository, loader, Lifecycle(repository, loader, _options(settings)))
+
+
+def _options(settings: Settings) -> LifecycleOptions:
+    return LifecycleOptions(
+        control_mode=settings.model_control_mode,
+        load_models=settings.load_models,
+        auto_complete=settings.auto_complete,
+        config_name=settings.model_config_name,
+        thread_count=settings.model_load_thread_count,
+        retry_count=settings.model_load_retry_count,
+        strict_readiness=settings.strict_readiness,
+    )
