@@ -96,6 +96,8 @@ cdef class ModelPlan:
         bint decoupled=False,
         bint cached=False,
         bint warm_up=False,
+        first_response_bounds_ms=(),
+        double summary_error=0.0,
         ensemble=None,
         sequence=None,
         batch=None,
@@ -132,6 +134,8 @@ cdef class ModelPlan:
         plan.decoupled = decoupled
         plan.cached = cached
         plan.warm_up = warm_up
+        plan.first_response_bounds_ms = first_response_bounds_ms
+        plan.summary_error = summary_error
         if ensemble is not None:
             plan.scheduler = kEnsemble
             fill_ensemble(plan.ensemble, ensemble)

@@ -85,6 +85,20 @@ inline std::uint64_t failures_of(const ModelStatistics& stats, int reason) {
   return stats.failures[static_cast<std::size_t>(reason)];
 }
 
+inline std::vector<std::int64_t> duration_bounds() {
+  return {kDurationBoundsNs.begin(), kDurationBoundsNs.end()};
+}
+inline std::vector<std::uint64_t> success_counts(const ModelStatistics& stats) {
+  return {stats.success_counts.begin(), stats.success_counts.end()};
+}
+inline std::vector<std::uint64_t> queue_counts(const ModelStatistics& stats) {
+  return {stats.queue_counts.begin(), stats.queue_counts.end()};
+}
+inline LatencySummary summary_of(const ModelVersion& model, int latency,
+                                 const std::vector<double>& quantiles) {
+  return model.summary(static_cast<Latency>(latency), quantiles);
+}
+
 inline void set_reshape(TensorSpec& spec, const Shape& shape) { spec.reshape = shape; }
 
 inline void set_bool(Parameter& p, bool v) { p.value = v; }

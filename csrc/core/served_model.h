@@ -51,6 +51,8 @@ class ServedModel final : public ModelVersion,
 
   [[nodiscard]] const ModelPlan& plan() const override { return *plan_; }
   [[nodiscard]] ModelStatistics statistics() const override;
+  [[nodiscard]] LatencySummary summary(Latency latency,
+                                       std::span<const double> quantiles) const override;
   [[nodiscard]] bool next(std::uint32_t index, Batch& batch) override;
   void complete(std::uint32_t index, Batch& batch) override;
   void start(std::uint32_t index, std::unique_ptr<NativeInstance> instance) override;
@@ -102,10 +104,13 @@ class ServedModel final : public ModelVersion,
   void reject(Request* request, Status status, FailureReason reason) override;
   void run(std::uint32_t index, NativeInstance& instance);
   void take(std::uint32_t index, Batch& batch);
+  void answer(const Batch& batch);
+  // ---- counting.cc ----
+  void fail_unanswered(Request& request) const;
   void settle(Request& request, std::int64_t now_ns, StatisticsCell::Update& update);
   void count_response(Request& request, const Status& status, bool empty);
   void count_batch(std::uint32_t index, const Batch& batch, std::int64_t now_ns);
-  void answer(const Batch& batch);
+  void count_rejected(const Request& request, std::int64_t now_ns, FailureReason reason);
   [[nodiscard]] bool in_order() const {
     return plan_->dynamic.preserve_ordering && !plan_->decoupled && !ensemble_;
   }

@@ -147,6 +147,19 @@ Status check_specs(const std::vector<TensorSpec>& specs, const char* what) {
   return {};
 }
 
+Status check_metrics(const ModelPlan& plan) {
+  const std::vector<double>& bounds = plan.first_response_bounds_ms;
+  const auto falls = [](double a, double b) { return !(a < b); };  // and NaN
+  if (std::adjacent_find(bounds.begin(), bounds.end(), falls) != bounds.end()) {
+    return invalid_arg("the buckets of a histogram of model '" + plan.name + "' do not ascend");
+  }
+  if (plan.summary_error != 0 && !(plan.summary_error >= 0.0005 && plan.summary_error <= 1)) {
+    return invalid_arg("the error of summaries of model '" + plan.name +
+                       "' must be between 0.0005 and 1, got " + std::to_string(plan.summary_error));
+  }
+  return {};
+}
+
 }  // namespace
 
 int ModelPlan::find_input(std::string_view n) const {
@@ -193,6 +206,7 @@ Status ModelPlan::check() const {
       return invalid_arg("dynamic batching preferred size must be <= max batch size for " + name);
     }
   }
+  PENSTOCK_RETURN_IF_ERROR(check_metrics(*this));
   PENSTOCK_RETURN_IF_ERROR(check_levels(dynamic, name));
   PENSTOCK_RETURN_IF_ERROR(check_specs(inputs, "input"));
   PENSTOCK_RETURN_IF_ERROR(check_specs(outputs, "output"));

@@ -17,7 +17,7 @@ cdef extern from "penstock/clock.h" namespace "penstock" nogil:
     cdef cppclass Clock:
         int64_t now_ns()
 
-cdef extern from "penstock/engine.h" namespace "penstock" nogil:
+cdef extern from "penstock/statistics.h" namespace "penstock" nogil:
     cdef cppclass DurationStat:
         uint64_t count
         uint64_t ns
@@ -32,17 +32,24 @@ cdef extern from "penstock/engine.h" namespace "penstock" nogil:
         DurationStat compute_infer, compute_output
         DurationStat success, fail, empty_response, cancel
 
+    cdef cppclass FirstResponseStat:
+        uint64_t count
+        uint64_t ms
+        vector[uint64_t] counts
+
     cdef cppclass ModelStatistics:
         uint64_t last_inference_ms
         uint64_t inference_count
         uint64_t execution_count
         DurationStat success, fail, queue, compute_input, compute_infer, compute_output
         DurationStat cache_hit, cache_miss
+        FirstResponseStat first_response
         vector[BatchStat] batches
         vector[ResponseStat] responses
         uint64_t pending
         bool cached
 
+cdef extern from "penstock/engine.h" namespace "penstock" nogil:
     cdef cppclass WarmUpInput:
         string name
         TensorView view

@@ -86,6 +86,8 @@ cdef extern from "penstock/plan.h" namespace "penstock" nogil:
         size_t client_outputs()
         bool cached
         bool warm_up
+        vector[double] first_response_bounds_ms
+        double summary_error
         int find_input(string)
         int find_output(string)
         int find_model_input(string)

@@ -36,6 +36,10 @@ cdef extern from "shim.h" namespace "penstock::binding" nogil:
     void point_at(TensorView&, const BufferLease&, size_t)
     bool held(const BufferLease&)
     uint64_t failures_of(const ModelStatistics&, int)
+    vector[int64_t] duration_bounds() except +
+    vector[uint64_t] success_counts(const ModelStatistics&) except +
+    vector[uint64_t] queue_counts(const ModelStatistics&) except +
+    vector[double] summary_of(const CModelVersion&, int, const vector[double]&) except +
     void set_reshape(CTensorSpec&, const Shape&)
     void set_bool(Parameter&, bool)
     void set_int(Parameter&, int64_t)

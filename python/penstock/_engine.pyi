@@ -183,6 +183,8 @@ class ModelPlan:
         decoupled: bool = False,
         cached: bool = False,  # 4.6, when the engine has a response cache
         warm_up: bool = False,  # instances wait for warm_up() until the version is published
+        first_response_bounds_ms: Sequence[float] = (),  # M-12; empty: no such histogram
+        summary_error: float = 0.0,  # of M-13, M-14, M-17: 0.0005 to 1; 0: no summaries
         ensemble: Ensemble | None = None,
         sequence: SequenceBatching | None = None,
         batch: BatchTensors | None = None,
@@ -399,6 +401,11 @@ def get_output_tensor_by_name(inference_response: Any, name: str) -> Any:
 
 # ---------------------------------------------------------------- engine
 
+#: Upper bounds of the buckets of success_counts and queue_counts; one more has no bound.
+DURATION_BOUNDS_NS: tuple[int, ...]
+#: What summaries() tells of.
+LATENCIES: tuple[str, ...]
+
 class NativeInstance:
     """An instance that the core runs on a thread of its own, without the GIL."""
 
@@ -415,7 +422,14 @@ class ModelVersion:
         cache_miss: {count, ns}}, batch_stats [{batch_size, compute_input, compute_infer,
         compute_output}], response_stats {index: {compute_infer, compute_output, success, fail,
         empty_response, cancel}}, failures {REJECTED, CANCELED, BACKEND, OTHER}, pending,
-        cached (whether its answers are)."""
+        cached (whether its answers are). Beside that the counts of histograms, bucket by bucket,
+        not cumulative: success_counts and queue_counts (bounds: DURATION_BOUNDS_NS), and
+        first_response {count, ms, counts} (bounds: the plan's)."""
+    def summaries(self, quantiles: Sequence[float]) -> dict[str, list[float]]:
+        """M-13, M-14, M-17: for each of LATENCIES the quantiles, in us, of the last minute.
+
+        NaN where nothing was observed; empty when the plan keeps no summaries.
+        """
     def start_native(self, index: int, instance: NativeInstance) -> None: ...
     def warm_up(
         self,

@@ -10,8 +10,6 @@
 // slots and keeps a ModelVersion's heavy part alive while a request has it pinned.
 #pragma once
 
-#include <array>
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -24,42 +22,10 @@
 #include "penstock/clock.h"
 #include "penstock/plan.h"
 #include "penstock/request.h"
+#include "penstock/statistics.h"
 #include "penstock/status.h"
 
 namespace penstock {
-
-struct DurationStat {
-  std::uint64_t count = 0;
-  std::uint64_t ns = 0;
-};
-
-inline constexpr std::size_t kMaxResponseStats = 1024;
-
-struct BatchStat {
-  std::uint64_t batch_size = 0;
-  DurationStat compute_input, compute_infer, compute_output;
-};
-
-// Of the responses of decoupled requests that were the how manieth of theirs.
-struct ResponseStat {
-  DurationStat compute_infer, compute_output;
-  // The whole of it, from the response before it: one of these a response.
-  DurationStat success, fail, empty_response, cancel;
-};
-
-// Contract 1.11 and 6, per model version; counters only grow.
-struct ModelStatistics {
-  std::uint64_t last_inference_ms = 0;
-  std::uint64_t inference_count = 0;
-  std::uint64_t execution_count = 0;
-  DurationStat success, fail, queue, compute_input, compute_infer, compute_output;
-  DurationStat cache_hit, cache_miss;
-  std::array<std::uint64_t, kFailureReasonCount> failures{};
-  std::vector<BatchStat> batches;       // ascending batch size
-  std::vector<ResponseStat> responses;  // by index; of the first kMaxResponseStats
-  std::uint64_t pending = 0;            // M-10: waiting, not yet executing
-  bool cached = false;                  // 4.6: the model's answers are cached
-};
 
 struct WarmUpInput {
   std::string name;
@@ -72,6 +38,9 @@ class ModelVersion {
   virtual ~ModelVersion() = default;
   [[nodiscard]] virtual const ModelPlan& plan() const = 0;
   [[nodiscard]] virtual ModelStatistics statistics() const = 0;
+  // What the plan keeps summaries of, at these quantiles (0 to 1); empty when it keeps none.
+  [[nodiscard]] virtual LatencySummary summary(Latency latency,
+                                               std::span<const double> quantiles) const = 0;
   // Waits for the next batch of instance `index`; false once the version is stopped. The batch
   // must be empty.
   [[nodiscard]] virtual bool next(std::uint32_t index, Batch& batch) = 0;

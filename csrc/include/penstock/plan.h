@@ -184,6 +184,10 @@ struct ModelPlan {
   bool cached = false;  // 4.6: its answers may come from the engine's response cache
   // 2.10: instances wait for warm-ups, until the version is published.
   bool warm_up = false;
+  // M-12: upper bounds in ms, ascending, of the histogram of first responses; empty: there is none.
+  std::vector<double> first_response_bounds_ms;
+  // M-13, M-14, M-17: how far the rank of a quantile may be off, as a part of all; 0: no summaries.
+  double summary_error = 0;
   // The most responses of one request that its client has not taken yet; the model waits then.
   std::uint32_t response_capacity = 64;
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import uvloop
 
-from penstock._engine import Engine
+from penstock._engine import DURATION_BOUNDS_NS, Engine
 from penstock.backends.python.pb_utils.metrics import custom_metrics
 from penstock.cli.table import format_table
+from penstock.config.metrics_settings import MetricsSettings
 from penstock.config.plan import make_instances
 from penstock.config.settings import Settings
 from penstock.config.tls import TlsFiles
@@ -178,9 +179,7 @@ def _ends_tls(tls: TlsFiles | None, protocol: str) -> bool:
 def _metrics(settings: Settings, engine: Engine, loader: ModelLoader) -> MetricsRegistry:
     registry = MetricsRegistry()
     registry.add(custom_metrics)
-    registry.add(
-        ModelCollector(lambda: [_snapshot(served, loader) for served in loader.all_published()])
-    )
+    registry.add(_model_metrics(settings.metrics, loader))
     registry.add(
         PinnedPoolCollector(
             settings.pinned_memory_pool_byte_size, lambda: engine.pool_stats()["in_use_bytes"]
@@ -193,11 +192,29 @@ def _metrics(settings: Settings, engine: Engine, loader: ModelLoader) -> Metrics
     return registry
 
 
-def _snapshot(served: LoadedVersion, loader: ModelLoader) -> ModelSnapshot:
+def _model_metrics(metrics: MetricsSettings, loader: ModelLoader) -> ModelCollector:
+    quantiles = [quantile for quantile, _ in metrics.summary_quantiles]
+
+    def snapshots() -> list[ModelSnapshot]:
+        return [_snapshot(served, loader, quantiles) for served in loader.all_published()]
+
+    return ModelCollector(
+        snapshots,
+        counters=metrics.counter_latencies,
+        duration_bounds_ns=DURATION_BOUNDS_NS,
+        quantiles=quantiles,
+    )
+
+
+def _snapshot(
+    served: LoadedVersion, loader: ModelLoader, quantiles: Sequence[float]
+) -> ModelSnapshot:
     return ModelSnapshot(
         model=served.name,
         version=str(served.version),
         statistics=served.model.statistics(),
+        summaries=served.model.summaries(quantiles),
+        first_response_bounds_ms=served.plan.first_response_bounds_ms,
         load_seconds=served.load_seconds,
         tags=dict(served.config.metric_tags),
         gpu_uuid=_gpu_uuid(served, loader),

@@ -254,16 +254,13 @@ _METRICS = Group(
             "Serve /debug/ledger beside the metrics: what was created and released, for tests.",
             "",
         ),
-        refused(
+        Option(
             "metrics-config",
-            "Kinds of latency metrics.",
-            "only latency counters are available",
-            parse=values.parse_setting("metrics-config", named="name"),
-            harmless=(
-                ("", "counter_latencies", "true"),
-                ("", "histogram_latencies", "false"),
-                ("", "summary_latencies", "false"),
-            ),
+            "Which latency metrics are kept: 'counter_latencies', 'histogram_latencies' and "
+            "'summary_latencies' are true or false, 'summary_quantiles' is "
+            "'<quantile>:<error>[,...]'. May be repeated.",
+            values.parse_setting("metrics-config", named="name"),
+            "metrics_config",
             form="<setting>=<value>",
             repeats=True,
             source="O-54",

@@ -17,6 +17,11 @@ from penstock._proto.model_config_pb2 import (
 )
 from penstock.config.labels import read_labels
 from penstock.config.plan_batch import BatchData, make_batch, supplied_inputs
+from penstock.config.metrics_settings import (
+    DEFAULT_METRICS,
+    FIRST_RESPONSE_HISTOGRAM,
+    MetricsSettings,
+)
 from penstock.config.plan_ensemble import EnsembleData
 from penstock.config.plan_sequence import SequenceData, hidden_outputs, make_sequence
 from penstock.errors import UnsupportedError
@@ -76,6 +81,10 @@ class PlanSpec:
     cached: bool = False
     #: 2.10: samples are run before the version is served
     warm_up: bool = False
+    #: M-12, upper bounds in ms; empty: there is no such histogram
+    first_response_bounds_ms: tuple[float, ...] = ()
+    #: M-13, M-14, M-17; 0: there are no summaries
+    summary_error: float = 0.0
     ensemble: EnsembleData | None = None
     sequence: SequenceData | None = None
     batch: BatchData | None = None
@@ -101,11 +110,12 @@ def make_plan_spec(
     model_dir: Path,
     *,
     queue_capacity: int = 4096,
+    metrics: MetricsSettings = DEFAULT_METRICS,
     ensemble: EnsembleData | None = None,
 ) -> PlanSpec:
     """The plan of one version from its normalised, validated configuration.
 
-    `ensemble`: the steps, when it is one.
+    `metrics`: what the server keeps beside its counters. `ensemble`: the steps, when it is one.
 
     Raises UnsupportedError for what the server cannot run, InvalidArgError for bad label files and
     initial states.
@@ -133,10 +143,22 @@ def make_plan_spec(
         decoupled=config.model_transaction_policy.decoupled,
         cached=config.response_cache.enable,
         warm_up=any(sample.batch_size for sample in config.model_warmup),
+        first_response_bounds_ms=_first_response_bounds(config, metrics),
+        summary_error=metrics.summary_error,
         ensemble=ensemble,
         sequence=make_sequence(config, model_dir),
         batch=make_batch(config),
     )
+
+
+def _first_response_bounds(config: ModelConfig, metrics: MetricsSettings) -> tuple[float, ...]:
+    """M-12: Triton's buckets, or those of the configuration."""
+    if not metrics.histogram_latencies:
+        return ()
+    for control in config.model_metrics.metric_control:
+        if control.metric_identifier.family == FIRST_RESPONSE_HISTOGRAM:
+            return tuple(control.histogram_options.buckets)
+    return (100.0, 500.0, 2000.0, 5000.0)
 
 
 def make_instances(config: ModelConfig) -> list[InstanceData]:

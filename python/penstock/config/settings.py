@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from penstock.config.cache_settings import response_cache_bytes
+from penstock.config.metrics_settings import MetricsSettings, metrics_settings
 from penstock.config.option_table import OPTIONS
 from penstock.config.options import Option, Status
 from penstock.config.tls import TlsFiles
@@ -113,6 +114,8 @@ class Settings:
     metrics_address: str = ""
     metrics_port: int = 8002
     metrics_interval_ms: int = 2000
+    #: ("", setting, value), in the order given
+    metrics_config: tuple[tuple[str, str, str], ...] = ()
     debug_endpoints: bool = False
 
     #: (back end or "" for all, setting, value), in the order given
@@ -142,6 +145,11 @@ class Settings:
         return TlsFiles(
             protocol, get("server_cert"), get("server_key"), get("root_cert"), mutual=mutual
         )
+
+    @property
+    def metrics(self) -> MetricsSettings:
+        """Which latency metrics are kept."""
+        return metrics_settings(self.metrics_config)
 
     def backend_settings(self, backend: str) -> dict[str, str]:
         """--backend-config for one back end; its own settings hide global ones (5.4)."""
@@ -256,6 +264,10 @@ def _checked(settings: Settings) -> Settings:
     except ValueError as error:
         raise _bad_option("cache-config", str(error)) from None
     settings = replace(settings, response_cache_byte_size=size)
+    try:
+        metrics_settings(settings.metrics_config)
+    except ValueError as error:
+        raise _bad_option("metrics-config", str(error)) from None
     if not settings.metrics_address:
         local = settings.http_address.startswith("unix:")
         address = _LOOPBACK if local else settings.http_address

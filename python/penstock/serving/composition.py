@@ -47,6 +47,7 @@ def compose_core(settings: Settings) -> Core:
         find_gpus=lambda: find_gpus(settings.min_supported_compute_capability),
         host_policies=resolve_host_policies(settings.host_policies),
         queue_capacity=settings.queue_capacity,
+        metrics=settings.metrics,
         drain_timeout_s=float(settings.exit_timeout_secs),
     )
     return Core(engine, repository, loader, Lifecycle(repository, loader, _options(settings)))

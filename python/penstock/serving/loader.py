@@ -23,6 +23,7 @@ from typing import NoReturn, cast
 from penstock._engine import Engine, ModelPlan, ModelVersion, TensorSpec
 from penstock._proto.model_config_pb2 import ModelConfig, ModelEnsembling, ModelInstanceGroup
 from penstock.backends.interface import Backend, InstanceSpec, LoadedModel, ModelContext, UsesGpus
+from penstock.config.metrics_settings import DEFAULT_METRICS, MetricsSettings
 from penstock.config.plan import (
     InstanceData,
     PlanSpec,
@@ -30,7 +31,7 @@ from penstock.config.plan import (
     make_instances,
     make_plan_spec,
 )
-from penstock.config.plan_ensemble import make_ensemble
+from penstock.config.plan_ensemble import EnsembleData, make_ensemble
 from penstock.config.platforms import ENSEMBLE_PLATFORM
 from penstock.config.validation import validate_response_cache
 from penstock.devices.gpus import NO_GPUS, Gpus
@@ -50,6 +51,7 @@ class LoadedVersion:
     version: int
     config: ModelConfig
     model: ModelVersion
+    plan: PlanSpec
     load_seconds: float
     loaded: LoadedModel
     instances: Sequence[InstanceThread]
@@ -67,6 +69,7 @@ class ModelLoader:
         find_gpus: Callable[[], Gpus] = lambda: NO_GPUS,
         host_policies: Mapping[str, tuple[int, ...]] = MappingProxyType({}),
         queue_capacity: int = 4096,
+        metrics: MetricsSettings = DEFAULT_METRICS,
         drain_timeout_s: float = 30.0,
     ) -> None:
         """`backend_settings` gives --backend-config for one back end (contract 5.4).
@@ -80,6 +83,7 @@ class ModelLoader:
         self._find_gpus = functools.cache(find_gpus)
         self._host_policies = host_policies
         self._queue_capacity = queue_capacity
+        self._metrics = metrics
         self._drain_timeout_s = drain_timeout_s
         self._cpu_share = len(os.sched_getaffinity(0))
         self._lock = threading.Lock()
@@ -121,7 +125,7 @@ class ModelLoader:
             return self._load_ensemble(name, model_dir, version, config)
         started = time.monotonic()
         context = self._context(name, model_dir, version, config)
-        plan_spec = make_plan_spec(config, version, model_dir, queue_capacity=self._queue_capacity)
+        plan_spec = self._plan_spec(config, version, model_dir)
         plan = _make_plan(plan_spec)
         specs = [self._instance_spec(data) for data in make_instances(config)]
         loaded = self._find_backend(config.backend).load(context)
@@ -140,6 +144,7 @@ class ModelLoader:
             version=version,
             config=config,
             model=model,
+            plan=plan_spec,
             load_seconds=time.monotonic() - started,
             loaded=loaded,
             instances=instances,
@@ -185,17 +190,32 @@ class ModelLoader:
         if any(step.decoupled for step in ensemble.steps):  # S-45
             config.model_transaction_policy.decoupled = True
             validate_response_cache(config)
-        spec = make_plan_spec(
-            config, version, model_dir, queue_capacity=self._queue_capacity, ensemble=ensemble
-        )
+        spec = self._plan_spec(config, version, model_dir, ensemble)
         return LoadedVersion(
             name=name,
             version=version,
             config=config,
             model=self._engine.create(_make_plan(spec)),
+            plan=spec,
             load_seconds=0.0,
             loaded=_NothingLoaded(),
             instances=(),
+        )
+
+    def _plan_spec(
+        self,
+        config: ModelConfig,
+        version: int,
+        model_dir: Path,
+        ensemble: EnsembleData | None = None,
+    ) -> PlanSpec:
+        return make_plan_spec(
+            config,
+            version,
+            model_dir,
+            queue_capacity=self._queue_capacity,
+            metrics=self._metrics,
+            ensemble=ensemble,
         )
 
     def _composing(self, config: ModelConfig, step: ModelEnsembling.Step) -> ModelConfig:
@@ -306,6 +326,8 @@ def _make_plan(spec: PlanSpec) -> ModelPlan:
             decoupled=spec.decoupled,
             cached=spec.cached,
             warm_up=spec.warm_up,
+            first_response_bounds_ms=spec.first_response_bounds_ms,
+            summary_error=spec.summary_error,
             ensemble=spec.ensemble,
             sequence=spec.sequence,
             batch=spec.batch,

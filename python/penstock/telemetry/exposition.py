@@ -37,10 +37,10 @@ def _sample_line(sample: Sample) -> str:
         for name, value in sorted(sample.labels.items())
     )
     text = f"{{{labels}}}" if labels else ""
-    return f"{sample.name}{text} {_number(sample.value)}\n"
+    return f"{sample.name}{text} {number_text(sample.value)}\n"
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
     """Whole numbers without a point, as Triton writes them."""
     if float(value).is_integer() and abs(value) < _EXACT_BELOW:
         return str(int(value))

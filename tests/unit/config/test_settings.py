@@ -8,6 +8,7 @@ import dataclasses
 from typing import Any
 
 import pytest
+from penstock.config.metrics_settings import MetricsSettings
 from penstock.config.option_table import GROUPS, OPTIONS
 from penstock.config.options import Option, Status
 from penstock.config.settings import (
@@ -350,7 +351,6 @@ REFUSED = [
     "--http-restricted-api=health:k=v",
     "--grpc-restricted-protocol=health:k=v",
     "--http-header-forward-pattern=.*",
-    "--metrics-config=summary_latencies=true",
 ]
 
 
@@ -358,6 +358,52 @@ REFUSED = [
 def test_refused_options_say_their_name_and_why(argument: str) -> None:
     name = argument.partition("=")[0][2:]
     assert error(argument) == bad(name, OPTIONS[name].reason)
+
+
+def test_latency_metrics() -> None:
+    """O-54: Triton's defaults, and what replaces them."""
+    metrics = parse().metrics
+    assert metrics == MetricsSettings(True, False, False, metrics.summary_quantiles)
+    assert metrics.summary_quantiles == (
+        (0.5, 0.05),
+        (0.9, 0.01),
+        (0.95, 0.001),
+        (0.99, 0.001),
+        (0.999, 0.001),
+    )
+    assert metrics.summary_error == 0
+    metrics = parse(
+        "--metrics-config=counter_latencies=false",
+        "--metrics-config=histogram_latencies=false",
+        "--metrics-config=histogram_latencies=true",
+        "--metrics-config=summary_latencies=TRUE",
+        "--metrics-config=summary_quantiles=0.9:0.02,0.5:0.1",
+    ).metrics
+    assert metrics == MetricsSettings(False, True, True, ((0.5, 0.1), (0.9, 0.02)))
+    assert metrics.summary_error == 0.02
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("speed=1", "there is no setting 'speed', only counter_latencies, "),
+        ("triton,counter_latencies=true", "there is no setting 'triton,counter_latencies', only "),
+        ("counter_latencies=yes", "'counter_latencies' is true or false. Got yes"),
+        ("summary_quantiles=0.5", "'summary_quantiles' is a list of <quantile>:<error>"),
+        ("summary_quantiles=0.5:0", "errors between 0.0005 and 1. Got 0.5:0"),
+        ("summary_quantiles=1.5:0.1", "quantiles between 0 and 1"),
+        ("summary_quantiles=nan:0.1", "Got nan:0.1"),
+        ("summary_quantiles=0.5:0.1,", "Got "),
+        (
+            "summary_quantiles=" + ",".join(f"{n / 100}:0.1" for n in range(65)),
+            "'summary_quantiles' has at most 64 quantiles",
+        ),
+    ],
+)
+def test_latency_metrics_that_make_no_sense(setting: str, message: str) -> None:
+    found = error(f"--metrics-config={setting}")
+    assert found.startswith('Bad option: "--metrics-config".')
+    assert message in found
 
 
 def test_response_cache() -> None:
