@@ -24,6 +24,7 @@ from penstock.serving.loader import LoadedVersion, ModelLoader
 #: What the server metadata promises (contract 1.3).
 EXTENSIONS = (
     "classification",
+    "sequence",
     "model_repository",
     "model_repository(unload_dependents)",
     "schedule_policy",
