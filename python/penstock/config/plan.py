@@ -16,12 +16,12 @@ from penstock._proto.model_config_pb2 import (
     ModelQueuePolicy,
 )
 from penstock.config.labels import read_labels
-from penstock.config.plan_batch import BatchData, make_batch, supplied_inputs
 from penstock.config.metrics_settings import (
     DEFAULT_METRICS,
     FIRST_RESPONSE_HISTOGRAM,
     MetricsSettings,
 )
+from penstock.config.plan_batch import BatchData, make_batch, supplied_inputs
 from penstock.config.plan_ensemble import EnsembleData
 from penstock.config.plan_sequence import SequenceData, hidden_outputs, make_sequence
 from penstock.errors import UnsupportedError
