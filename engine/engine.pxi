@@ -16,7 +16,8 @@ from engine cimport (
     ModelVersionRef,
     WarmUpInput,
 )
-from shim cimport create_model, find_model, make_engine, sweep, warm_up
+from plan cimport ResourceCount
+from shim cimport create_model, find_model, make_engine, set_device, sweep, warm_up
 
 
 cdef class NativeInstance:
@@ -119,9 +120,18 @@ cdef class Engine:
         size_t pool_cached_bytes=268435456,
         size_t response_cache_bytes=0,
         bint pinned=False,
+        bint rate_limited=False,
+        resources=(),
     ):
+        cdef vector[ResourceCount] counts
+        for name, count, device in resources:
+            counts.emplace_back()
+            counts.back().name = utf8(name)
+            counts.back().count = count
+            if device is not None:
+                set_device(counts.back(), device)
         self.engine = make_engine(
-            max_requests, pool_cached_bytes, response_cache_bytes, pinned
+            max_requests, pool_cached_bytes, response_cache_bytes, pinned, rate_limited, counts
         )
         self.published = {}
 

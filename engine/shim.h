@@ -37,14 +37,19 @@ Status take(Result<T> result, T& out) {
 }
 
 inline std::shared_ptr<Engine> make_engine(std::uint32_t max_requests, std::size_t pooled_bytes,
-                                           std::size_t cache_bytes, bool pinned) {
+                                           std::size_t cache_bytes, bool pinned, bool rate_limited,
+                                           const std::vector<ResourceCount>& resources) {
   EngineOptions options;
   options.max_requests = max_requests;
   options.pool.max_cached_bytes = pooled_bytes;
   options.cache_bytes = cache_bytes;
   options.pinned = pinned;
+  options.rate_limited = rate_limited;
+  options.resources = resources;
   return std::make_shared<Engine>(options);
 }
+
+inline void set_device(ResourceCount& resource, std::int32_t device) { resource.device = device; }
 
 inline Status create_model(Engine& engine, const std::shared_ptr<ModelPlan>& plan,
                            ModelVersionRef& out) {

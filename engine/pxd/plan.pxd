@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The Penstock Authors
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libcpp cimport bool
 from libcpp.string cimport string
 from libcpp.vector cimport vector
@@ -67,6 +67,20 @@ cdef extern from "penstock/plan.h" namespace "penstock" nogil:
     cdef cppclass BatchInput:
         pass
 
+    cdef cppclass InstanceResource:
+        string name
+        uint32_t count
+        bool is_global "global"
+
+    cdef cppclass InstanceLimit:
+        vector[InstanceResource] resources
+        uint32_t priority
+        int32_t device
+
+    cdef cppclass ResourceCount:
+        string name
+        uint64_t count
+
     cdef cppclass CModelPlan "penstock::ModelPlan":
         string name
         int64_t version
@@ -79,6 +93,7 @@ cdef extern from "penstock/plan.h" namespace "penstock" nogil:
         vector[BatchInput] batch_inputs
         Ensemble ensemble
         uint32_t instance_count
+        vector[InstanceLimit] instance_limits
         uint32_t queue_capacity
         bool decoupled
         uint32_t supplied_inputs

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The Penstock Authors
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libcpp cimport bool
 from libcpp.memory cimport shared_ptr, unique_ptr
 from libcpp.string cimport string
@@ -13,13 +13,16 @@ from buffer cimport BufferLease
 from backend cimport CBatch, CResponder
 from codec cimport CGrpcCodec, CHttpCodec, Reply
 from engine cimport CEngine, CModelVersion, ModelStatistics, ModelVersionRef, WarmUpInput
-from plan cimport CModelPlan, CTensorSpec
+from plan cimport CModelPlan, CTensorSpec, ResourceCount
 from request cimport Parameter, Recycled, Request, Response
 from status cimport Status
 from tensor cimport Shape, TensorView
 
 cdef extern from "shim.h" namespace "penstock::binding" nogil:
-    shared_ptr[CEngine] make_engine(uint32_t, size_t, size_t, bool) except +
+    shared_ptr[CEngine] make_engine(
+        uint32_t, size_t, size_t, bool, bool, const vector[ResourceCount]&
+    ) except +
+    void set_device(ResourceCount&, int32_t)
     Status warm_up(CModelVersion&, uint32_t, const vector[vector[WarmUpInput]]&) except +
     Status create_model(CEngine&, const shared_ptr[CModelPlan]&, ModelVersionRef&) except +
     Status find_model(const CEngine&, const string&, int64_t, ModelVersionRef&) except +

@@ -153,6 +153,16 @@ class BatchTensors(Protocol):
     @property
     def outputs(self) -> Sequence[BatchOutput]: ...
 
+class InstanceLimit(Protocol):
+    """Contract 4.5; config.plan_limits.InstanceLimitData is one."""
+
+    @property
+    def resources(self) -> Sequence[tuple[str, int, bool]]: ...  # name, count, global
+    @property
+    def priority(self) -> int: ...
+    @property
+    def device(self) -> int: ...
+
 class ModelPlan:
     """Immutable, compiled at load from a validated configuration."""
 
@@ -180,6 +190,7 @@ class ModelPlan:
         level_policies: Sequence[QueuePolicy] = (),  # one a priority level
         queue_capacity: int = 4096,
         instance_count: int = 1,
+        instance_limits: Sequence[InstanceLimit] = (),  # one an instance, or none
         decoupled: bool = False,
         cached: bool = False,  # 4.6, when the engine has a response cache
         warm_up: bool = False,  # instances wait for warm_up() until the version is published
@@ -453,8 +464,11 @@ class Engine:
         pool_cached_bytes: int = 268435456,
         response_cache_bytes: int = 0,  # 0: no response cache
         pinned: bool = False,
+        rate_limited: bool = False,  # 4.5: instance_limits of plans hold
+        resources: Sequence[tuple[str, int, int | None]] = (),  # name, count, device (None: any)
     ) -> None: ...
-    def create(self, plan: ModelPlan) -> ModelVersion: ...
+    def create(self, plan: ModelPlan) -> ModelVersion:
+        """Raises InvalidArgError for instance limits that would never let an instance run (4.5)."""
     def publish(
         self, name: str, ready: Sequence[ModelVersion], not_ready: Sequence[int] = ()
     ) -> None: ...

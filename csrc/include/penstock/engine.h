@@ -65,7 +65,7 @@ struct EngineOptions {
   // 4.5: whether plans' instance limits hold, and how much there is of which resource; of the
   // others there is what the most demanding instance needs.
   bool rate_limited = false;
-  std::vector<ResourceCount> resources;
+  std::vector<ResourceCount> resources{};
   const Clock* clock = nullptr;  // null: RealClock
 };
 

@@ -14,7 +14,6 @@ _TEXT = "<string>"
 _SAGEMAKER_REASON = "the SageMaker endpoint is not available"
 _VERTEX_REASON = "the Vertex AI endpoint is not available"
 _TRACE_REASON = "tracing is not available"
-_RATE_REASON = "the rate limiter is not available"
 
 _BACKENDS = Group(
     "Back ends, agents and caches",
@@ -67,20 +66,23 @@ _BACKENDS = Group(
 _SCHEDULING = Group(
     "Rate limiter",
     (
-        refused(
+        Option(
             "rate-limit",
-            "off or execution_count.",
-            _RATE_REASON,
-            parse=values.parse_choice("rate-limit", "off", "execution_count"),
-            harmless=("off",),
-            default="off",
+            "off: instances run when they have something to do. execution_count: they run while "
+            "there is enough of the resources that their instance group names, those that ran less "
+            "often, times their priority, first.",
+            values.parse_choice("rate-limit", "off", "execution_count"),
+            "rate_limit",
             form=_TEXT,
             source="O-61",
         ),
-        refused(
+        Option(
             "rate-limit-resource",
-            "Amount of a resource.",
-            _RATE_REASON,
+            "How much there is of a resource, on one device or on each; the device of a global "
+            "resource is ignored. Without: as much as the most demanding instance needs. May be "
+            "repeated.",
+            values.parse_resource,
+            "rate_limit_resources",
             form="<name>:<count>[:<device>]",
             repeats=True,
             source="O-62",

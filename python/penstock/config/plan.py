@@ -23,6 +23,7 @@ from penstock.config.metrics_settings import (
 )
 from penstock.config.plan_batch import BatchData, make_batch, supplied_inputs
 from penstock.config.plan_ensemble import EnsembleData
+from penstock.config.plan_limits import InstanceLimitData, group_devices, make_limits
 from penstock.config.plan_sequence import SequenceData, hidden_outputs, make_sequence
 from penstock.errors import UnsupportedError
 
@@ -76,6 +77,8 @@ class PlanSpec:
     level_policies: tuple[QueuePolicyData, ...] = ()
     queue_capacity: int = 4096
     instance_count: int = 1
+    #: one an instance, or none
+    instance_limits: tuple[InstanceLimitData, ...] = ()
     decoupled: bool = False
     #: 4.6, when the server has a response cache
     cached: bool = False
@@ -140,6 +143,7 @@ def make_plan_spec(
         level_policies=_level_policies(config),
         queue_capacity=queue_capacity,
         instance_count=1 if ensemble is not None else _active_count(config),
+        instance_limits=make_limits(config),
         decoupled=config.model_transaction_policy.decoupled,
         cached=config.response_cache.enable,
         warm_up=any(sample.batch_size for sample in config.model_warmup),
@@ -170,8 +174,7 @@ def make_instances(config: ModelConfig) -> list[InstanceData]:
     active = 0
     for group in config.instance_group:
         kind = ModelInstanceGroup.Kind.Name(group.kind).removeprefix("KIND_")
-        devices = [*group.gpus] * group.count if kind == "GPU" else [0] * group.count
-        for number, device in enumerate(devices):
+        for number, device in enumerate(group_devices(group)):
             instances.append(
                 InstanceData(
                     name=f"{group.name}_{number}",

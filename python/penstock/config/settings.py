@@ -127,6 +127,9 @@ class Settings:
     response_cache_byte_size: int = 0
     #: as <major>.<minor>; Triton's, where it is built for GPUs
     min_supported_compute_capability: float = 6.0
+    rate_limit: str = "off"
+    #: (resource, count, device or None), in the order given
+    rate_limit_resources: tuple[tuple[str, int, int | None], ...] = ()
     #: (policy, "numa-node" or "cpu-cores", value), in the order given
     host_policies: tuple[tuple[str, str, str], ...] = ()
 

@@ -38,6 +38,8 @@ def compose_core(settings: Settings) -> Core:
         pool_cached_bytes=settings.pinned_memory_pool_byte_size,
         response_cache_bytes=settings.response_cache_byte_size,
         pinned=settings.pinned_memory_pool_byte_size > 0,
+        rate_limited=settings.rate_limit == "execution_count",
+        resources=settings.rate_limit_resources,
     )
     _LOGGER.info("Memory for tensors: %s", engine.memory_report)
     loader = ModelLoader(

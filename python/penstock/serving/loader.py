@@ -323,6 +323,7 @@ def _make_plan(spec: PlanSpec) -> ModelPlan:
             level_policies=spec.level_policies,
             queue_capacity=spec.queue_capacity,
             instance_count=spec.instance_count,
+            instance_limits=spec.instance_limits,
             decoupled=spec.decoupled,
             cached=spec.cached,
             warm_up=spec.warm_up,

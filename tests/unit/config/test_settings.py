@@ -148,7 +148,6 @@ def test_settings_of_a_back_end_hide_global_ones() -> None:
         "--allow-sagemaker=false",
         "--allow-vertex-ai=0",
         "--grpc-use-ssl=false",
-        "--rate-limit=off",
         "--model-namespacing=false",
         "--allow-client-shm=false",
         "--trace-level=OFF",
@@ -342,8 +341,6 @@ REFUSED = [
     "--trace-config=triton,file=/t",
     "--trace-file=/t",
     "--trace-level=TIMESTAMPS",
-    "--rate-limit=execution_count",
-    "--rate-limit-resource=r:1",
     "--allow-sagemaker=true",
     "--allow-vertex-ai=true",
     "--model-namespacing=true",
@@ -404,6 +401,26 @@ def test_latency_metrics_that_make_no_sense(setting: str, message: str) -> None:
     found = error(f"--metrics-config={setting}")
     assert found.startswith('Bad option: "--metrics-config".')
     assert message in found
+
+
+def test_rate_limit() -> None:
+    """O-61, O-62: off unless asked for; what there is of resources, on a device or on each."""
+    assert (parse().rate_limit, parse().rate_limit_resources) == ("off", ())
+    settings = parse(
+        "--rate-limit=execution_count", "--rate-limit-resource=R1:3", "--rate-limit-resource=R2:0:1"
+    )
+    assert settings.rate_limit == "execution_count"
+    assert settings.rate_limit_resources == (("R1", 3, None), ("R2", 0, 1))
+    assert "invalid argument for --rate-limit" in error("--rate-limit=always")
+
+
+@pytest.mark.parametrize("text", ["", "R", "R:", ":1", "R:-1", "R:x", "R:1:", "R:1:-1", "R:4294967296"])
+def test_resources_that_cannot_be_read(text: str) -> None:
+    assert error(f"--rate-limit-resource={text}") == bad(
+        "rate-limit-resource",
+        "--rate-limit-resource option format is '<resource_name>:<count>:<device>' or "
+        f"'<resource_name>:<count>'. Got {text}",
+    )
 
 
 def test_response_cache() -> None:

@@ -176,6 +176,11 @@ TENSORS = [
 
 BATCH_IO = [
     (
+        "batch_input { kind: 6 source_input: ['i'] data_type: TYPE_INT32 }",
+        "unknown batch input kind 6",
+    ),
+    ("batch_output { kind: 1 source_input: ['i'] }", "unknown batch output kind 1"),
+    (
         "batch_input { target_name: 'x' data_type: TYPE_FP32 }",
         "batch input kind 'BATCH_ELEMENT_COUNT' expects 1 source input, got 0",
     ),
