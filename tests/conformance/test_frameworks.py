@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import tritonclient.http as http_client
 from framework_networks import NETWORKS, expected, installed, sample, write_network
+from penstock.cli.main import main
 from server_process import ServerProcess
 from ways import WAYS
 
@@ -104,6 +105,17 @@ def test_frameworks_agree(frameworks: ServerProcess) -> None:
     for name, answer in answers.items():
         for other, theirs in answers.items():
             assert np.abs(answer - theirs).max() <= TOLERANCE, (name, other)
+
+
+def test_compare_says_that_they_agree(
+    frameworks: ServerProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Within 1e-4, names and all."""
+    arguments = ["compare", f"--url={frameworks.http_url}", "--requests=0", "--rtol=0"]
+    arguments += ["--batch-size=4", *(f"--model={name}" for name in HERE)]
+    assert main(arguments) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.endswith("| ok |")]
+    assert len(rows) == len(HERE) - 1
 
 
 def test_mixed_load(frameworks: ServerProcess) -> None:
