@@ -122,11 +122,8 @@ inline void add_parameter(Request& request, const Parameter& parameter) {
   request.response.parameters.append() = parameter;
 }
 
-inline void append_string(Recycled<Parameter>& parameters, const std::string& name,
-                          const std::string& value) {
-  Parameter& p = parameters.append();
-  p.name = name;
-  p.value = value;
+inline void append_parameter(Request& request, const Parameter& parameter) {
+  request.parameters.append() = parameter;
 }
 
 inline void join(const Reply& reply, char* to) {
@@ -139,10 +136,10 @@ inline void join(const Reply& reply, char* to) {
 inline ByteSpan span_of(const BufferLease& lease) { return {lease->data, lease->size_bytes}; }
 
 inline Status decode_http(HttpCodec& codec, bool has_json_bytes, std::uint64_t json_bytes,
-                          const BufferLease& owner, Request& request) {
+                          const BufferLease& owner, Request& request, bool stream) {
   return codec.decode(span_of(owner),
                       has_json_bytes ? std::optional<std::uint64_t>(json_bytes) : std::nullopt,
-                      owner, request);
+                      owner, request, stream ? Answers::kMany : Answers::kOne);
 }
 
 // Reads the target of a gRPC message and binds it.

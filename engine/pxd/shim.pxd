@@ -55,9 +55,11 @@ cdef extern from "shim.h" namespace "penstock::binding" nogil:
     double double_of(const Parameter&)
     const string& string_of(const Parameter&)
     void add_parameter(Request&, const Parameter&) except +
-    void append_string(Recycled[Parameter]&, const string&, const string&) except +
+    void append_parameter(Request&, const Parameter&) except +
     void join(const Reply&, char*)
-    Status decode_http(CHttpCodec&, bool, uint64_t, const BufferLease&, Request&) except +
+    Status decode_http(
+        CHttpCodec&, bool, uint64_t, const BufferLease&, Request&, bool
+    ) except +
     Status bind_grpc(CGrpcCodec&, CEngine&, const BufferLease&, Request&) except +
     Status decode_grpc(CGrpcCodec&, const BufferLease&, Request&, bool) except +
     Status header_length(const string&, uint64_t, uint64_t&) except +

@@ -532,7 +532,7 @@ class InferReply:
     def source(self) -> tuple[str, str, str]:
         """Model, version and the request's id."""
     def encode(self) -> bytes:
-        """The serialised ModelInferResponse. Raises what the response failed with."""
+        """The message of its protocol. Raises what the response failed with."""
     def release(self) -> None:
         """Gives it back, which may wake a model that waits for its reader."""
 
@@ -552,12 +552,23 @@ class HttpCodec:
         *,
         received_ns: int = 0,
         timeout_us: int = 0,
-        headers: Sequence[tuple[str, str]] = (),
+        parameters: Sequence[tuple[str, bool | int | float | str]] = (),
     ) -> InferCall:
-        """Decodes, admits and queues. version -1: latest. `headers`: forwarded as parameters.
+        """Decodes, admits and queues. version -1: latest. `parameters`: beside the body's own.
 
         The body must not change until the call has finished. Raises on a bad request.
         """
+    def submit_stream(
+        self,
+        model: str,
+        version: int,
+        body: Buffer,
+        deliver: Callable[[InferReply], None],
+        *,
+        received_ns: int = 0,
+        parameters: Sequence[tuple[str, bool | int | float | str]] = (),
+    ) -> InferCall:
+        """A request that may be answered many times; drain() calls `deliver` with each response."""
 
 class GrpcCodec:
     """v2 over gRPC for one event loop: serialised ModelInferRequest in, ModelInferResponse out."""
@@ -570,7 +581,7 @@ class GrpcCodec:
         *,
         received_ns: int = 0,
         timeout_us: int = 0,
-        headers: Sequence[tuple[str, str]] = (),
+        parameters: Sequence[tuple[str, bool | int | float | str]] = (),
     ) -> InferCall:
         """A request that is answered once. Raises on a bad one, or a decoupled model (G-22)."""
     def submit_stream(
@@ -580,7 +591,7 @@ class GrpcCodec:
         *,
         received_ns: int = 0,
         timeout_us: int = 0,
-        headers: Sequence[tuple[str, str]] = (),
+        parameters: Sequence[tuple[str, bool | int | float | str]] = (),
     ) -> InferCall:
         """A request that may be answered many times; drain() calls `deliver` with each response."""
 

@@ -9,7 +9,7 @@ core; Python's part is one future and one call each way.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from penstock._engine import CompletionPort, Engine, GrpcCodec, HttpCodec, InferCall, InferReply
 
@@ -64,6 +64,17 @@ class DataPlane:
             call.cancel()
             raise
         return call.encode()[0]
+
+    def stream_http(
+        self,
+        model: str,
+        version: int,
+        body: bytes,
+        parameters: Sequence[tuple[str, bool | int | float | str]],
+        deliver: Callable[[InferReply], None],
+    ) -> InferCall:
+        """Queues one v2 HTTP body whose request may be answered many times, as stream_grpc()."""
+        return self._http.submit_stream(model, version, body, deliver, parameters=parameters)
 
     def stream_grpc(self, message: bytes, deliver: Callable[[InferReply], None]) -> InferCall:
         """Queues a request of a stream; `deliver` is called with each response, on the loop.

@@ -10,6 +10,7 @@ from aiohttp.web import BaseRequest
 
 from penstock.errors import UnsupportedError
 from penstock.frontends.http.control import ControlHandlers
+from penstock.frontends.http.generate import GenerateHandler
 from penstock.frontends.http.infer import InferHandler
 from penstock.frontends.http.reply import Reply, json_reply
 from penstock.frontends.http.router import Router
@@ -22,10 +23,12 @@ _SHM_DISABLED = (
 _SHM_KINDS = ("systemsharedmemory", "cudasharedmemory")
 
 
-def build_router(infer: InferHandler, control: ControlHandlers) -> Router[Handler]:
+def build_router(
+    infer: InferHandler, generate: GenerateHandler, control: ControlHandlers
+) -> Router[Handler]:
     """All routes H-1..H-19."""
     router: Router[Handler] = Router()
-    _add_inference(router, infer)
+    _add_inference(router, infer, generate)
     _add_control(router, control)
     _add_shared_memory(router)
     for method in ("GET", "POST"):
@@ -36,12 +39,11 @@ def build_router(infer: InferHandler, control: ControlHandlers) -> Router[Handle
     return router
 
 
-def _add_inference(router: Router[Handler], infer: InferHandler) -> None:
+def _add_inference(router: Router[Handler], infer: InferHandler, generate: GenerateHandler) -> None:
     for model in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
         router.add("POST", f"{model}/infer", infer)
-        for action in ("generate", "generate_stream"):
-            refuse = _refuse("the server does not support the generate extension")
-            router.add("POST", f"{model}/{action}", refuse)
+        router.add("POST", f"{model}/generate", generate.generate)
+        router.add("POST", f"{model}/generate_stream", generate.generate_stream)
 
 
 def _add_control(router: Router[Handler], control: ControlHandlers) -> None:

@@ -20,6 +20,7 @@ from penstock.config.tls import TlsFiles
 from penstock.errors import Code, ServerError
 from penstock.frontends.http.body import BodyError
 from penstock.frontends.http.control import ControlHandlers
+from penstock.frontends.http.generate import GenerateHandler
 from penstock.frontends.http.infer import InferHandler
 from penstock.frontends.http.reply import Reply, error_reply
 from penstock.frontends.http.router import MethodError, NoRouteError, Router
@@ -71,6 +72,7 @@ class HttpFrontend:
                 max_input_bytes=options.max_input_bytes,
                 max_body_bytes=options.max_body_bytes,
             ),
+            GenerateHandler(data, control, max_input_bytes=options.max_input_bytes),
             ControlHandlers(control, max_input_bytes=options.max_input_bytes),
         )
         self._control = control
