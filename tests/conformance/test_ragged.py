@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,10 +47,14 @@ def over_grpc(server: ServerProcess, model: str, x: Array) -> Answer:
     with triton_grpc.InferenceServerClient(server.grpc_url) as client:
         tensor = triton_grpc.InferInput("X", x.shape, "FP32").set_data_from_numpy(x)
         result = client.infer(model, [tensor], client_timeout=60)
-        return {output.name: result.as_numpy(output.name) for output in result.get_response().outputs}
+        return {
+            output.name: result.as_numpy(output.name) for output in result.get_response().outputs
+        }
 
 
-def together(server: ServerProcess, model: str, calls: Sequence[tuple[Call, Array]]) -> list[Answer]:
+def together(
+    server: ServerProcess, model: str, calls: Sequence[tuple[Call, Array]]
+) -> list[Answer]:
     """All at once; checks that they were one execution."""
     before = counts(server, model)
     with ThreadPoolExecutor(len(calls)) as threads:
@@ -103,7 +106,8 @@ def test_every_kind_of_batch_input(server: ServerProcess) -> None:  # 2.4
         assert answer["SHAPE"].tolist() == [[*x.shape[1:]]]
         assert answer["FLAT"].tolist() == [[*x.shape[1:]]]
     # In whatever order they came: the sums of the sizes until each.
-    totals = sorted((answer["TOTAL"].item(), x.size) for x, answer in zip(values, answers))
+    pairs = zip(values, answers, strict=True)
+    totals = sorted((answer["TOTAL"].item(), x.size) for x, answer in pairs)
     assert [until for until, _ in totals] == np.cumsum([size for _, size in totals]).tolist()
 
 

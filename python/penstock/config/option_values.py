@@ -147,7 +147,10 @@ def parse_pair(option: str, form: str) -> Callable[[str], tuple[str, str]]:
 
 
 def parse_resource(value: str) -> tuple[str, int, int | None]:
-    """--rate-limit-resource: name, count, device (None: of each device, or of the server) (O-62)."""
+    """--rate-limit-resource: name, count, device (O-62).
+
+    Without a device it is of each device, or of the server.
+    """
     found = re.fullmatch(r"([^:]+):([0-9]{1,10})(?::([0-9]{1,9}))?", value, re.ASCII)
     if found is None or int(found[2]) > _UINT32_MAX:
         raise ValueError(

@@ -43,5 +43,7 @@ def group_devices(group: ModelInstanceGroup) -> list[int]:
 def _resources(group: ModelInstanceGroup) -> tuple[tuple[str, int, bool], ...]:
     """Of a resource that is named twice the last counts, as for Triton."""
     resources = group.rate_limiter.resources
-    counts = {(resource.name, getattr(resource, "global")): resource.count for resource in resources}
+    counts = {
+        (resource.name, getattr(resource, "global")): resource.count for resource in resources
+    }
     return tuple((name, count, is_global) for (name, is_global), count in counts.items())

@@ -7,7 +7,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from penstock.config.model_config import parse_pbtxt
 from penstock.config.normalise import normalise, normalise_instance_groups
 from penstock.config.plan import PlanSpec, make_plan_spec

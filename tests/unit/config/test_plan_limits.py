@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import pytest
-
 from penstock.config.model_config import parse_pbtxt
 from penstock.config.normalise import normalise, normalise_instance_groups
 from penstock.config.plan_limits import InstanceLimitData, make_limits

@@ -414,7 +414,9 @@ def test_rate_limit() -> None:
     assert "invalid argument for --rate-limit" in error("--rate-limit=always")
 
 
-@pytest.mark.parametrize("text", ["", "R", "R:", ":1", "R:-1", "R:x", "R:1:", "R:1:-1", "R:4294967296"])
+@pytest.mark.parametrize(
+    "text", ["", "R", "R:", ":1", "R:-1", "R:x", "R:1:", "R:1:-1", "R:4294967296"]
+)
 def test_resources_that_cannot_be_read(text: str) -> None:
     assert error(f"--rate-limit-resource={text}") == bad(
         "rate-limit-resource",
