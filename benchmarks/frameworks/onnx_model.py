@@ -16,6 +16,7 @@ max_batch_size: 1
 input [ { name: "INPUT0", data_type: TYPE_FP32, dims: [ 16 ] } ]
 output [ { name: "OUTPUT0", data_type: TYPE_FP32, dims: [ 10 ] } ]
 parameters { key: "intra_op_thread_count" value { string_value: "1" } }
+instance_group [ { count: 1, kind: KIND_CPU } ]
 """
 FILENAME = "model.onnx"
 

@@ -197,7 +197,10 @@ def write_model(repository: Path, name: str, *, max_batch_size: int) -> Path:
 def write_config(repository: Path, name: str, *, max_batch_size: int) -> None:
     """The configuration alone."""
     each = FORMATS[name]
-    batching = f"max_batch_size: {max_batch_size} dynamic_batching {{ }}"
+    batching = (
+        f"max_batch_size: {max_batch_size} dynamic_batching {{ }} "
+        f"instance_group {{ count: 1 kind: KIND_CPU }}"
+    )
     tensors = (
         f'input {{ name: "{each.input}" data_type: TYPE_FP32 dims: [3, {SIDE}, {SIDE}] }}',
         f'output {{ name: "{each.output}" data_type: TYPE_FP32 dims: {CLASSES} }}',

@@ -35,9 +35,11 @@ _BATCHES_IN_FLIGHT = 2
 
 def run(*, rounds: int, seconds: float) -> str:
     """A row for each format that is installed."""
-    rows = [_row(name, rounds, seconds) for name in _MODULES if name in installed()]
-    header = ("ResNet-18, one core", "best batch", "bare loop, images/s", "server, images/s")
-    header += ("of it", "bare, CPU us an image", "server", "of it")
+    rows: list[tuple[str, ...]] = [
+        _row(name, rounds, seconds) for name in _MODULES if name in installed()
+    ]
+    header = ["ResNet-18, one core", "best batch", "bare loop, images/s", "server, images/s"]
+    header += ["of it", "bare, CPU us an image", "server", "of it"]
     return table(header, rows)
 
 
