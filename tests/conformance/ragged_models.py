@@ -96,6 +96,10 @@ KINDS = {
 }
 
 
+#: Of the batch inputs: the one that is not INT32, those that have a row of two, the one of rank 2.
+_FLOATS, _PAIRS, _RANK_TWO = ("TOTAL",), ("SHAPE", "FLAT"), ("SHAPE",)
+
+
 def _write_kinds(root: Path) -> None:
     """Outputs are the batch inputs as the model sees them, a row for each request."""
     nodes = [
@@ -111,35 +115,20 @@ def _write_kinds(root: Path) -> None:
         helper.make_node("Cast", ["zeros"], ["zero_floats"], to=TensorProto.FLOAT),
         helper.make_node("Add", ["zero_floats", "all"], ["ALL"]),
     ]
-    types = {"TOTAL": TensorProto.FLOAT}
-    columns = {"SHAPE": 2, "FLAT": 2}
-    ranks = {"SHAPE": ["b", "r"]}
-    inputs = [
-        _tensor(f"IN_{name}", types.get(name, TensorProto.INT32), *ranks.get(name, [f"n_{name}"]))
-        for name in KINDS
-    ]
-    outputs = [
-        _tensor(name, types.get(name, TensorProto.INT32), f"b_{name}", columns.get(name, 1))
-        for name in KINDS
-    ]
-    config = "".join(
-        _batch_input(kind, f"IN_{name}", "FP32" if name in types else "INT32")
-        for name, kind in KINDS.items()
-    )
-    for name in KINDS:
-        data_type = "FP32" if name in types else "INT32"
-        config += f'output {{ name: "{name}" data_type: TYPE_{data_type} '
-        config += f"dims: [{columns.get(name, 1)}] }}\n"
-    _write(
-        root,
-        "kinds",
-        f"input {{ {_RAGGED} dims: [-1, -1] }}"
-        f'output {{ name: "ALL" data_type: TYPE_FP32 dims: [1] }} {config}',
-        nodes,
-        [_tensor("X", TensorProto.FLOAT, "n"), *inputs],
-        [_tensor("ALL", TensorProto.FLOAT, "b", 1), *outputs],
-        {"one": [1], "pairs": [-1, 2]},
-    )
+    config = f"input {{ {_RAGGED} dims: [-1, -1] }}"
+    config += 'output { name: "ALL" data_type: TYPE_FP32 dims: [1] }'
+    inputs = [_tensor("X", TensorProto.FLOAT, "n")]
+    outputs = [_tensor("ALL", TensorProto.FLOAT, "b", 1)]
+    for name, kind in KINDS.items():
+        data_type = "FP32" if name in _FLOATS else "INT32"
+        element = TensorProto.FLOAT if name in _FLOATS else TensorProto.INT32
+        columns = 2 if name in _PAIRS else 1
+        dims = ["items", "rank"] if name in _RANK_TWO else [f"n_{name}"]
+        inputs.append(_tensor(f"IN_{name}", element, *dims))
+        outputs.append(_tensor(name, element, f"b_{name}", columns))
+        config += _batch_input(kind, f"IN_{name}", data_type)
+        config += f'output {{ name: "{name}" data_type: TYPE_{data_type} dims: [{columns}] }}\n'
+    _write(root, "kinds", config, nodes, inputs, outputs, {"one": [1], "pairs": [-1, 2]})
 
 
 def _write_other_ranks(root: Path) -> None:

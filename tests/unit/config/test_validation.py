@@ -99,7 +99,7 @@ TOP = [
     ),
 ]
 
-DYNAMIC = [
+DYNAMIC = [  # 2.6, 12.5
     ("preferred_batch_size: 0", "dynamic batching preferred size must be positive for m"),
     ("preferred_batch_size: -2", "dynamic batching preferred size must be positive for m"),
     (
