@@ -10,15 +10,17 @@ column to look at.
 
 from __future__ import annotations
 
+import json
 import shutil
 import statistics
+import urllib.request
 from pathlib import Path
 
 from benchmarks.frameworks.bare import BareLoop, Calls
 from benchmarks.frameworks.images import SHAPE, image_workload
 from benchmarks.frameworks.resnet_files import installed, write_config, write_model
 from benchmarks.load.penstock_server import start_penstock
-from benchmarks.load.rounds import Client, Sample, measure
+from benchmarks.load.rounds import Client, Sample, Target, measure
 from benchmarks.processes import WORK
 from benchmarks.report import number, table
 
@@ -39,7 +41,7 @@ def run(*, rounds: int, seconds: float) -> str:
         _row(name, rounds, seconds) for name in _MODULES if name in installed()
     ]
     header = ["ResNet-18, one core", "best batch", "bare loop, images/s", "server, images/s"]
-    header += ["of it", "bare, CPU us an image", "server", "of it"]
+    header += ["images a batch", "of the loop", "bare, CPU us an image", "server", "of it"]
     return table(header, rows)
 
 
@@ -50,7 +52,7 @@ def _row(name: str, rounds: int, seconds: float) -> tuple[str, ...]:
     with BareLoop(_MODULES[name], path, SHAPE) as loop:
         size = _best_size(loop, seconds)
         write_config(repository, name, max_batch_size=size)
-        bare, served = _measure(repository, name, loop, size, rounds, seconds)
+        bare, served, filled = _measure(repository, name, loop, size, rounds, seconds)
     pairs = list(zip(bare, served, strict=True))
     reached = statistics.median(ours.rate / theirs.rows_per_s for theirs, ours in pairs)
     cheap = statistics.median(theirs.row_cpu_us / ours.cpu_us for theirs, ours in pairs)
@@ -59,6 +61,7 @@ def _row(name: str, rounds: int, seconds: float) -> tuple[str, ...]:
         str(size),
         number(statistics.median(each.rows_per_s for each in bare)),
         number(statistics.median(each.rate for each in served)),
+        number(filled),
         f"{reached:.1%}",
         number(statistics.median(each.row_cpu_us for each in bare)),
         number(statistics.median(each.cpu_us for each in served)),
@@ -77,14 +80,25 @@ def _best_size(loop: BareLoop, seconds: float) -> int:
 
 def _measure(
     repository: Path, name: str, loop: BareLoop, size: int, rounds: int, seconds: float
-) -> tuple[list[Calls], list[Sample]]:
+) -> tuple[list[Calls], list[Sample], float]:
+    """Rounds of both, and how many images the server's batches had."""
     workload = image_workload(name, _BATCHES_IN_FLIGHT * size)
     bare, served = [], []
     target = start_penstock(repository, name=f"throughput-{name}")
     with target.server:
         workload.check(target.port(workload))  # the first call may take its time
         measure(target, workload, 2 * seconds, None, Client())
+        before = _executed(target, name)
         for _ in range(rounds):
             bare.append(loop.run(seconds, size))
             served.append(measure(target, workload, seconds, None, Client()))
-    return bare, served
+        images, batches = (a - b for a, b in zip(_executed(target, name), before, strict=True))
+    return bare, served, images / batches
+
+
+def _executed(target: Target, name: str) -> tuple[int, int]:
+    """Images and batches so far."""
+    url = f"http://127.0.0.1:{target.http_port}/v2/models/{name}/stats"
+    with urllib.request.urlopen(url) as reply:
+        (model,) = json.load(reply)["model_stats"]
+    return model["inference_count"], model["execution_count"]
