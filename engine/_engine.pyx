@@ -30,6 +30,8 @@ include "completion.pxi"
 include "codec.pxi"
 include "native_backends.pxi"
 include "process.pxi"
+include "trace.pxi"
+include "header_rules.pxi"
 include "door.pxi"
 include "grpc_door.pxi"
 

@@ -158,7 +158,9 @@ cdef class Codec:
     cdef CompletionPort port
     cdef Reply reply
 
-    cdef InferCall new_call(self, int64_t received_ns, uint64_t timeout_us, parameters):
+    cdef InferCall new_call(
+        self, int64_t received_ns, uint64_t timeout_us, parameters, str trace_context
+    ):
         cdef InferCall call = InferCall.__new__(InferCall)
         cdef CEngine* engine = self.engine.engine.get()
         cdef Request* request = engine.acquire()
@@ -174,6 +176,8 @@ cdef class Codec:
         request.times.received = received_ns if received_ns > 0 else now
         if timeout_us > 0:
             request.deadline_ns = after_us(now, timeout_us)
+        if trace_context:
+            request.trace_context = utf8(trace_context)
         cdef Parameter parameter
         for name, value in parameters:
             set_value(parameter, value)
@@ -201,6 +205,8 @@ cdef class Codec:
 
     cdef tuple encode(self, const Response& response):
         cdef bytes message
+        if response.final:
+            response.request.mark_sending(self.engine.engine.get().clock())
         try:
             self.write(response)
             message = PyBytes_FromStringAndSize(NULL, self.reply.total_bytes)
@@ -236,8 +242,9 @@ cdef class HttpCodec(Codec):
         int64_t received_ns=0,
         uint64_t timeout_us=0,
         parameters=(),
+        str trace_context not None="",
     ):
-        cdef InferCall call = self.new_call(received_ns, timeout_us, parameters)
+        cdef InferCall call = self.new_call(received_ns, timeout_us, parameters, trace_context)
         call.future = future
         self.start(call, model, version, body, json_bytes)
         return call
@@ -251,8 +258,9 @@ cdef class HttpCodec(Codec):
         *,
         int64_t received_ns=0,
         parameters=(),
+        str trace_context not None="",
     ):
-        cdef InferCall call = self.new_call(received_ns, 0, parameters)
+        cdef InferCall call = self.new_call(received_ns, 0, parameters, trace_context)
         call.deliver = deliver
         call.stream = True
         self.start(call, model, version, body, None)
@@ -298,8 +306,9 @@ cdef class GrpcCodec(Codec):
         int64_t received_ns=0,
         uint64_t timeout_us=0,
         parameters=(),
+        str trace_context not None="",
     ):
-        cdef InferCall call = self.new_call(received_ns, timeout_us, parameters)
+        cdef InferCall call = self.new_call(received_ns, timeout_us, parameters, trace_context)
         call.future = future
         self.start(call, message, False)
         return call
@@ -312,8 +321,9 @@ cdef class GrpcCodec(Codec):
         int64_t received_ns=0,
         uint64_t timeout_us=0,
         parameters=(),
+        str trace_context not None="",
     ):
-        cdef InferCall call = self.new_call(received_ns, timeout_us, parameters)
+        cdef InferCall call = self.new_call(received_ns, timeout_us, parameters, trace_context)
         call.deliver = deliver
         call.stream = True
         self.start(call, message, True)

@@ -15,6 +15,7 @@ ServedModel::ServedModel(std::shared_ptr<const ModelPlan> plan, const ServedMode
     : plan_(std::move(plan)),
       context_(context),
       clock_(context.clock),
+      trace_(context.tracer.slot(plan_->name)),
       scheduler_(make_scheduler(*plan_, clock_, *this)),
       cells_(plan_->instance_count),
       gate_(plan_->instance_count) {
@@ -46,6 +47,9 @@ void ServedModel::leave(Request& request) {
 }
 
 Status ServedModel::submit(Request& request) {
+  if (trace_->sampler() != nullptr && !request.step_) [[unlikely]] {
+    context_.tracer.begin(*trace_, request);
+  }
   if (in_order()) ordered_.enter(request);
   if (cache_ && answer_from_cache(request)) return {};
   std::int64_t expires = kNoDeadline;

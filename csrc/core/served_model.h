@@ -22,6 +22,7 @@
 #include "core/ordered_delivery.h"
 #include "core/reaper.h"
 #include "core/statistics.h"
+#include "core/trace_slot.h"
 #include "core/warm_up_gate.h"
 #include "penstock/engine.h"
 #include "request/request_pool.h"
@@ -35,6 +36,7 @@ struct ServedModelContext {
   BufferPool& pool;
   ResponsePool& responses;
   const Clock& clock;
+  Tracer& tracer;
   Reaper* reaper = nullptr;              // null: somebody else calls sweep()
   Engine* engine = nullptr;              // where an ensemble's steps go
   ResponseCache* cache = nullptr;        // null: nothing is cached
@@ -128,6 +130,7 @@ class ServedModel final : public ModelVersion,
   const std::shared_ptr<const ModelPlan> plan_;
   const ServedModelContext context_;
   const Clock& clock_;
+  const std::shared_ptr<const TraceSlot> trace_;
   std::unique_ptr<Scheduler> scheduler_;
   std::vector<StatisticsCell> cells_;  // one an instance
   StatisticsCell unexecuted_;          // of requests that reached none

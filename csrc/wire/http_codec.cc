@@ -78,6 +78,7 @@ Status HttpCodec::decode(ByteSpan body, std::optional<std::uint64_t> json_bytes,
   if (answers == Answers::kOne && request.plan().decoupled) {  // H-48
     return unsupported("HTTP end point doesn't support models with decoupled transaction policy");
   }
+  request.frontend = TraceFrontend::kHttp;
   Status status = wire::guarded("inference request", [&] {
     wire::HttpDecoder decoder(impl_->pool, impl_->limits, impl_->document, body, owner, request);
     return json_bytes == 0u ? decoder.decode_raw() : decoder.decode_json(json_bytes);

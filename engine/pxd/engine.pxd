@@ -8,14 +8,12 @@ from libcpp.vector cimport vector
 
 from backend cimport CBatch, CNativeInstance
 from buffer cimport BufferLease, BufferPool
+from clock cimport Clock
 from plan cimport CModelPlan
 from request cimport Request, RequestHandle, Response
 from status cimport Status
 from tensor cimport TensorView
-
-cdef extern from "penstock/clock.h" namespace "penstock" nogil:
-    cdef cppclass Clock:
-        int64_t now_ns()
+from trace cimport Tracer
 
 cdef extern from "penstock/statistics.h" namespace "penstock" nogil:
     cdef cppclass DurationStat:
@@ -76,6 +74,7 @@ cdef extern from "penstock/engine.h" namespace "penstock" nogil:
         void release(Request*)
         void release(Response*)
         bool cancel(RequestHandle)
+        Tracer& tracer()
         BufferPool& pool()
         const string& memory_report()
         const Clock& clock()

@@ -7,7 +7,7 @@ raised as `penstock.errors.ServerError` subclasses. Methods that may wait releas
 """
 
 from asyncio import Future
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -553,6 +553,7 @@ class HttpCodec:
         received_ns: int = 0,
         timeout_us: int = 0,
         parameters: Sequence[tuple[str, bool | int | float | str]] = (),
+        trace_context: str = "",
     ) -> InferCall:
         """Decodes, admits and queues. version -1: latest. `parameters`: beside the body's own.
 
@@ -567,6 +568,7 @@ class HttpCodec:
         *,
         received_ns: int = 0,
         parameters: Sequence[tuple[str, bool | int | float | str]] = (),
+        trace_context: str = "",
     ) -> InferCall:
         """A request that may be answered many times; drain() calls `deliver` with each response."""
 
@@ -582,6 +584,7 @@ class GrpcCodec:
         received_ns: int = 0,
         timeout_us: int = 0,
         parameters: Sequence[tuple[str, bool | int | float | str]] = (),
+        trace_context: str = "",
     ) -> InferCall:
         """A request that is answered once. Raises on a bad one, or a decoupled model (G-22)."""
     def submit_stream(
@@ -592,6 +595,7 @@ class GrpcCodec:
         received_ns: int = 0,
         timeout_us: int = 0,
         parameters: Sequence[tuple[str, bool | int | float | str]] = (),
+        trace_context: str = "",
     ) -> InferCall:
         """A request that may be answered many times; drain() calls `deliver` with each response."""
 
@@ -599,7 +603,48 @@ def encode_http_error(message: str) -> bytes: ...
 def parse_header_length(value: str, content_length: int) -> int: ...
 def parse_version(text: str) -> int: ...
 
+class HeaderForwarding:
+    """Chooses headers by names: an ECMAScript expression, searched in any case (contract 1.15)."""
+
+    def __init__(self, pattern: str) -> None:
+        """Raises InvalidArgError when it is none."""
+    def select(self, headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Those to be forwarded. Raises InvalidArgError for one that is reserved."""
+
+# ---------------------------------------------------------------- traces
+
+class EngineTracer:
+    """What is to be traced, and the records of what was (contract 8.1)."""
+
+    def __init__(self, engine: Engine) -> None: ...
+    def set(
+        self, model: str, *, on: bool, tensors: bool, rate: int, count: int, generation: int
+    ) -> None:
+        """Of a model, or of all others (""). Every rate-th request, `count` of them (-1: all)."""
+    def inherit(self, model: str) -> None:
+        """The model does as all others again."""
+    def take(self, timeout_s: float) -> list[dict[str, Any]]:
+        """Waits for records: id, parent_id, root_id, generation, model, version, request_id,
+        context (W3C traceparent), error, of_client, stamps [(name, monotonic ns)],
+        tensors [(activity, name, data type, shape, bytes)]."""
+    @property
+    def dropped(self) -> int:
+        """Records that the queue had no room for."""
+
 # ---------------------------------------------------------------- native listeners
+
+class HeaderRules:
+    """What a door does with headers beside its protocol's own (1.14, 1.15, T-22)."""
+
+    def __init__(
+        self,
+        *,
+        for_health: tuple[str, str] | None = None,
+        for_inference: tuple[str, str] | None = None,
+        forwarding: HeaderForwarding | None = None,
+        trace_context: bool = False,
+    ) -> None:
+        """`for_...`: name and value of the header without which the API is refused."""
 
 class HttpDoor:
     """The native HTTP/1.1 listener: inference and health here, the rest passed on (contract 1.1).
@@ -625,6 +670,7 @@ class HttpDoor:
         idle_timeout_s: float | None = None,
         send_timeout_s: float | None = None,
         min_bytes_per_second: int | None = None,
+        rules: HeaderRules | None = None,
     ) -> None: ...
     def set_state(self, *, started: bool, ready: bool, exiting: bool) -> None:
         """What the health routes say, and whether inference is let in (H-2, H-3, H-24)."""
@@ -709,6 +755,7 @@ class GrpcDoor:
         max_ping_strikes: int = 2,
         max_connection_age_ms: int = 0,
         max_connection_age_grace_ms: int = 0,
+        rules: HeaderRules | None = None,
     ) -> None: ...
     def set_state(self, *, started: bool, ready: bool, exiting: bool) -> None:
         """What the health RPCs say, and whether inference is let in (G-1, G-2, H-24)."""

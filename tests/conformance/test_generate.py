@@ -52,6 +52,47 @@ class TritonPythonModel:
         return responses
 """
 
+#: Keeps the metrics of TensorRT-LLM's back end after IN=1, until IN=0.
+_LOADED = """
+import triton_python_backend_utils as pb_utils
+
+VALUES = {"used": 10, "max": 40, "tokens_per": 64}
+
+
+class TritonPythonModel:
+    def initialize(self, args):
+        self.metrics = []
+
+    def execute(self, requests):
+        responses = []
+        for request in requests:
+            tensor = request.inputs()[0].as_numpy()
+            self.keep(bool(tensor[0]))
+            responses.append(pb_utils.InferenceResponse([pb_utils.Tensor("OUT", tensor)]))
+        return responses
+
+    def keep(self, wanted):
+        if not wanted:
+            self.metrics = []
+        elif not self.metrics:
+            self.family = pb_utils.MetricFamily(
+                name="nv_trt_llm_kv_cache_block_metrics",
+                description="Blocks of the cache",
+                kind=pb_utils.MetricFamily.GAUGE,
+            )
+            for kind, value in VALUES.items():
+                metric = self.family.Metric(labels={"kv_cache_block_type": kind})
+                metric.set(value)
+                self.metrics.append(metric)
+"""
+
+_LOADED_CONFIG = """
+    name: "loaded"
+    backend: "python"
+    input { name: "IN" data_type: TYPE_INT32 dims: [ 1 ] }
+    output { name: "OUT" data_type: TYPE_INT32 dims: [ 1 ] }
+"""
+
 _CONFIG = """
     name: "echo"
     backend: "python"
@@ -79,6 +120,9 @@ def server(data_plane: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     (repository / "echo" / "1").mkdir(parents=True)
     (repository / "echo" / "1" / "model.py").write_text(_ECHO)
     (repository / "echo" / "config.pbtxt").write_text(_CONFIG)
+    (repository / "loaded" / "1").mkdir(parents=True)
+    (repository / "loaded" / "1" / "model.py").write_text(_LOADED)
+    (repository / "loaded" / "config.pbtxt").write_text(_LOADED_CONFIG)
     (repository / "nested" / "1").mkdir(parents=True)
     (repository / "nested" / "config.pbtxt").write_text(_NESTED)
     options = [f"--data-plane={data_plane}", "--http-max-input-size=4096"]
@@ -273,6 +317,26 @@ def test_a_stream_of_events(generate: Generate) -> None:
     assert [e["OUT"] for e in events(generate("ordinary", {"IN": 3}, stream=True))] == [4]
     with_final = {"IN": [1, 2], "with_final": True}
     assert [e["OUT"] for e in events(generate("repeat", with_final, stream=True))] == [1, 2]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["generate", "stream"])
+def test_load_metrics(generate: Generate, stream: bool) -> None:
+    """H-36: once the three metrics are there, and for a format that there is."""
+    header = "endpoint-load-metrics"
+    assert header not in generate("loaded", {"IN": 0}, endpoint_load_metrics_format="json").headers
+    assert generate("loaded", {"IN": 1}).status == 200
+    reply = generate("loaded", {"IN": 1}, stream=stream, endpoint_load_metrics_format="json")
+    assert reply.headers[header] == (
+        'JSON {"named_metrics":{"kv_cache_utilization":0.25,"max_token_capacity":2560}}'
+    )
+    reply = generate("loaded", {"IN": 1}, stream=stream, endpoint_load_metrics_format="text")
+    assert reply.headers[header] == (
+        "TEXT named_metrics.kv_cache_utilization=0.25, named_metrics.max_token_capacity=2560"
+    )
+    assert header not in generate("loaded", {"IN": 1}, stream=stream).headers
+    other = generate("loaded", {"IN": 1}, stream=stream, endpoint_load_metrics_format="xml")
+    assert other.status == 200 and header not in other.headers
+    assert generate("loaded", {"IN": 0}).status == 200  # as it was
 
 
 def test_ensembles_stream(generate: Generate) -> None:

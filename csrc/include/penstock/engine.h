@@ -24,6 +24,7 @@
 #include "penstock/request.h"
 #include "penstock/statistics.h"
 #include "penstock/status.h"
+#include "penstock/trace.h"
 
 namespace penstock {
 
@@ -108,6 +109,7 @@ class Engine {
   // Is this name (and version, < 0: any) served now? Same errors as bind.
   [[nodiscard]] Result<ModelVersionRef> find(std::string_view name, std::int64_t version) const;
 
+  [[nodiscard]] Tracer& tracer();
   [[nodiscard]] BufferPool& pool();
   // "page", or "pinned", or "page (why not pinned)".
   [[nodiscard]] const std::string& memory_report() const;

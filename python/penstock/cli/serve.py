@@ -7,20 +7,24 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 import uvloop
 
-from penstock._engine import DURATION_BOUNDS_NS, Engine
+from penstock._engine import DURATION_BOUNDS_NS, Engine, HeaderForwarding
 from penstock.backends.python.pb_utils.metrics import custom_metrics
 from penstock.cli.table import format_table
 from penstock.config.metrics_settings import MetricsSettings
 from penstock.config.plan import make_instances
+from penstock.config.restricted_apis import GRPC_PREFIX, restrictions
 from penstock.config.settings import Settings
 from penstock.config.tls import TlsFiles
-from penstock.errors import Code, ServerError
+from penstock.config.trace_settings import OPENTELEMETRY
+from penstock.errors import Code, InvalidArgError, ServerError
 from penstock.frontends.grpc.native import GrpcDoorOptions, NativeGrpcFrontend
 from penstock.frontends.grpc.server import GrpcFrontend, GrpcOptions
+from penstock.frontends.header_policy import HeaderPolicy
 from penstock.frontends.http.native import DoorOptions, NativeHttpFrontend
 from penstock.frontends.http.server import HttpFrontend, HttpOptions
 from penstock.frontends.metrics.server import MetricsFrontend, MetricsOptions
@@ -29,12 +33,16 @@ from penstock.serving.composition import compose_core
 from penstock.serving.control_plane import ControlPlane
 from penstock.serving.data_plane import DataPlane
 from penstock.serving.loader import LoadedVersion, ModelLoader
+from penstock.serving.log_control import LogControl
 from penstock.serving.server import Frontend, Server
+from penstock.serving.trace_control import TraceControl
+from penstock.serving.trace_export import TraceExport
 from penstock.telemetry.cpu import CpuCollector
 from penstock.telemetry.gpu import GpuCollector
-from penstock.telemetry.logging import LogSettings, log_block, setup_logging
+from penstock.telemetry.logging import LogSettings, ServerLog, log_block, setup_logging
 from penstock.telemetry.metrics import ModelCollector, ModelSnapshot, PinnedPoolCollector
 from penstock.telemetry.nvml import Nvml
+from penstock.telemetry.orca import endpoint_load_metrics
 from penstock.telemetry.registry import MetricsRegistry
 
 _LOGGER = logging.getLogger(__name__)
@@ -54,13 +62,13 @@ _CODE_NAMES = {
 def serve(settings: Settings) -> int:
     """Runs a server until it is told to stop. Returns the exit code; failures are one line."""
     try:
-        setup_logging(_log_settings(settings))
+        log = setup_logging(_log_settings(settings))
     except OSError as error:
         return _fail(f"unable to open the log file '{settings.log_file}': {error.strerror}")
     for warning in settings.warnings:
         _LOGGER.warning(warning)
     try:
-        return uvloop.run(_run(settings))
+        return uvloop.run(_run(settings, log))
     except ServerError as error:
         return _fail(f"creating server: {_CODE_NAMES[error.code]} - {error.message}")
 
@@ -70,11 +78,21 @@ def _fail(cause: str) -> int:
     return 1
 
 
-async def _run(settings: Settings) -> int:
+async def _run(settings: Settings, log: ServerLog) -> int:
     """Builds the rooms from the bottom up, and runs the server of them."""
     core = compose_core(settings)
     engine, loader, lifecycle = core.engine, core.loader, core.lifecycle
-    control = ControlPlane(engine, lifecycle, loader, server_id=settings.id)
+    traces = TraceExport(engine, settings.trace)
+    control = ControlPlane(
+        engine,
+        lifecycle,
+        loader,
+        server_id=settings.id,
+        logs=LogControl(log),
+        traces=TraceControl(
+            settings.trace, traces.apply, is_served=lambda name: bool(loader.published(name))
+        ),
+    )
     data = DataPlane(engine, max_input_bytes=settings.http_max_input_size)
     server = Server(
         engine,
@@ -89,6 +107,7 @@ async def _run(settings: Settings) -> int:
         return await server.run()
     finally:
         data.close()
+        traces.close()
 
 
 def _frontends(
@@ -149,6 +168,15 @@ def _http_frontend(
         max_input_bytes=settings.http_max_input_size,
         max_body_bytes=settings.http_max_body_size,
         tls=settings.tls("http"),
+        headers=_header_policy(
+            settings,
+            restrictions(settings.http_restricted_api),
+            "http-header-forward-pattern",
+            settings.http_header_forward_pattern,
+        ),
+        load_metrics=partial(endpoint_load_metrics, custom_metrics)
+        if settings.allow_metrics
+        else None,
     )
     if settings.data_plane == "python" or _ends_tls(http.tls, "HTTP"):
         return HttpFrontend(data, control, http)
@@ -163,6 +191,21 @@ def _http_frontend(
         min_bytes_per_second=settings.http_min_body_rate,
     )
     return NativeHttpFrontend(engine, data, control, http, door)
+
+
+def _header_policy(
+    settings: Settings, restricted: Mapping[str, tuple[str, str]], option: str, pattern: str
+) -> HeaderPolicy:
+    """Raises InvalidArgError that names the option of a pattern that is none."""
+    try:
+        forwarding = HeaderForwarding(pattern) if pattern else None
+    except ServerError as error:
+        raise InvalidArgError(f"--{option}: {error.message}") from None
+    return HeaderPolicy(
+        restricted=restricted,
+        forwarding=forwarding,
+        trace_context=settings.trace.mode == OPENTELEMETRY,
+    )
 
 
 def _ends_tls(tls: TlsFiles | None, protocol: str) -> bool:
@@ -263,6 +306,12 @@ def _grpc_options(settings: Settings) -> GrpcOptions:
         port=settings.grpc_port,
         reuse_port=settings.reuse_grpc_port,
         tls=settings.tls("grpc"),
+        headers=_header_policy(
+            settings,
+            restrictions(settings.grpc_restricted_protocol, GRPC_PREFIX),
+            "grpc-header-forward-pattern",
+            settings.grpc_header_forward_pattern,
+        ),
         response_compression_level=settings.grpc_compression_level,
         keepalive_time_ms=settings.grpc_keepalive_time_ms,
         keepalive_timeout_ms=settings.grpc_keepalive_timeout_ms,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 import enum
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,7 +20,9 @@ from penstock.config.cache_settings import response_cache_bytes
 from penstock.config.metrics_settings import MetricsSettings, metrics_settings
 from penstock.config.option_table import OPTIONS
 from penstock.config.options import Option, Status
+from penstock.config.restricted_apis import Group, restrictions
 from penstock.config.tls import TlsFiles
+from penstock.config.trace_settings import Entry, TraceConfig, trace_config
 
 
 class SettingsError(Exception):
@@ -132,6 +135,15 @@ class Settings:
     rate_limit_resources: tuple[tuple[str, int, int | None], ...] = ()
     #: (policy, "numa-node" or "cpu-cores", value), in the order given
     host_policies: tuple[tuple[str, str, str], ...] = ()
+
+    http_header_forward_pattern: str = ""
+    grpc_header_forward_pattern: str = ""
+    #: (APIs, header, value), in the order given
+    http_restricted_api: tuple[Group, ...] = ()
+    grpc_restricted_protocol: tuple[Group, ...] = ()
+    #: (mode, setting, value), in the order given; parse_settings makes `trace` of them
+    trace_entries: tuple[Entry, ...] = ()
+    trace: TraceConfig = TraceConfig()
 
     #: what to tell the person who started the server, one line each
     warnings: tuple[str, ...] = ()
@@ -267,16 +279,28 @@ def _checked(settings: Settings) -> Settings:
     except ValueError as error:
         raise _bad_option("cache-config", str(error)) from None
     settings = replace(settings, response_cache_byte_size=size)
-    try:
-        metrics_settings(settings.metrics_config)
-    except ValueError as error:
-        raise _bad_option("metrics-config", str(error)) from None
+    settings = replace(settings, trace=_checked_groups(settings))
     if not settings.metrics_address:
         local = settings.http_address.startswith("unix:")
         address = _LOOPBACK if local else settings.http_address
         settings = replace(settings, metrics_address=address)
     _check_ports(settings)
     return replace(settings, warnings=(*settings.warnings, *_unused_files(settings)))
+
+
+def _checked_groups(settings: Settings) -> TraceConfig:
+    """Of options that are given piece by piece: what the pieces are together."""
+    option = "metrics-config"
+    try:
+        metrics_settings(settings.metrics_config)
+        option = "http-restricted-api"
+        restrictions(settings.http_restricted_api)
+        option = "grpc-restricted-protocol"
+        restrictions(settings.grpc_restricted_protocol)
+        option = "trace-config"
+        return trace_config(settings.trace_entries, os.environ)
+    except ValueError as error:
+        raise _bad_option(option, str(error)) from None
 
 
 def _unused_files(settings: Settings) -> Iterator[str]:

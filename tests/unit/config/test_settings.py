@@ -58,7 +58,7 @@ def test_names_are_unique() -> None:
 
 
 def test_every_field_has_an_option_and_every_option_a_field() -> None:
-    fields = {field.name for field in dataclasses.fields(Settings)} - {"warnings"}
+    fields = {field.name for field in dataclasses.fields(Settings)} - {"warnings", "trace"}
     assert {option.field for option in ALL if option.field} == fields
     for option in ALL:
         if option.name != "help":
@@ -337,17 +337,10 @@ def test_a_repository_is_required() -> None:
 
 
 REFUSED = [
-    "--trace-config=level=TIMESTAMPS",
-    "--trace-config=triton,file=/t",
-    "--trace-file=/t",
-    "--trace-level=TIMESTAMPS",
     "--allow-sagemaker=true",
     "--allow-vertex-ai=true",
     "--model-namespacing=true",
     "--allow-client-shm=true",
-    "--http-restricted-api=health:k=v",
-    "--grpc-restricted-protocol=health:k=v",
-    "--http-header-forward-pattern=.*",
 ]
 
 

@@ -12,11 +12,12 @@ from aiohttp.web import BaseRequest
 
 from penstock._engine import parse_version
 from penstock.config.rendering import config_to_json
-from penstock.errors import InternalError, InvalidArgError, UnsupportedError
+from penstock.errors import InternalError, InvalidArgError, UnavailableError, UnsupportedError
 from penstock.frontends.http.json_body import read_json_object
 from penstock.frontends.http.reply import Reply, error_reply, json_reply
 from penstock.models.lifecycle import LoadParameter
 from penstock.serving.control_plane import ControlPlane
+from penstock.telemetry.logging import FORMATS
 
 
 class ControlHandlers:
@@ -88,10 +89,55 @@ class ControlHandlers:
         await self._control.unload(parameters["model"], unload_dependents=dependents)
         return json_reply({})
 
+    async def log_settings(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
+        """H-12, GET."""
+        return json_reply(self._control.logs.read())
+
+    async def update_log_settings(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
+        """H-12, POST; an unknown format is a 503 with a text of its own."""
+        changes = await read_json_object(request, self._max_input_bytes)
+        chosen = changes.get("log_format")
+        if isinstance(chosen, str) and chosen not in FORMATS:
+            raise UnavailableError(f"invalid argument for --log_format, got: {chosen}")
+        return json_reply(self._control.logs.update(changes))
+
+    async def trace_settings(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
+        """H-11, GET."""
+        return _trace_reply(self._control.traces.read(parameters.get("model", "")))
+
+    async def update_trace_settings(
+        self, request: BaseRequest, parameters: dict[str, str]
+    ) -> Reply:
+        """H-11, POST; null is to inherit."""
+        body = await read_json_object(request, self._max_input_bytes)
+        changes = {name: _trace_values(name, value) for name, value in body.items()}
+        return _trace_reply(self._control.traces.update(parameters.get("model", ""), changes))
+
     def _health(self, healthy: bool) -> Reply:
         if self._control.exiting:
             return error_reply(503, "Server exiting")
         return Reply(200 if healthy else 400)
+
+
+def _trace_values(name: str, value: Any) -> list[str] | None:
+    """A list of levels, or one number as text."""
+    if value is None:
+        return None
+    if name == "trace_level":
+        if isinstance(value, list) and all(isinstance(level, str) for level in value):
+            return value
+        raise InvalidArgError("Unable to parse 'trace_level': expected an array of strings")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return [str(value)]
+    if not isinstance(value, str):
+        raise InvalidArgError(f"Unable to parse '{name}': expected a string")
+    return [value]
+
+
+def _trace_reply(settings: dict[str, list[str]]) -> Reply:
+    return json_reply(
+        {name: value if name == "trace_level" else value[0] for name, value in settings.items()}
+    )
 
 
 def _version(parameters: dict[str, str]) -> int:

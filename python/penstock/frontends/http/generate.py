@@ -9,8 +9,10 @@ the model, not the memory.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+import logging
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from typing import TypeAlias
 
 from aiohttp import hdrs
 from aiohttp.web import BaseRequest
@@ -23,8 +25,16 @@ from penstock.frontends.http.reply import JSON, ChunkedReply, Reply
 from penstock.frontends.http.status import HTTP_STATUS
 from penstock.serving.control_plane import ControlPlane
 from penstock.serving.data_plane import DataPlane
+from penstock.telemetry.logging import verbose_level
+from penstock.telemetry.orca import FORMATS
+
+_LOGGER = logging.getLogger(__name__)
 
 _EVENT_STREAM = "text/event-stream; charset=utf-8"
+_LOAD_FORMAT = "endpoint-load-metrics-format"
+_LOAD_METRICS = "endpoint-load-metrics"
+#: The metrics' value in one of FORMATS, None when they are not there.
+LoadMetrics: TypeAlias = Callable[[str], str | None]
 _NOT_ONE = (
     "generate expects model to produce exactly 1 response, use generate stream for model that "
     "generates various number of responses"
@@ -34,8 +44,16 @@ _NOT_ONE = (
 class GenerateHandler:
     """Both forms. Raises ServerError before the first response; cancelling cancels the request."""
 
-    def __init__(self, data: DataPlane, control: ControlPlane, *, max_input_bytes: int) -> None:
+    def __init__(
+        self,
+        data: DataPlane,
+        control: ControlPlane,
+        *,
+        max_input_bytes: int,
+        load_metrics: LoadMetrics | None = None,
+    ) -> None:
         self._data = data
+        self._load_metrics = load_metrics
         self._control = control
         self._max_input_bytes = max_input_bytes
 
@@ -49,7 +67,7 @@ class GenerateHandler:
                     status, body = code, text
         if count != 1:
             body = _error(_NOT_ONE)
-        reply = ChunkedReply(status, content_type=JSON)
+        reply = ChunkedReply(status, content_type=JSON, headers=self._load_headers(request))
         await reply.begin(request)
         await reply.write(body)
         return reply
@@ -60,13 +78,28 @@ class GenerateHandler:
         async with aclosing(await self._responses(request, parameters)) as responses:
             async for code, text in responses:
                 if reply is None:
-                    reply = ChunkedReply(code, content_type=_EVENT_STREAM)
+                    reply = self._stream(code, request)
                     await reply.begin(request)
                 await reply.write(b"data: " + text + b"\n\n")
         if reply is None:
-            reply = ChunkedReply(200, content_type=_EVENT_STREAM)
+            reply = self._stream(200, request)
             await reply.begin(request)
         return reply
+
+    def _stream(self, status: int, request: BaseRequest) -> ChunkedReply:
+        headers = self._load_headers(request)
+        return ChunkedReply(status, content_type=_EVENT_STREAM, headers=headers)
+
+    def _load_headers(self, request: BaseRequest) -> tuple[tuple[str, str], ...]:
+        """H-36; a format that there is not is no error."""
+        form = request.headers.get(_LOAD_FORMAT)
+        if form is None or self._load_metrics is None:
+            return ()
+        if form not in FORMATS:
+            _LOGGER.log(verbose_level(1), "unknown endpoint-load-metrics-format: %s", form)
+            return ()
+        value = self._load_metrics(form)
+        return () if value is None else ((_LOAD_METRICS, value),)
 
     async def _responses(
         self, request: BaseRequest, parameters: dict[str, str]
