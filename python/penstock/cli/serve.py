@@ -27,10 +27,11 @@ from penstock.frontends.http.native import DoorOptions, NativeHttpFrontend
 from penstock.frontends.http.server import HttpFrontend, HttpOptions
 from penstock.frontends.metrics.server import MetricsFrontend, MetricsOptions
 from penstock.models.lifecycle import IndexEntry, Lifecycle, LifecycleOptions, LoadFailure
-from penstock.models.repository import Repository
+from penstock.models.repository import open_repository
 from penstock.serving.control_plane import ControlPlane
 from penstock.serving.data_plane import DataPlane
-from penstock.serving.loader import LoadedVersion, ModelLoader
+from penstock.serving.loaded_version import LoadedVersion
+from penstock.serving.loader import ModelLoader
 from penstock.serving.server import Frontend, Server
 from penstock.telemetry.cpu import CpuCollector
 from penstock.telemetry.gpu import GpuCollector
@@ -74,7 +75,9 @@ def _fail(cause: str) -> int:
 
 async def _run(settings: Settings) -> int:
     """Builds the rooms from the bottom up, and runs the server of them."""
-    repository = Repository(settings.model_repositories)
+    repository = open_repository(
+        settings.model_repositories, namespacing=settings.model_namespacing
+    )
     keep_large_blocks()
     engine = Engine(
         max_requests=settings.max_requests,
@@ -216,6 +219,7 @@ def _metrics(settings: Settings, engine: Engine, loader: ModelLoader) -> Metrics
 def _snapshot(served: LoadedVersion, loader: ModelLoader) -> ModelSnapshot:
     return ModelSnapshot(
         model=served.name,
+        namespace=served.namespace,
         version=str(served.version),
         statistics=served.model.statistics(),
         load_seconds=served.load_seconds,
@@ -269,6 +273,7 @@ def _lifecycle_options(settings: Settings) -> LifecycleOptions:
         thread_count=settings.model_load_thread_count,
         retry_count=settings.model_load_retry_count,
         strict_readiness=settings.strict_readiness,
+        poll_secs=settings.repository_poll_secs,
     )
 
 

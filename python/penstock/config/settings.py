@@ -59,6 +59,8 @@ class Settings:
     model_control_mode: str = "none"
     load_models: tuple[str, ...] = ()
     model_config_name: str = ""
+    repository_poll_secs: float = 15.0
+    model_namespacing: bool = False
     model_load_thread_count: int = 4
     model_load_retry_count: int = 0
 

@@ -19,7 +19,8 @@ from penstock._proto.model_config_pb2 import ModelConfig
 from penstock.config.rendering import model_metadata
 from penstock.errors import InvalidArgError, ServerError, UnavailableError
 from penstock.models.lifecycle import IndexEntry, Lifecycle, LoadParameter
-from penstock.serving.loader import LoadedVersion, ModelLoader
+from penstock.serving.loaded_version import LoadedVersion
+from penstock.serving.loader import ModelLoader
 
 #: What the server metadata promises (contract 1.3).
 EXTENSIONS = (

@@ -34,6 +34,8 @@ class ModelSnapshot:
     tags: Mapping[str, str] = field(default_factory=dict)
     #: of the one GPU that all its instances run on; empty otherwise
     gpu_uuid: str = ""
+    #: the repository, with --model-namespacing (R-4)
+    namespace: str = ""
 
     @property
     def labels(self) -> dict[str, str]:
@@ -41,6 +43,7 @@ class ModelSnapshot:
         return {
             "model": self.model,
             "version": self.version,
+            **({"namespace": self.namespace} if self.namespace else {}),
             **({"gpu_uuid": self.gpu_uuid} if self.gpu_uuid else {}),
             **{f"_{name}": value for name, value in self.tags.items()},
         }
