@@ -28,6 +28,7 @@ from penstock.frontends.http.server import HttpFrontend, HttpOptions
 from penstock.frontends.metrics.server import MetricsFrontend, MetricsOptions
 from penstock.models.lifecycle import IndexEntry, Lifecycle, LifecycleOptions, LoadFailure
 from penstock.models.repository import open_repository
+from penstock.models.stores.open_source import RemoteSources, StoreOptions
 from penstock.serving.control_plane import ControlPlane
 from penstock.serving.data_plane import DataPlane
 from penstock.serving.loaded_version import LoadedVersion
@@ -75,8 +76,9 @@ def _fail(cause: str) -> int:
 
 async def _run(settings: Settings) -> int:
     """Builds the rooms from the bottom up, and runs the server of them."""
+    remote = RemoteSources(_store_options(settings), os.environ)
     repository = open_repository(
-        settings.model_repositories, namespacing=settings.model_namespacing
+        settings.model_repositories, remote.open, namespacing=settings.model_namespacing
     )
     keep_large_blocks()
     engine = Engine(
@@ -111,6 +113,7 @@ async def _run(settings: Settings) -> int:
         return await server.run()
     finally:
         data.close()
+        remote.close()
 
 
 def _frontends(
@@ -274,6 +277,15 @@ def _lifecycle_options(settings: Settings) -> LifecycleOptions:
         retry_count=settings.model_load_retry_count,
         strict_readiness=settings.strict_readiness,
         poll_secs=settings.repository_poll_secs,
+    )
+
+
+def _store_options(settings: Settings) -> StoreOptions:
+    return StoreOptions(
+        cache_directory=settings.model_cache_directory,
+        cache_bytes=settings.model_cache_byte_size,
+        timeout_s=settings.model_store_timeout_secs,
+        ask_metadata=settings.model_store_ask_metadata,
     )
 
 

@@ -119,4 +119,38 @@ _MODELS = Group(
     ),
 )
 
-MODEL_GROUPS: Final[tuple[Group, ...]] = (_MODELS,)
+_STORES = Group(
+    "Model repositories in object stores",
+    (
+        Option(
+            "model-cache-directory",
+            "Where models of s3://, gs:// and as:// are kept; without it TRITON_AWS_, TRITON_GCS_ "
+            "or TRITON_AZURE_MOUNT_DIRECTORY, or the user's cache.",
+            field="model_cache_directory",
+            form="<directory>",
+        ),
+        Option(
+            "model-cache-byte-size",
+            "What of them is kept at most, in bytes; those that were used last stay.",
+            values.parse_int(high=2**62),
+            "model_cache_byte_size",
+            form=_INT,
+        ),
+        Option(
+            "model-store-timeout-secs",
+            "A request to a store is given up after this.",
+            values.parse_float,
+            "model_store_timeout_secs",
+            form=_SECONDS,
+        ),
+        Option(
+            "model-store-ask-metadata",
+            "Ask the cloud's metadata address for credentials where there are no others.",
+            values.parse_bool,
+            "model_store_ask_metadata",
+            form=_BOOL,
+        ),
+    ),
+)
+
+MODEL_GROUPS: Final[tuple[Group, ...]] = (_MODELS, _STORES)
