@@ -23,6 +23,7 @@ Usage: penstock <command> [options]
 
 Commands:
   serve    Serve the models of a repository. `penstock serve --help` lists its options.
+  models   List, load, unload and watch the models of a running server.
 
 Options:
   --help     Print this and exit.
@@ -42,6 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if command == "serve":
         return _serve(arguments[1:], Profile.PENSTOCK)
+    if command == "models":
+        from penstock.cli.models import models  # the server needs nothing of it
+
+        return models(arguments[1:])
     print(f"penstock: unknown command '{command}'\n\n{_USAGE}", end="", file=sys.stderr)
     return 1
 
