@@ -74,10 +74,9 @@ class Lifecycle:
 
     def load_all(self) -> list[LoadFailure]:
         """Load what the control mode says; once, at the start. Failures disturb nobody."""
-        if self._options.control_mode == "poll":
-            failures = self.load_many(self._poller.begin())
-        else:
-            failures = self.load_many(self._at_start())
+        models, failed = self._at_start()
+        failures = [LoadFailure(location, reason) for location, reason in failed.items()]
+        failures += self.load_many(models)
         with self._table.lock:
             self._initialised = True
         self.on_change()
@@ -177,13 +176,16 @@ class Lifecycle:
             text = "explicit model load / unload is not allowed if polling is enabled"
             raise UnavailableError(text)
 
-    def _at_start(self) -> list[ModelId]:
+    def _at_start(self) -> tuple[Iterable[ModelId], Mapping[str, str]]:
+        """What to load, and the repositories that could not be listed, and why."""
+        if self._options.control_mode == "poll":
+            return self._poller.begin()
         names = self._options.load_models
         if self._options.control_mode == "none" or names == ("*",):
-            return sorted(self._repository.names())
-        return [model for name in names for model in self._repository.identify(name)] + [
-            ModelId(name) for name in names if not self._repository.identify(name)
-        ]
+            models, failed = self._repository.names()
+            return sorted(models), failed
+        found = {name: self._repository.identify(name) or [ModelId(name)] for name in names}
+        return [model for models in found.values() for model in models], {}
 
     def _identify(self, name: str) -> ModelId:
         """The one model of that name (R-4). Raises InvalidArgError when there are several."""

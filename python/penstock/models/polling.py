@@ -55,13 +55,14 @@ class Poller:
         #: models that are not loaded (anew) yet, and why
         self.waiting: Mapping[ModelId, str] = {}
 
-    def begin(self) -> frozenset[ModelId]:
-        """What to load at the start: all, but for what is still being written just then."""
+    def begin(self) -> tuple[frozenset[ModelId], Mapping[str, str]]:
+        """What to load at the start: all, but for what is still being written just then; and the
+        repositories that could not be listed, and why."""
         look, began_ns = self._look({})
         fresh_ns = began_ns - int(_START_WATCH_S * 1e9)
         if any(not 0 < tree.newest_ns < fresh_ns for tree in look.trees.values()):
             self._stop.wait(min(_START_WATCH_S, self._interval_s))
-        return self._decide().load
+        return self._decide().load, self._before.failed
 
     def start(self) -> None:
         """Poll from now on; with an interval of 0 there are no polls."""

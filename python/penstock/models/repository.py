@@ -29,8 +29,8 @@ class Look:
     unreadable: Mapping[ModelId, str] = field(default_factory=dict)
     #: names that several repositories have (R-2)
     duplicates: frozenset[str] = frozenset()
-    #: repositories that could not be listed, or whose listing cannot be believed
-    failed: frozenset[str] = frozenset()
+    #: repositories that could not be listed, or whose listing cannot be believed, and why
+    failed: Mapping[str, str] = field(default_factory=dict)
 
 
 class Repository:
@@ -54,15 +54,16 @@ class Repository:
                 found[model] = model in found
         return found
 
-    def names(self) -> frozenset[ModelId]:
-        """The models that are there now. What cannot be listed is logged, and has none."""
+    def names(self) -> tuple[frozenset[ModelId], dict[str, str]]:
+        """The models that are there now, and why a repository could not be listed."""
         found: set[ModelId] = set()
+        failed: dict[str, str] = {}
         for location, source in self._sources.items():
             try:
                 found |= {self._id(name, location) for name in source.names()}
             except ServerError as error:
-                _LOG.error("%s", error.message)
-        return frozenset(found)
+                failed[location] = error.message
+        return frozenset(found), failed
 
     def look(self, serving: Mapping[ModelId, str]) -> Look:
         """All models as they are now. `serving`: where those came from that are loaded.
@@ -72,14 +73,14 @@ class Repository:
         """
         trees: dict[ModelId, Tree] = {}
         unreadable: dict[ModelId, str] = {}
-        failed: set[str] = set()
+        failed: dict[str, str] = {}
         listed: dict[ModelId, list[Source]] = {}
         for location, source in self._sources.items():
             try:
                 names = source.names()
             except ServerError as error:
                 _LOG.error("%s; what is loaded of it stays", error.message)
-                failed.add(location)
+                failed[location] = error.message
                 continue
             for name in names:
                 listed.setdefault(self._id(name, location), []).append(source)
@@ -88,7 +89,7 @@ class Repository:
                     "model repository '%s' lists no models at all; what is loaded of it stays",
                     location,
                 )
-                failed.add(location)
+                failed[location] = "it lists no models at all"
         for model, sources in listed.items():
             if len(sources) > 1:
                 continue
@@ -97,7 +98,7 @@ class Repository:
             except ServerError as error:
                 unreadable[model] = error.message
         duplicates = frozenset(model.name for model, found in listed.items() if len(found) > 1)
-        return Look(trees, unreadable, duplicates, frozenset(failed))
+        return Look(trees, unreadable, duplicates, failed)
 
     def sources(self, model: ModelId) -> list[Source]:
         """Where the model is: nowhere, at one place, or at several when it is not unique.

@@ -22,7 +22,9 @@ def touch(path: Path, text: str = "") -> Path:
 
 
 def names(*roots: Path) -> list[str]:
-    return sorted(model.name for model in open_repository([str(root) for root in roots]).names())
+    models, failed = open_repository([str(root) for root in roots]).names()
+    assert not failed
+    return sorted(model.name for model in models)
 
 
 def test_models_are_the_folders(tmp_path: Path) -> None:
@@ -86,10 +88,12 @@ def test_a_repository_that_vanishes_has_failed(
     touch(tmp_path / "r2" / "b" / "x")
     repository = open_repository([str(tmp_path / "r1"), str(tmp_path / "r2")])
     shutil.rmtree(tmp_path / "r1")
-    assert [model.name for model in repository.names()] == ["b"]
-    assert "failed to list model repository" in caplog.text
+    models, failed = repository.names()
+    assert [model.name for model in models] == ["b"]
+    assert "failed to list model repository" in failed[str(tmp_path / "r1")]
     look = repository.look({ModelId("a"): str(tmp_path / "r1")})
-    assert (set(look.trees), look.failed) == ({ModelId("b")}, {str(tmp_path / "r1")})
+    assert (set(look.trees), set(look.failed)) == ({ModelId("b")}, {str(tmp_path / "r1")})
+    assert "failed to list model repository" in caplog.text
     assert not repository.has(ModelId("a"))
 
 
