@@ -54,7 +54,7 @@ cdef class ModelVersion:
         return summaries_dict(deref(self.model.get()), wanted)
 
     cdef int check_index(self, uint32_t index) except -1:
-        if index >= self.plan.instance_count:
+        if index >= self.model.get().instance_limit():
             raise InvalidArgError(f"model '{self.name}' has no instance {index}")
         return 0
 
@@ -64,8 +64,16 @@ cdef class ModelVersion:
             raise InvalidArgError("a native instance can be started once")
         self.model.get().start(index, move(instance.instance))
 
+    def end_instance(self, uint32_t index):
+        cdef Status status
+        cdef CModelVersion* model = self.model.get()
+        with nogil:
+            status = model.end_instance(index)
+        check(status)
+
     def warm_up(self, uint32_t index, requests):
-        self.check_index(index)
+        if index >= self.plan.instance_count:
+            raise InvalidArgError(f"model '{self.name}' has no instance {index}")
         cdef vector[vector[WarmUpInput]] samples
         cdef WarmUpInput input
         cdef Tensor tensor
@@ -158,6 +166,10 @@ cdef class Engine:
             unready.push_back(<int64_t>version)
         self.engine.get().publish(utf8(name), models, unready)
         self.published[name] = versions
+
+    def refuse(self, str name not None, str text not None):
+        self.engine.get().refuse(utf8(name), utf8(text))
+        self.published.pop(name, None)
 
     def forget(self, str name not None):
         self.engine.get().forget(utf8(name))

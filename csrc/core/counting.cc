@@ -63,7 +63,7 @@ void ServedModel::settle(Request& request, std::int64_t now_ns, StatisticsCell::
 }
 
 void ServedModel::count_batch(std::uint32_t index, const Batch& batch, std::int64_t now_ns) {
-  StatisticsCell::Update update(cells_[index], now_ns);
+  StatisticsCell::Update update(cell(index), now_ns);
   bool executed = batch.any_rescheduled();
   for (Request* request : batch.requests()) {
     StageTimes& times = request->times;
@@ -93,7 +93,7 @@ void ServedModel::count_response(Request& request, const Status& status, bool em
   } else if (empty) {
     outcome = &ResponseStat::empty_response;
   }
-  StatisticsCell::Update update(cells_[request.instance_], now);
+  StatisticsCell::Update update(cell(request.instance_), now);
   update.response(request.sent_, {elapsed(from, begun), elapsed(begun, now)}, outcome);
   if (request.sent_ == 0 && !empty) update.first_response(elapsed(request.times.queued, now));
   ++request.sent_;

@@ -94,6 +94,10 @@ void Engine::publish(const std::string& name, std::vector<ModelVersionRef> ready
   impl_->table.publish(name, std::move(entry));
 }
 
+void Engine::refuse(const std::string& name, std::string text) {
+  impl_->table.publish(name, ModelEntry{{}, std::move(text)});
+}
+
 void Engine::forget(const std::string& name) { impl_->table.forget(name); }
 
 void Engine::retire(const ModelVersionRef& model, std::int64_t timeout_ns) {

@@ -2,8 +2,6 @@
 // Copyright (c) 2026 The Penstock Authors
 #include "core/served_model.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <exception>
 #include <string>
@@ -195,7 +193,7 @@ void ServedModel::let_go(Request& request) {
     leave(request);
   } else {
     if (cache_) cache_answer(request);
-    StatisticsCell::Update update(cells_[request.instance_], now);
+    StatisticsCell::Update update(cell(request.instance_), now);
     request.times.exec_end = std::max(request.times.exec_end, now);
     settle(request, now, update);
   }
@@ -214,39 +212,8 @@ void ServedModel::reject(Request* request, Status status, FailureReason reason) 
   if (in_order()) ordered_.skip(ticket);
 }
 
-void ServedModel::start(std::uint32_t index, std::unique_ptr<NativeInstance> instance) {
-  std::lock_guard lock(threads_mutex_);
-  threads_.emplace_back([this, index, owned = std::move(instance)] {
-    pthread_setname_np(pthread_self(), plan_->name.substr(0, 15).c_str());
-    run(index, *owned);
-  });
-}
-
-void ServedModel::start_ensemble() {
-  ensemble_ = std::make_unique<EnsembleRunner>(*this, *scheduler_, *context_.engine);
-  std::lock_guard lock(threads_mutex_);
-  threads_.emplace_back([this] {
-    pthread_setname_np(pthread_self(), plan_->name.substr(0, 15).c_str());
-    ensemble_->run();
-  });
-}
-
 void ServedModel::set_compute(Request& request, const std::array<std::uint64_t, 3>& compute_ns) {
   request.compute_ns_ = compute_ns;
-}
-
-void ServedModel::run(std::uint32_t index, NativeInstance& instance) {
-  Batch batch;
-  while (next(index, batch)) {
-    try {
-      instance.execute(batch);
-    } catch (const std::exception& e) {  // nothing may cross a thread's entry
-      batch.fail_all(internal_error("model '" + plan_->name + "' failed: " + e.what()));
-    } catch (...) {
-      batch.fail_all(internal_error("model '" + plan_->name + "' failed"));
-    }
-    complete(index, batch);
-  }
 }
 
 void ServedModel::shut_down(std::int64_t timeout_ns) {
@@ -265,9 +232,7 @@ void ServedModel::shut_down(std::int64_t timeout_ns) {
   in_flight_.load() == 0 ? scheduler_->stop() : scheduler_->abort();
   refusing_responses_.store(true);  // seq_cst: see begin_response()
   response_room_.notify_all();
-  std::lock_guard lock(threads_mutex_);
-  for (auto& thread : threads_) thread.join();
-  threads_.clear();
+  join_threads();
   scheduler_->forget_clients();
   if (limited_) limited_->retire();
 }

@@ -14,6 +14,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "cache/model_cache.h"
@@ -60,6 +61,8 @@ class ServedModel final : public ModelVersion,
   void start(std::uint32_t index, std::unique_ptr<NativeInstance> instance) override;
   [[nodiscard]] Status warm_up(std::uint32_t index,
                                std::span<const std::vector<WarmUpInput>> requests) override;
+  [[nodiscard]] std::uint32_t instance_limit() const override;
+  [[nodiscard]] Status end_instance(std::uint32_t index) override;
 
   // Pins this version in the request; false once it retires.
   [[nodiscard]] bool enter(Request& request);
@@ -104,7 +107,6 @@ class ServedModel final : public ModelVersion,
 
  private:
   void reject(Request* request, Status status, FailureReason reason) override;
-  void run(std::uint32_t index, NativeInstance& instance);
   void take(std::uint32_t index, Batch& batch);
   void answer(const Batch& batch);
   // ---- counting.cc ----
@@ -116,6 +118,13 @@ class ServedModel final : public ModelVersion,
   [[nodiscard]] bool in_order() const {
     return plan_->dynamic.preserve_ordering && !plan_->decoupled && !ensemble_;
   }
+  // Instances that came later share the cells of the first ones.
+  [[nodiscard]] StatisticsCell& cell(std::uint32_t index) {
+    return cells_[index < cells_.size() ? index : index % cells_.size()];
+  }
+  // ---- instance_threads.cc ----
+  void run(std::uint32_t index, NativeInstance& instance);
+  void join_threads();
   // ---- cached_answers.cc ----
   [[nodiscard]] bool answer_from_cache(Request& request);
   void cache_answer(Request& request);
@@ -145,7 +154,7 @@ class ServedModel final : public ModelVersion,
   std::atomic<bool> retiring_{false};
   Parker drained_;
   std::mutex threads_mutex_;
-  std::vector<std::thread> threads_;  // under threads_mutex_
+  std::unordered_map<std::uint32_t, std::thread> threads_;  // under threads_mutex_, by instance
 };
 
 }  // namespace penstock

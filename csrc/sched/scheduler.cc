@@ -64,9 +64,14 @@ void Scheduler::uncount() {
 
 bool Scheduler::next(std::uint32_t instance, Batch& batch) {
   for (;;) {
+    if (ends(instance)) return leave();
     Poll poll_result = poll(instance, clock_.now_ns(), batch);
     if (poll_result.kind == PollKind::kWait) {
       const auto key = parker_.prepare_wait();
+      if (ends(instance)) {
+        parker_.cancel_wait();
+        return leave();
+      }
       poll_result = poll(instance, clock_.now_ns(), batch);  // what came before prepare_wait()
       if (poll_result.kind == PollKind::kWait) {
         (void)parker_.wait(key, poll_result.wait_until_ns);
@@ -76,6 +81,32 @@ bool Scheduler::next(std::uint32_t instance, Batch& batch) {
     }
     return poll_result.kind == PollKind::kBatch;
   }
+}
+
+// A wake-up that came to who leaves may have been meant for a request.
+bool Scheduler::leave() {
+  wake();
+  return false;
+}
+
+// seq_cst store, then wake: either an instance that is about to sleep sees the flag behind its
+// prepare_wait(), or it is woken.
+void Scheduler::end_instance(std::uint32_t instance) {
+  {
+    std::lock_guard lock(ending_mutex_);
+    ending_.push_back(instance);
+    any_ending_.store(true);
+  }
+  parker_.notify_all();
+}
+
+bool Scheduler::take_ending(std::uint32_t instance) {
+  std::lock_guard lock(ending_mutex_);
+  const auto found = std::find(ending_.begin(), ending_.end(), instance);
+  if (found == ending_.end()) return false;
+  ending_.erase(found);
+  any_ending_.store(!ending_.empty());
+  return true;
 }
 
 void Scheduler::stop() {

@@ -13,6 +13,8 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <vector>
 
 #include "penstock/backend.h"
 #include "penstock/clock.h"
@@ -58,8 +60,10 @@ class Scheduler {
   // Turns away all that must not run any more, also when no instance is idle to poll. Says when the
   // next of what waits expires.
   virtual std::int64_t sweep(std::int64_t now_ns) = 0;
-  // Waits for a batch; false once stopped and empty.
+  // Waits for a batch; false once stopped and empty, or for an instance that is to end.
   [[nodiscard]] bool next(std::uint32_t instance, Batch& batch);
+  // The instance's next() returns false, once. Not where requests are bound to instances.
+  void end_instance(std::uint32_t instance);
   // What wake() wakes, for an instance that waits for other things too.
   [[nodiscard]] Parker& parker() { return parker_; }
   // A batch was executed and is about to be answered.
@@ -105,6 +109,11 @@ class Scheduler {
  private:
   [[nodiscard]] Status refuse(const char* why, const Request& request);
   void uncount();
+  [[nodiscard]] bool ends(std::uint32_t instance) {
+    return any_ending_.load() && take_ending(instance);  // seq_cst: see end_instance()
+  }
+  [[nodiscard]] bool take_ending(std::uint32_t instance);
+  bool leave();
 
   RejectSink& sink_;
   MpmcRing<Request*> ring_;
@@ -112,6 +121,9 @@ class Scheduler {
   std::atomic<std::uint64_t> queued_{0};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> aborting_{false};
+  std::atomic<bool> any_ending_{false};  // written under ending_mutex_
+  std::mutex ending_mutex_;
+  std::vector<std::uint32_t> ending_;  // under ending_mutex_
 };
 
 // The scheduler that the plan asks for.

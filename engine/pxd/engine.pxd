@@ -59,11 +59,14 @@ cdef extern from "penstock/engine.h" namespace "penstock" nogil:
         bool next(uint32_t, CBatch&) except +
         void complete(uint32_t, CBatch&) except +
         void start(uint32_t, unique_ptr[CNativeInstance]) except +
+        uint32_t instance_limit()
+        Status end_instance(uint32_t) except +
 
     ctypedef shared_ptr[CModelVersion] ModelVersionRef
 
     cdef cppclass CEngine "penstock::Engine":
         void publish(const string&, vector[ModelVersionRef], vector[int64_t]) except +
+        void refuse(const string&, string) except +
         void forget(const string&) except +
         void retire(const ModelVersionRef&, int64_t) except +
         void stop_accepting()

@@ -455,6 +455,11 @@ class ModelVersion:
     def next(self, index: int) -> Batch | None:
         """Blocks without the GIL until there is a batch; None once the version is stopped."""
     def complete(self, index: int, batch: Batch) -> None: ...
+    def end_instance(self, index: int) -> None:
+        """R-25: its next() returns None after its batch; waits for the thread of a native one.
+
+        Raises UnsupportedError where requests are bound to instances: sequences and ensembles.
+        """
 
 class Engine:
     def __init__(
@@ -472,6 +477,8 @@ class Engine:
     def publish(
         self, name: str, ready: Sequence[ModelVersion], not_ready: Sequence[int] = ()
     ) -> None: ...
+    def refuse(self, name: str, text: str) -> None:
+        """Requests by this name are answered INVALID_ARG and `text` (R-4)."""
     def forget(self, name: str) -> None: ...
     def retire(self, model: ModelVersion, timeout_s: float = 30.0) -> None: ...
     def stop_accepting(self) -> None: ...

@@ -54,6 +54,13 @@ class ModelVersion {
   // published; one call an instance at a time. The first failure, UNAVAILABLE when it is too late.
   [[nodiscard]] virtual Status warm_up(std::uint32_t index,
                                        std::span<const std::vector<WarmUpInput>> requests) = 0;
+  // indexes below this may be started, also while others serve. Sequences are bound to their
+  // instance, so that of such a plan there are no more than it says.
+  [[nodiscard]] virtual std::uint32_t instance_limit() const = 0;
+  // instance `index` ends: its next() returns false after the batch that it may have. Waits
+  // for the thread of a native instance. One that keeps requests of its own, of a sequence or an
+  // ensemble, cannot be ended: UNSUPPORTED.
+  [[nodiscard]] virtual Status end_instance(std::uint32_t index) = 0;
 };
 using ModelVersionRef = std::shared_ptr<ModelVersion>;
 
@@ -84,6 +91,8 @@ class Engine {
   // more go on until their last request; retire() them.
   void publish(const std::string& name, std::vector<ModelVersionRef> ready,
                std::vector<std::int64_t> not_ready);
+  // Requests by this name are answered INVALID_ARG and `text`, until it is published or forgotten.
+  void refuse(const std::string& name, std::string text);
   // The name becomes one that was never known.
   void forget(const std::string& name);
   // Stops a version that is no longer published: waits until its requests are answered (or, after

@@ -32,7 +32,8 @@ from penstock.models.lifecycle import IndexEntry, LoadFailure
 from penstock.serving.composition import compose_core
 from penstock.serving.control_plane import ControlPlane
 from penstock.serving.data_plane import DataPlane
-from penstock.serving.loader import LoadedVersion, ModelLoader
+from penstock.serving.loaded_version import LoadedVersion
+from penstock.serving.loader import ModelLoader
 from penstock.serving.log_control import LogControl
 from penstock.serving.server import Frontend, Server
 from penstock.serving.trace_control import TraceControl
@@ -108,6 +109,7 @@ async def _run(settings: Settings, log: ServerLog) -> int:
     finally:
         data.close()
         traces.close()
+        core.close()
 
 
 def _frontends(
@@ -254,6 +256,7 @@ def _snapshot(
 ) -> ModelSnapshot:
     return ModelSnapshot(
         model=served.name,
+        namespace=served.namespace,
         version=str(served.version),
         statistics=served.model.statistics(),
         summaries=served.model.summaries(quantiles),

@@ -18,12 +18,12 @@ from penstock.comparison.errors import ComparisonError
 from penstock.comparison.messages import decode_message, encode_message
 from penstock.comparison.models import Model
 from penstock.comparison.tensors import Tensor
-from penstock.config.model_config import ParsedConfig, read_pbtxt
+from penstock.config.model_config import ParsedConfig
 from penstock.config.rendering import config_to_json, model_metadata
 from penstock.errors import ServerError
-from penstock.models.repository import config_path
+from penstock.models.identity import ModelId
 from penstock.serving.composition import Core
-from penstock.serving.loader import LoadedVersion
+from penstock.serving.loaded_version import LoadedVersion
 
 
 class InProcessClient:
@@ -70,6 +70,7 @@ class InProcessClient:
         """Unloads the models."""
         self._core.engine.stop_accepting()
         self._core.lifecycle.close()
+        self._core.close()
 
     def _load(self, name: str, versions: Sequence[int]) -> None:
         try:
@@ -80,9 +81,8 @@ class InProcessClient:
 
     def _with_versions(self, name: str, versions: Sequence[int]) -> str:
         """The model's configuration, serving these versions whatever its own policy says."""
-        found = self._core.repository.find(name)
-        path = config_path(found[0], "") if len(found) == 1 else None
-        parsed = read_pbtxt(path) if path is not None else ParsedConfig(ModelConfig(), False)
+        source = self._core.repository.source(ModelId(name))
+        parsed = source.read_config(name, "") or ParsedConfig(ModelConfig(), False)
         config = ModelConfig()
         config.CopyFrom(parsed.config)
         config.version_policy.specific.versions[:] = versions

@@ -63,8 +63,15 @@ class Settings:
     model_control_mode: str = "none"
     load_models: tuple[str, ...] = ()
     model_config_name: str = ""
+    repository_poll_secs: float = 15.0
+    model_namespacing: bool = False
     model_load_thread_count: int = 4
     model_load_retry_count: int = 0
+    #: empty: the environment's, or the user's cache
+    model_cache_directory: str = ""
+    model_cache_byte_size: int = 68719476736
+    model_store_timeout_secs: float = 60.0
+    model_store_ask_metadata: bool = False
 
     allow_http: bool = True
     http_address: str = "127.0.0.1"

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
 
 from penstock._engine import Engine, keep_large_blocks
@@ -13,7 +14,8 @@ from penstock.config.settings import Settings
 from penstock.devices.cuda import find_gpus
 from penstock.devices.host_policy import resolve_host_policies
 from penstock.models.lifecycle import Lifecycle, LifecycleOptions
-from penstock.models.repository import Repository
+from penstock.models.repository import Repository, open_repository
+from penstock.models.stores.open_source import RemoteSources, StoreOptions
 from penstock.serving.loader import ModelLoader
 
 _LOGGER = logging.getLogger(__name__)
@@ -27,11 +29,19 @@ class Core:
     repository: Repository
     loader: ModelLoader
     lifecycle: Lifecycle
+    remote: RemoteSources
+
+    def close(self) -> None:
+        """What was fetched for this process alone is removed."""
+        self.remote.close()
 
 
 def compose_core(settings: Settings) -> Core:
     """Nothing is loaded yet. Raises ServerError."""
-    repository = Repository(settings.model_repositories)
+    remote = RemoteSources(_store_options(settings), os.environ)
+    repository = open_repository(
+        settings.model_repositories, remote.open, namespacing=settings.model_namespacing
+    )
     keep_large_blocks()
     engine = Engine(
         max_requests=settings.max_requests,
@@ -52,10 +62,11 @@ def compose_core(settings: Settings) -> Core:
         metrics=settings.metrics,
         drain_timeout_s=float(settings.exit_timeout_secs),
     )
-    return Core(engine, repository, loader, Lifecycle(repository, loader, _options(settings)))
+    lifecycle = Lifecycle(repository, loader, _lifecycle_options(settings))
+    return Core(engine, repository, loader, lifecycle, remote)
 
 
-def _options(settings: Settings) -> LifecycleOptions:
+def _lifecycle_options(settings: Settings) -> LifecycleOptions:
     return LifecycleOptions(
         control_mode=settings.model_control_mode,
         load_models=settings.load_models,
@@ -64,4 +75,14 @@ def _options(settings: Settings) -> LifecycleOptions:
         thread_count=settings.model_load_thread_count,
         retry_count=settings.model_load_retry_count,
         strict_readiness=settings.strict_readiness,
+        poll_secs=settings.repository_poll_secs,
+    )
+
+
+def _store_options(settings: Settings) -> StoreOptions:
+    return StoreOptions(
+        cache_directory=settings.model_cache_directory,
+        cache_bytes=settings.model_cache_byte_size,
+        timeout_s=settings.model_store_timeout_secs,
+        ask_metadata=settings.model_store_ask_metadata,
     )

@@ -19,7 +19,8 @@ from penstock._proto.model_config_pb2 import ModelConfig
 from penstock.config.rendering import model_metadata
 from penstock.errors import InvalidArgError, ServerError, UnavailableError
 from penstock.models.lifecycle import IndexEntry, Lifecycle, LoadParameter
-from penstock.serving.loader import LoadedVersion, ModelLoader
+from penstock.serving.loaded_version import LoadedVersion
+from penstock.serving.loader import ModelLoader
 from penstock.serving.log_control import LogControl
 from penstock.serving.trace_control import TraceControl
 
@@ -166,11 +167,14 @@ class ControlPlane:
             raise InvalidArgError(f"requested model version is not available for model '{name}'")
         return [_statistics(served) for served in chosen]
 
-    async def index(self, *, ready_only: bool) -> list[dict[str, str]]:
-        """REP-1: name, and version, state and reason where there is one (X-18)."""
+    async def index(self, *, ready_only: bool, details: bool = False) -> list[dict[str, Any]]:
+        """REP-1: name, and version, state and reason where there is one (X-18).
+
+        `details`: also `load` (LoadProgress.snapshot) and `namespace`, where there are some.
+        """
         self._check_available()
         entries = await self._in_thread(lambda: self._lifecycle.index(ready_only=ready_only))
-        return [_index_entry(entry) for entry in entries]
+        return [_index_entry(entry, details=details) for entry in entries]
 
     async def load(self, name: str, parameters: Mapping[str, LoadParameter]) -> None:
         """REP-2. Returns once the model is loaded; a client that leaves does not stop it."""
@@ -237,11 +241,15 @@ def _statistics(served: LoadedVersion) -> dict[str, Any]:
     }
 
 
-def _index_entry(entry: IndexEntry) -> dict[str, str]:
-    rendered = {"name": entry.name}
+def _index_entry(entry: IndexEntry, *, details: bool) -> dict[str, Any]:
+    rendered: dict[str, Any] = {"name": entry.name}
     if entry.version is not None:
         rendered["version"] = str(entry.version)
     if entry.state is not None:
         rendered["state"] = entry.state.value
         rendered["reason"] = entry.reason
+    if details and entry.load:
+        rendered["load"] = dict(entry.load)
+    if details and entry.namespace:
+        rendered["namespace"] = entry.namespace
     return rendered

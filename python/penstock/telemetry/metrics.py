@@ -46,6 +46,8 @@ class ModelSnapshot:
     first_response_bounds_ms: Sequence[float] = ()
     #: of the one GPU that all its instances run on; empty otherwise
     gpu_uuid: str = ""
+    #: the repository, with --model-namespacing (R-4)
+    namespace: str = ""
 
     @property
     def labels(self) -> dict[str, str]:
@@ -53,6 +55,7 @@ class ModelSnapshot:
         return {
             "model": self.model,
             "version": self.version,
+            **({"namespace": self.namespace} if self.namespace else {}),
             **({"gpu_uuid": self.gpu_uuid} if self.gpu_uuid else {}),
             **{f"_{name}": value for name, value in self.tags.items()},
         }

@@ -183,7 +183,6 @@ def test_tls(protocol: str) -> None:
     [
         "--cuda-memory-pool-byte-size=0:1024",
         "--backend-directory=/opt/tritonserver/backends",
-        "--repository-poll-secs=5",
         "--vertex-ai-port=8080",
     ],
 )
@@ -339,7 +338,6 @@ def test_a_repository_is_required() -> None:
 REFUSED = [
     "--allow-sagemaker=true",
     "--allow-vertex-ai=true",
-    "--model-namespacing=true",
     "--allow-client-shm=true",
 ]
 
@@ -457,8 +455,11 @@ def test_what_is_no_response_cache(arguments: tuple[str, ...], message: str) -> 
     assert message in text
 
 
-def test_poll_mode_is_refused_with_the_way_out() -> None:
-    assert "use 'explicit'" in error("--model-control-mode=poll")
+def test_polling() -> None:  # O-12, O-13, O-18
+    settings = parse("--model-control-mode=POLL", "--repository-poll-secs=0.5")
+    assert (settings.model_control_mode, settings.repository_poll_secs) == ("poll", 0.5)
+    assert parse().repository_poll_secs == 15
+    assert parse("--model-namespacing=true").model_namespacing
 
 
 # ---------------------------------------------------------------- help

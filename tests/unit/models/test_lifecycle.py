@@ -154,7 +154,7 @@ def test_load_and_its_log(
         assert loader.ready("a") == [2]
         lifecycle.unload("a")
         wait_drained(lifecycle, loader, 1)
-    assert caplog.messages == [
+    assert [message for message in caplog.messages if not message.startswith("loaded ")] == [
         "loading: a:2",
         "successfully loaded 'a'",
         "successfully unloaded 'a' version 2",

@@ -62,12 +62,18 @@ class ControlHandlers:
         return json_reply({"model_stats": self._control.statistics(name, _version(parameters))})
 
     async def index(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
-        """H-13; the {repository} of the path is ignored (X-13)."""
+        """H-13; the {repository} of the path is ignored (X-13).
+
+        Ours: `details` adds where each model's load is, or where its time went.
+        """
         body = await read_json_object(request, self._max_input_bytes)
         ready = body.get("ready", False)
         if not isinstance(ready, bool):
             raise InvalidArgError("Invalid value for 'ready': expected a boolean")
-        return json_reply(await self._control.index(ready_only=ready))
+        details = body.get("details", False)
+        if not isinstance(details, bool):
+            raise InvalidArgError("Invalid value for 'details': expected a boolean")
+        return json_reply(await self._control.index(ready_only=ready, details=details))
 
     async def load(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
         """H-14, REP-2."""
