@@ -8,6 +8,7 @@ callables, so that this room knows neither the engine nor the models.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,7 +50,7 @@ class ModelSnapshot:
     #: the repository, with --model-namespacing (R-4)
     namespace: str = ""
 
-    @property
+    @functools.cached_property
     def labels(self) -> dict[str, str]:
         """model, version, gpu_uuid, and each metric tag with a leading underscore."""
         return {
