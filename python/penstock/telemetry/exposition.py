@@ -29,7 +29,7 @@ def render(collector: Collector) -> bytes:
         lines.append(f"# HELP {family.name} {family.documentation.translate(_HELP_ESCAPES)}\n")
         lines.append(f"# TYPE {family.name} {kind}\n")
         lines.extend(
-            f"{sample.name}{texts.of(sample)} {_number(sample.value)}\n"
+            f"{sample.name}{texts.of(sample)} {number_text(sample.value)}\n"
             for sample in family.samples
         )
     return "".join(lines).encode()
