@@ -557,8 +557,6 @@ class HttpCodec:
         json_bytes: int | None,
         future: Future[None],
         *,
-        received_ns: int = 0,
-        timeout_us: int = 0,
         parameters: Sequence[tuple[str, bool | int | float | str]] = (),
         trace_context: str = "",
     ) -> InferCall:
@@ -573,7 +571,6 @@ class HttpCodec:
         body: Buffer,
         deliver: Callable[[InferReply], None],
         *,
-        received_ns: int = 0,
         parameters: Sequence[tuple[str, bool | int | float | str]] = (),
         trace_context: str = "",
     ) -> InferCall:
@@ -588,8 +585,6 @@ class GrpcCodec:
         message: bytes,
         future: Future[None],
         *,
-        received_ns: int = 0,
-        timeout_us: int = 0,
         parameters: Sequence[tuple[str, bool | int | float | str]] = (),
         trace_context: str = "",
     ) -> InferCall:
@@ -599,8 +594,6 @@ class GrpcCodec:
         message: bytes,
         deliver: Callable[[InferReply], None],
         *,
-        received_ns: int = 0,
-        timeout_us: int = 0,
         parameters: Sequence[tuple[str, bool | int | float | str]] = (),
         trace_context: str = "",
     ) -> InferCall:
