@@ -11,67 +11,13 @@ from libcpp.vector cimport vector
 from backend cimport CBatch, CNativeInstance
 from buffer cimport BufferPoolStats
 from engine cimport (
-    BatchStat,
     CEngine,
     CModelVersion,
-    DurationStat,
-    ModelStatistics,
     ModelVersionRef,
-    ResponseStat,
     WarmUpInput,
 )
-from shim cimport create_model, failures_of, find_model, make_engine, sweep, warm_up
-
-FAILURE_REASONS = ("REJECTED", "CANCELED", "BACKEND", "OTHER")
-
-
-cdef dict duration(const DurationStat& stat):
-    return {"count": stat.count, "ns": stat.ns}
-
-
-cdef dict batch_row(const BatchStat& row):
-    return {
-        "batch_size": row.batch_size,
-        "compute_input": duration(row.compute_input),
-        "compute_infer": duration(row.compute_infer),
-        "compute_output": duration(row.compute_output),
-    }
-
-
-cdef dict response_row(const ResponseStat& row):
-    return {
-        "compute_infer": duration(row.compute_infer),
-        "compute_output": duration(row.compute_output),
-        "success": duration(row.success),
-        "fail": duration(row.fail),
-        "empty_response": duration(row.empty_response),
-        "cancel": duration(row.cancel),
-    }
-
-
-cdef dict statistics_dict(const ModelStatistics& s):
-    return {
-        "last_inference": s.last_inference_ms,
-        "inference_count": s.inference_count,
-        "execution_count": s.execution_count,
-        "inference_stats": {
-            "success": duration(s.success),
-            "fail": duration(s.fail),
-            "queue": duration(s.queue),
-            "compute_input": duration(s.compute_input),
-            "compute_infer": duration(s.compute_infer),
-            "compute_output": duration(s.compute_output),
-            "cache_hit": duration(s.cache_hit),
-            "cache_miss": duration(s.cache_miss),
-        },
-        "batch_stats": [batch_row(s.batches[i]) for i in range(s.batches.size())],
-        "response_stats": {
-            str(i): response_row(s.responses[i]) for i in range(s.responses.size())
-        },
-        "failures": {name: failures_of(s, i) for i, name in enumerate(FAILURE_REASONS)},
-        "pending": s.pending,
-        "cached": s.cached,
-    }
+from plan cimport ResourceCount
+from shim cimport create_model, find_model, make_engine, set_device, sweep, warm_up
 
 
 cdef class NativeInstance:
@@ -103,6 +49,10 @@ cdef class ModelVersion:
     def statistics(self):
         return statistics_dict(self.model.get().statistics())
 
+    def summaries(self, quantiles):
+        cdef vector[double] wanted = quantiles
+        return summaries_dict(deref(self.model.get()), wanted)
+
     cdef int check_index(self, uint32_t index) except -1:
         if index >= self.model.get().instance_limit():
             raise InvalidArgError(f"model '{self.name}' has no instance {index}")
@@ -113,6 +63,10 @@ cdef class ModelVersion:
         if instance.instance.get() == NULL:
             raise InvalidArgError("a native instance can be started once")
         self.model.get().start(index, move(instance.instance))
+
+    @property
+    def instance_limit(self):
+        return self.model.get().instance_limit()
 
     def end_instance(self, uint32_t index):
         cdef Status status
@@ -178,9 +132,18 @@ cdef class Engine:
         size_t pool_cached_bytes=268435456,
         size_t response_cache_bytes=0,
         bint pinned=False,
+        bint rate_limited=False,
+        resources=(),
     ):
+        cdef vector[ResourceCount] counts
+        for name, count, device in resources:
+            counts.emplace_back()
+            counts.back().name = utf8(name)
+            counts.back().count = count
+            if device is not None:
+                set_device(counts.back(), device)
         self.engine = make_engine(
-            max_requests, pool_cached_bytes, response_cache_bytes, pinned
+            max_requests, pool_cached_bytes, response_cache_bytes, pinned, rate_limited, counts
         )
         self.published = {}
 

@@ -40,9 +40,12 @@ OnnxInstance::OnnxInstance(std::shared_ptr<const OnnxSession> session, const Mod
   for (const auto& [tensor, scalar] : bindings.inputs) {
     inputs_.push_back({tensor->name, tensor->type, ort::element_type(tensor->type), scalar});
   }
-  for (const auto& [tensor, scalar] : bindings.outputs) {
-    // The match has proved that a batching model's first dimension is the batch.
+  for (std::uint32_t spec = 0; spec < bindings.outputs.size(); ++spec) {
+    const auto& [tensor, scalar] = bindings.outputs[spec];
+    // The match has proved that a batching model's first dimension is the batch, but for those of
+    // batch outputs.
     const bool size_known = tensor->rank_known && tensor->type != DataType::kBytes &&
+                            plan.find_batch_output(spec) == nullptr &&
                             all_known(tensor->dims, batching_ ? 1 : 0);
     outputs_.push_back({tensor->name, tensor->type, ort::element_type(tensor->type), scalar,
                         size_known, scalar ? Shape{1} : tensor->dims});

@@ -42,12 +42,14 @@ struct Engine::Impl {
         pool(choose_allocator(options.pinned, memory_report), options.pool),
         requests(options.max_requests),
         responses(options.max_responses),
+        tracer(*clock),
         reaper(*clock) {
     if (options.cache_bytes > 0) cache = std::make_unique<LocalCache>(options.cache_bytes);
+    if (options.rate_limited) limiter = std::make_shared<RateLimiter>(options.resources);
   }
 
   [[nodiscard]] ServedModelContext model_context(Engine* engine) {
-    return {pool, responses, *clock, sweeper(), engine, cache.get()};
+    return {pool, responses, *clock, tracer, sweeper(), engine, cache.get(), limiter};
   }
   // On a manual clock time passes only when its owner says so, who then sweeps.
   [[nodiscard]] Reaper* sweeper() { return clock == &real_clock ? &reaper : nullptr; }
@@ -59,6 +61,8 @@ struct Engine::Impl {
   RequestPool requests;
   ResponsePool responses;
   std::unique_ptr<ResponseCache> cache;
+  std::shared_ptr<RateLimiter> limiter;
+  Tracer tracer;
   ModelTable table;
   Reaper reaper;
   std::atomic<bool> accepting{true};
@@ -73,6 +77,7 @@ Engine::~Engine() {
 Result<ModelVersionRef> Engine::create(std::shared_ptr<const ModelPlan> plan) {
   PENSTOCK_RETURN_IF_ERROR(plan->check());
   auto model = std::make_shared<ServedModel>(std::move(plan), impl_->model_context(this));
+  PENSTOCK_RETURN_IF_ERROR(model->limit_instances());
   impl_->reaper.watch(model);
   if (model->plan().scheduler == SchedulerKind::kEnsemble) model->start_ensemble();
   return ModelVersionRef(std::move(model));
@@ -145,12 +150,16 @@ Status Engine::queue(Request& request) {
 }
 
 void Engine::release(Request* request) {
+  if (request->trace != nullptr) [[unlikely]]
+    impl_->tracer.finish(*request);
   if (request->model() != nullptr) static_cast<ServedModel*>(request->model())->leave(*request);
   impl_->requests.release(request);
 }
 
 void Engine::release(Response* response) {
   Request& request = *response->request;
+  if (request.trace != nullptr) [[unlikely]]
+    impl_->tracer.add_outputs(request, *response);
   impl_->responses.release(response);
   static_cast<ServedModel*>(request.model())->response_read(request);
 }
@@ -167,6 +176,7 @@ Result<ModelVersionRef> Engine::find(std::string_view name, std::int64_t version
   return ModelVersionRef(std::move(model.value()));
 }
 
+Tracer& Engine::tracer() { return impl_->tracer; }
 BufferPool& Engine::pool() { return impl_->pool; }
 const std::string& Engine::memory_report() const { return impl_->memory_report; }
 const Clock& Engine::clock() const { return *impl_->clock; }

@@ -8,48 +8,20 @@
 #include <utility>
 
 namespace penstock {
-namespace {
-
-std::uint64_t elapsed(std::int64_t from_ns, std::int64_t to_ns) {
-  return to_ns > from_ns ? static_cast<std::uint64_t>(to_ns - from_ns) : 0;
-}
-
-RequestDurations durations(const StageTimes& t, std::int64_t batch_size) {
-  return {elapsed(t.queued, t.completed),
-          elapsed(t.queued, t.batched),
-          elapsed(t.batched, t.exec_start),
-          elapsed(t.exec_start, t.exec_end),
-          elapsed(t.exec_end, t.completed),
-          static_cast<std::uint64_t>(std::max<std::int64_t>(batch_size, 1))};
-}
-
-RequestDurations durations(const StageTimes& t, std::int64_t batch_size,
-                           const std::array<std::uint64_t, 3>& compute_ns) {
-  RequestDurations d = durations(t, batch_size);
-  d.compute_input = compute_ns[0];
-  d.compute_infer = compute_ns[1];
-  d.compute_output = compute_ns[2];
-  return d;
-}
-
-void fail_unanswered(const ModelPlan& plan, Request& request) {
-  if (request.response.answered || !request.response.status.ok()) return;
-  request.response.status =
-      internal_error("model '" + plan.name + "' gave no output for the request");
-}
-
-}  // namespace
 
 ServedModel::ServedModel(std::shared_ptr<const ModelPlan> plan, const ServedModelContext& context)
     : plan_(std::move(plan)),
       context_(context),
       clock_(context.clock),
+      trace_(context.tracer.slot(plan_->name)),
       scheduler_(make_scheduler(*plan_, clock_, *this)),
       cells_(plan_->instance_count),
       gate_(plan_->instance_count) {
   if (plan_->cached && !plan_->decoupled && context_.cache != nullptr) {
     cache_.emplace(*context_.cache, *plan_);
   }
+  for (auto& cell : cells_) cell.configure(*plan_);
+  unexecuted_.configure(*plan_);
   if (!plan_->warm_up) gate_.open();
 }
 
@@ -73,6 +45,9 @@ void ServedModel::leave(Request& request) {
 }
 
 Status ServedModel::submit(Request& request) {
+  if (trace_->sampler() != nullptr && !request.step_) [[unlikely]] {
+    context_.tracer.begin(*trace_, request);
+  }
   if (in_order()) ordered_.enter(request);
   if (cache_ && answer_from_cache(request)) return {};
   std::int64_t expires = kNoDeadline;
@@ -88,14 +63,24 @@ std::int64_t ServedModel::sweep(std::int64_t now_ns) {
   response_room_.notify_all();  // for those whose request was cancelled
   if (ensemble_) ensemble_->look();
   // Sequences grow idle while nothing is queued (S-25).
-  const bool any = scheduler_->pending() > 0 || plan_->sequences();
-  return any ? scheduler_->sweep(now_ns) : kNoDeadline;
+  if (scheduler_->pending() == 0 && !plan_->sequences()) return kNoDeadline;
+  const std::int64_t next = scheduler_->sweep(now_ns);
+  if (limited_) limited_->wake();
+  return next;
+}
+
+Status ServedModel::limit_instances() {
+  if (context_.limiter == nullptr || plan_->instance_limits.empty()) return {};
+  auto limited = std::make_unique<LimitedInstances>(context_.limiter, *scheduler_, clock_);
+  PENSTOCK_RETURN_IF_ERROR(limited->join(*plan_));
+  limited_ = std::move(limited);
+  return {};
 }
 
 bool ServedModel::next(std::uint32_t index, Batch& batch) {
   batch.begin(*plan_, context_.pool, clock_);
   if (!gate_.is_open() && take_warm_up(index, batch)) return true;
-  if (!scheduler_->next(index, batch)) return false;
+  if (!(limited_ ? limited_->next(index, batch) : scheduler_->next(index, batch))) return false;
   take(index, batch);
   return true;
 }
@@ -114,46 +99,6 @@ void ServedModel::take(std::uint32_t index, Batch& batch) {
     request->instance_ = index;
     request->set_state(RequestState::kExecuting);
   }
-}
-
-void ServedModel::settle(Request& request, std::int64_t now_ns, StatisticsCell::Update& update) {
-  fail_unanswered(*plan_, request);
-  request.times.completed = now_ns;
-  if (request.response.status.ok()) {
-    RequestDurations d = ensemble_
-                             ? durations(request.times, request.batch_size, request.compute_ns_)
-                             : durations(request.times, request.batch_size);
-    if (request.cache_missed_) {  // 1.11: a success takes as long as its insertion, too
-      d.total += request.cache_ns_;
-      update.cache_miss(request.cache_ns_);
-    }
-    update.success(d);
-  } else {
-    const FailureReason failed = ensemble_ ? FailureReason::kOther : FailureReason::kBackend;
-    const bool cancelled = request.response.status.code() == Code::kCancelled;
-    update.failure(elapsed(request.times.queued, now_ns),
-                   cancelled ? FailureReason::kCanceled : failed);
-  }
-  request.set_state(RequestState::kDone);
-  leave(request);
-}
-
-void ServedModel::count_batch(std::uint32_t index, const Batch& batch, std::int64_t now_ns) {
-  StatisticsCell::Update update(cell(index));
-  bool executed = batch.any_rescheduled();
-  for (Request* request : batch.requests()) {
-    StageTimes& times = request->times;
-    times.exec_start = batch.exec_start_ns() != 0 ? batch.exec_start_ns() : times.batched;
-    times.exec_end = batch.exec_end_ns() != 0 ? batch.exec_end_ns() : now_ns;
-    if (!request->deferred_) settle(*request, now_ns, update);
-    executed = executed || request->deferred_ || request->response.status.ok();
-  }
-  if (!executed) return;
-  StageTimes times = batch.request(0).times;
-  times.exec_start = batch.exec_start_ns() != 0 ? batch.exec_start_ns() : times.batched;
-  times.exec_end = batch.exec_end_ns() != 0 ? batch.exec_end_ns() : now_ns;
-  times.completed = now_ns;
-  update.execution(durations(times, batch.total_batch_size()));
 }
 
 void ServedModel::complete(std::uint32_t index, Batch& batch) {
@@ -211,26 +156,6 @@ Result<Response*> ServedModel::try_begin_response(Request& request) {
   return response;
 }
 
-// 1.11: what lies between a response and the one before it is its own.
-void ServedModel::count_response(Request& request, const Status& status, bool empty) {
-  const std::int64_t now = clock_.now_ns();
-  const std::int64_t from = request.sent_ns_ != 0 ? request.sent_ns_ : request.times.batched;
-  const std::int64_t begun = request.begun_ns_ != 0 ? request.begun_ns_ : now;
-  DurationStat ResponseStat::*outcome = &ResponseStat::success;
-  if (status.code() == Code::kCancelled) {
-    outcome = &ResponseStat::cancel;
-  } else if (!status.ok()) {
-    outcome = &ResponseStat::fail;
-  } else if (empty) {
-    outcome = &ResponseStat::empty_response;
-  }
-  StatisticsCell::Update(cell(request.instance_))
-      .response(request.sent_, {elapsed(from, begun), elapsed(begun, now)}, outcome);
-  ++request.sent_;
-  request.sent_ns_ = now;
-  request.begun_ns_ = 0;
-}
-
 void ServedModel::send(Request& request, Response* response) {
   response->final = false;
   count_response(request, response->status, false);
@@ -263,12 +188,12 @@ void ServedModel::let_go(Request& request) {
   if (request.holds_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   const std::int64_t now = clock_.now_ns();
   if (request.warm_up_) {
-    fail_unanswered(*plan_, request);
+    fail_unanswered(request);
     request.set_state(RequestState::kDone);
     leave(request);
   } else {
     if (cache_) cache_answer(request);
-    StatisticsCell::Update update(cell(request.instance_));
+    StatisticsCell::Update update(cell(request.instance_), now);
     request.times.exec_end = std::max(request.times.exec_end, now);
     settle(request, now, update);
   }
@@ -277,7 +202,7 @@ void ServedModel::let_go(Request& request) {
 
 void ServedModel::reject(Request* request, Status status, FailureReason reason) {
   const std::int64_t now = clock_.now_ns();
-  StatisticsCell::Update(unexecuted_).failure(elapsed(request->times.queued, now), reason);
+  count_rejected(*request, now, reason);
   request->times.completed = now;
   request->response.status = std::move(status);
   request->set_state(RequestState::kDone);
@@ -309,15 +234,7 @@ void ServedModel::shut_down(std::int64_t timeout_ns) {
   response_room_.notify_all();
   join_threads();
   scheduler_->forget_clients();
-}
-
-ModelStatistics ServedModel::statistics() const {
-  ModelStatistics sum;
-  for (const auto& cell : cells_) cell.add_to(sum);
-  unexecuted_.add_to(sum);
-  sum.pending = scheduler_->pending();
-  sum.cached = cache_.has_value();
-  return sum;
+  if (limited_) limited_->retire();
 }
 
 }  // namespace penstock

@@ -19,9 +19,11 @@
 
 #include "cache/model_cache.h"
 #include "core/ensemble_runner.h"
+#include "core/limited_instances.h"
 #include "core/ordered_delivery.h"
 #include "core/reaper.h"
 #include "core/statistics.h"
+#include "core/trace_slot.h"
 #include "core/warm_up_gate.h"
 #include "penstock/engine.h"
 #include "request/request_pool.h"
@@ -35,9 +37,11 @@ struct ServedModelContext {
   BufferPool& pool;
   ResponsePool& responses;
   const Clock& clock;
-  Reaper* reaper = nullptr;        // null: somebody else calls sweep()
-  Engine* engine = nullptr;        // where an ensemble's steps go
-  ResponseCache* cache = nullptr;  // null: nothing is cached
+  Tracer& tracer;
+  Reaper* reaper = nullptr;              // null: somebody else calls sweep()
+  Engine* engine = nullptr;              // where an ensemble's steps go
+  ResponseCache* cache = nullptr;        // null: nothing is cached
+  std::shared_ptr<RateLimiter> limiter;  // null: plans' instance limits are not looked at
 };
 
 class ServedModel final : public ModelVersion,
@@ -50,6 +54,8 @@ class ServedModel final : public ModelVersion,
 
   [[nodiscard]] const ModelPlan& plan() const override { return *plan_; }
   [[nodiscard]] ModelStatistics statistics() const override;
+  [[nodiscard]] LatencySummary summary(Latency latency,
+                                       std::span<const double> quantiles) const override;
   [[nodiscard]] bool next(std::uint32_t index, Batch& batch) override;
   void complete(std::uint32_t index, Batch& batch) override;
   void start(std::uint32_t index, std::unique_ptr<NativeInstance> instance) override;
@@ -66,9 +72,12 @@ class ServedModel final : public ModelVersion,
   [[nodiscard]] Status submit(Request& request);
   void wake_instance() {
     if (cache_ && scheduler_->pending() == 0) return;  // they were hits
-    scheduler_->wake();
+    limited_ ? limited_->wake() : scheduler_->wake();
   }
   std::int64_t sweep(std::int64_t now_ns) override;
+
+  // 4.5: once, before instances are started. INVALID_ARG when one of them could never run.
+  [[nodiscard]] Status limit_instances();
 
   // The version is being published: its instances wait for warm-ups no more.
   void open() { gate_.open(); }
@@ -99,10 +108,13 @@ class ServedModel final : public ModelVersion,
  private:
   void reject(Request* request, Status status, FailureReason reason) override;
   void take(std::uint32_t index, Batch& batch);
+  void answer(const Batch& batch);
+  // ---- counting.cc ----
+  void fail_unanswered(Request& request) const;
   void settle(Request& request, std::int64_t now_ns, StatisticsCell::Update& update);
   void count_response(Request& request, const Status& status, bool empty);
   void count_batch(std::uint32_t index, const Batch& batch, std::int64_t now_ns);
-  void answer(const Batch& batch);
+  void count_rejected(const Request& request, std::int64_t now_ns, FailureReason reason);
   [[nodiscard]] bool in_order() const {
     return plan_->dynamic.preserve_ordering && !plan_->decoupled && !ensemble_;
   }
@@ -127,13 +139,15 @@ class ServedModel final : public ModelVersion,
   const std::shared_ptr<const ModelPlan> plan_;
   const ServedModelContext context_;
   const Clock& clock_;
+  const std::shared_ptr<const TraceSlot> trace_;
   std::unique_ptr<Scheduler> scheduler_;
   std::vector<StatisticsCell> cells_;  // one an instance
   StatisticsCell unexecuted_;          // of requests that reached none
   std::optional<ModelCache> cache_;    // when its answers are cached
   WarmUpGate gate_;
   OrderedDelivery ordered_;
-  std::unique_ptr<EnsembleRunner> ensemble_;  // of an ensemble
+  std::unique_ptr<EnsembleRunner> ensemble_;   // of an ensemble
+  std::unique_ptr<LimitedInstances> limited_;  // when the rate limiter has a say
   Parker response_room_;
   std::atomic<bool> refusing_responses_{false};
   std::atomic<std::uint64_t> in_flight_{0};

@@ -33,7 +33,8 @@ CompletionNode* wait_for(CompletionRing& ring, Sleeper& sleeper) {
 Status add_inputs(const ModelPlan& plan, const std::vector<WarmUpInput>& inputs, Request& request) {
   for (const auto& input : inputs) {
     const int spec = plan.find_model_input(input.name);
-    if (spec < 0) {
+    const auto made = TensorSource::kBatch;
+    if (spec < 0 || plan.inputs[static_cast<std::uint32_t>(spec)].source == made) {
       return invalid_arg("unexpected inference input '" + input.name + "' for model '" + plan.name +
                          "'");
     }
@@ -44,7 +45,9 @@ Status add_inputs(const ModelPlan& plan, const std::vector<WarmUpInput>& inputs,
     PENSTOCK_RETURN_IF_ERROR(validate_input(plan, added));
   }
   for (std::uint32_t i = 0; i < plan.inputs.size(); ++i) {
-    if (plan.inputs[i].optional || request.find_input(i) != nullptr) continue;
+    const TensorSpec& spec = plan.inputs[i];
+    if (spec.optional || spec.source == TensorSource::kBatch) continue;
+    if (request.find_input(i) != nullptr) continue;
     return invalid_arg("no data for required input '" + plan.inputs[i].name + "' of model '" +
                        plan.name + "'");
   }

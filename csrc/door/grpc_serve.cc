@@ -170,6 +170,9 @@ Status GrpcConnection::submit(GrpcCall& call, GrpcMessage& message, Inference& i
   auto version = parse_version(target.version);
   if (!version.ok()) return version.take_status();
   PENSTOCK_RETURN_IF_ERROR(engine.bind(*request, target.model, version.value()));
+  if (context_.has_rules) [[unlikely]] {
+    PENSTOCK_RETURN_IF_ERROR(take_metadata(call, *request));
+  }
   const bool stream = call.head.rpc == Rpc::kModelStreamInfer;
   PENSTOCK_RETURN_IF_ERROR(context_.codec.decode(message.bytes, message.lease, *request,
                                                  stream ? Answers::kMany : Answers::kOne));

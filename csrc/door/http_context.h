@@ -24,14 +24,18 @@ namespace penstock::door {
 
 // What the loops share.
 struct DoorShared {
-  DoorShared(std::shared_ptr<Engine> served, const HttpDoorLimits& chosen)
+  DoorShared(std::shared_ptr<Engine> served, const HttpDoorOptions& chosen)
       : engine(std::move(served)),
-        limits(chosen),
-        budget(chosen.max_in_flight_bytes),
-        slots(chosen.max_connections) {}
+        limits(chosen.limits),
+        rules(chosen.rules),
+        has_rules(chosen.rules.any()),
+        budget(limits.max_in_flight_bytes),
+        slots(limits.max_connections) {}
 
   const std::shared_ptr<Engine> engine;
   const HttpDoorLimits limits;
+  const HeaderRules rules;
+  const bool has_rules;
   ByteBudget budget;
   ConnectionSlots slots;
   LiveState state;

@@ -144,6 +144,9 @@ void Request::reset() {
   wants_empty_final = false;
   completion = nullptr;
   tag = nullptr;
+  frontend = TraceFrontend::kNone;
+  recycle(trace_context);
+  trace.reset();
   batch_size = 1;
   times = StageTimes{};
   response.clear();
@@ -154,6 +157,7 @@ void Request::reset() {
   begun_ns_ = 0;
   compute_ns_ = {};
   warm_up_ = false;
+  step_ = false;
   cache_missed_ = false;
   cache_ns_ = 0;
   plan_ = nullptr;

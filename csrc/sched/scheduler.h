@@ -76,6 +76,11 @@ class Scheduler {
   virtual void forget_clients() {}
   // Requests waiting (M-10).
   [[nodiscard]] std::uint64_t pending() const;
+  // Of these, so many that an instance could take some of; all, where instances share the queue.
+  [[nodiscard]] virtual std::uint64_t pending_for(std::uint32_t /*instance*/) { return pending(); }
+  [[nodiscard]] virtual bool instances_share() const { return true; }
+  // Stopped, and nothing is queued: there will be no batch any more.
+  [[nodiscard]] bool drained() const;
   // When the request leaves the queue unserved: queue time-out (S-7) or end-to-end deadline.
   [[nodiscard]] std::int64_t expires_ns(const Request& request) const;
 
@@ -93,8 +98,6 @@ class Scheduler {
   [[nodiscard]] bool turn_away(Request* request, std::int64_t now_ns, std::int64_t expires_ns);
   // Turns the request away whatever its state.
   void turn_away(Request* request, Status status, FailureReason reason);
-  // Stopped, and nothing is queued: there will be no batch any more.
-  [[nodiscard]] bool drained() const;
   // What is queued is being turned away.
   [[nodiscard]] bool aborting() const { return aborting_.load(); }
   void wake_all() { parker_.notify_all(); }

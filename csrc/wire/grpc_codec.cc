@@ -41,6 +41,7 @@ Status GrpcCodec::peek(ByteSpan message, Target& target) {
 
 Status GrpcCodec::decode(ByteSpan message, const BufferLease& owner, Request& request,
                          Answers answers) {
+  request.frontend = TraceFrontend::kGrpc;
   return wire::guarded("ModelInferRequest",
                        [&] { return impl_->decoder.decode(message, owner, request, answers); });
 }

@@ -74,10 +74,11 @@ HttpCodec::HttpCodec(BufferPool& pool, CodecLimits limits)
 HttpCodec::~HttpCodec() = default;
 
 Status HttpCodec::decode(ByteSpan body, std::optional<std::uint64_t> json_bytes,
-                         const BufferLease& owner, Request& request) {
-  if (request.plan().decoupled) {  // H-48
+                         const BufferLease& owner, Request& request, Answers answers) {
+  if (answers == Answers::kOne && request.plan().decoupled) {  // H-48
     return unsupported("HTTP end point doesn't support models with decoupled transaction policy");
   }
+  request.frontend = TraceFrontend::kHttp;
   Status status = wire::guarded("inference request", [&] {
     wire::HttpDecoder decoder(impl_->pool, impl_->limits, impl_->document, body, owner, request);
     return json_bytes == 0u ? decoder.decode_raw() : decoder.decode_json(json_bytes);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The Penstock Authors
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libcpp cimport bool
 from libcpp.memory cimport shared_ptr, unique_ptr
 from libcpp.string cimport string
@@ -13,13 +13,16 @@ from buffer cimport BufferLease
 from backend cimport CBatch, CResponder
 from codec cimport CGrpcCodec, CHttpCodec, Reply
 from engine cimport CEngine, CModelVersion, ModelStatistics, ModelVersionRef, WarmUpInput
-from plan cimport CModelPlan, CTensorSpec
+from plan cimport CModelPlan, CTensorSpec, ResourceCount
 from request cimport Parameter, Recycled, Request, Response
 from status cimport Status
 from tensor cimport Shape, TensorView
 
 cdef extern from "shim.h" namespace "penstock::binding" nogil:
-    shared_ptr[CEngine] make_engine(uint32_t, size_t, size_t, bool) except +
+    shared_ptr[CEngine] make_engine(
+        uint32_t, size_t, size_t, bool, bool, const vector[ResourceCount]&
+    ) except +
+    void set_device(ResourceCount&, int32_t)
     Status warm_up(CModelVersion&, uint32_t, const vector[vector[WarmUpInput]]&) except +
     Status create_model(CEngine&, const shared_ptr[CModelPlan]&, ModelVersionRef&) except +
     Status find_model(const CEngine&, const string&, int64_t, ModelVersionRef&) except +
@@ -36,6 +39,10 @@ cdef extern from "shim.h" namespace "penstock::binding" nogil:
     void point_at(TensorView&, const BufferLease&, size_t)
     bool held(const BufferLease&)
     uint64_t failures_of(const ModelStatistics&, int)
+    vector[int64_t] duration_bounds() except +
+    vector[uint64_t] success_counts(const ModelStatistics&) except +
+    vector[uint64_t] queue_counts(const ModelStatistics&) except +
+    vector[double] summary_of(const CModelVersion&, int, const vector[double]&) except +
     void set_reshape(CTensorSpec&, const Shape&)
     void set_bool(Parameter&, bool)
     void set_int(Parameter&, int64_t)
@@ -48,9 +55,11 @@ cdef extern from "shim.h" namespace "penstock::binding" nogil:
     double double_of(const Parameter&)
     const string& string_of(const Parameter&)
     void add_parameter(Request&, const Parameter&) except +
-    void append_string(Recycled[Parameter]&, const string&, const string&) except +
+    void append_parameter(Request&, const Parameter&) except +
     void join(const Reply&, char*)
-    Status decode_http(CHttpCodec&, bool, uint64_t, const BufferLease&, Request&) except +
+    Status decode_http(
+        CHttpCodec&, bool, uint64_t, const BufferLease&, Request&, bool
+    ) except +
     Status bind_grpc(CGrpcCodec&, CEngine&, const BufferLease&, Request&) except +
     Status decode_grpc(CGrpcCodec&, const BufferLease&, Request&, bool) except +
     Status header_length(const string&, uint64_t, uint64_t&) except +
@@ -70,6 +79,10 @@ cdef extern from "sequence_shim.h" namespace "penstock::binding" nogil:
     void add_state(
         CModelPlan&, uint32_t, uint32_t, const Shape&, const string&, bool, bool
     ) except +
+
+cdef extern from "batch_shim.h" namespace "penstock::binding" nogil:
+    void add_batch_input(CModelPlan&, uint32_t, int, uint32_t) except +
+    void add_batch_output(CModelPlan&, uint32_t, uint32_t) except +
 
 cdef extern from "py_owned.h" namespace "penstock::binding":
     BufferLease lend_buffer(PyObject*) except +*

@@ -90,22 +90,6 @@ def test_client_shared_memory_is_off(server: ServerProcess, kind: str) -> None:
     assert_error(server.request("POST", f"{base}/unregister"), 501, text)
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("POST", "/v2/models/labelled/generate"),
-        ("POST", "/v2/models/labelled/versions/1/generate_stream"),
-        ("GET", "/v2/trace/setting"),
-        ("POST", "/v2/models/labelled/trace/setting"),
-        ("GET", "/v2/logging"),
-    ],
-)
-def test_what_is_not_served_says_so(server: ServerProcess, method: str, path: str) -> None:
-    reply = server.request(method, path)
-    assert reply.status == 501
-    assert "does not support" in reply.error
-
-
 def test_json_in_and_out(server: ServerProcess) -> None:
     """H-35: plain JSON has its content type and no header length (X-11)."""
     reply = server.request("POST", INFER, json_request(id="7"))

@@ -61,7 +61,7 @@ class Bench:
         self.engine.publish("m", [self.model])
 
     def submit(
-        self, values: Any = (1, 2), answer: Any = None, headers: Any = (), **output: Any
+        self, values: Any = (1, 2), answer: Any = None, parameters: Any = (), **output: Any
     ) -> tuple[InferCall, Any]:
         """A binary request of one row."""
         array = np.asarray(values, np.float32).reshape(1, -1)
@@ -75,7 +75,7 @@ class Bench:
         text = json.dumps(head).encode()
         answer = answer or Answer()
         body = text + array.tobytes()
-        call = self.codec.submit("m", -1, body, len(text), answer, headers=headers)
+        call = self.codec.submit("m", -1, body, len(text), answer, parameters=parameters)
         return call, answer
 
     def wait(self, *answers: Answer) -> None:

@@ -37,6 +37,7 @@ ROOM_OF_HEADER = {
     "door.h": "door",
     "grpc_door.h": "door",
     "engine.h": "core",
+    "statistics.h": "core",
     "native_backends.h": "backends",
     "plan.h": "request",
     "request.h": "request",

@@ -45,11 +45,12 @@ class Batch {
   [[nodiscard]] std::int64_t total_batch_size() const { return total_batch_size_; }
 
   // The input of every request laid one behind the other, in the back end's shape (reshape applied,
-  // leading dimension summed). A batch of one is passed through uncopied. Type kInvalid when no
-  // request carries this optional input. `lease` (may be null) receives what keeps the bytes alive.
+  // leading dimension summed; a ragged one is flat). A batch of one is passed through uncopied. A
+  // batch input (2.4) is made here. Type kInvalid when no request carries this optional input.
+  // `lease` (may be null) receives what keeps the bytes alive.
   [[nodiscard]] Status gather(std::uint32_t spec, TensorView& view, BufferLease* lease = nullptr);
-  // One row's input in the back end's shape; false when it is optional and absent. `lease` as
-  // above.
+  // One row's input in the back end's shape; false when it is optional and absent, and for batch
+  // inputs, which are no single row's. `lease` as above.
   [[nodiscard]] bool input(std::size_t i, std::uint32_t spec, TensorView& view,
                            BufferLease* lease = nullptr) const;
 
@@ -60,7 +61,7 @@ class Batch {
   [[nodiscard]] bool wants_output(std::uint32_t spec) const;
   // An output of the whole batch: cut into each request's rows without a copy. The shape is checked
   // against the batch and the specification, reshape is undone; requests that did not ask for the
-  // output are skipped.
+  // output are skipped. A batch output (2.4) is flat instead, and cut by the shapes of an input.
   [[nodiscard]] Status scatter(std::uint32_t spec, const TensorView& view,
                                const BufferLease& lease);
   // One request's output.
@@ -103,6 +104,9 @@ class Batch {
   [[nodiscard]] Status check_rows(const TensorSpec& tensor, const TensorView& view) const;
   [[nodiscard]] const InputTensor* find(std::size_t i, std::uint32_t spec) const;
   [[nodiscard]] std::int64_t ragged_elements(std::uint32_t spec) const;
+  [[nodiscard]] Status make_batch_input(std::uint32_t spec, TensorView& view, BufferLease* lease);
+  [[nodiscard]] Status scatter_by(const BatchOutput& by, const TensorView& view,
+                                  const BufferLease& lease);
   // Padding, or rescheduled: whatever it is given goes nowhere.
   [[nodiscard]] bool unanswered(std::size_t i) const;
   [[nodiscard]] Status give(std::size_t i, std::uint32_t spec, const TensorView& view,
@@ -119,6 +123,7 @@ class Batch {
   std::int64_t exec_start_ns_ = 0;
   std::int64_t exec_end_ns_ = 0;
   Recycled<BufferLease> gathered_;
+  std::vector<Shape> source_shapes_;  // of the batch input that is being made
 };
 
 // The answers of one request of a decoupled model. Must finish; one that is destroyed unfinished

@@ -45,7 +45,8 @@ struct Reply {
   void clear();
 };
 
-// How many responses a call can take: ModelInfer and the HTTP route one, a stream any number.
+// How many responses a call can take: ModelInfer and HTTP's infer one, a stream and HTTP's generate
+// any number.
 enum class Answers : std::uint8_t { kOne, kMany };
 
 class HttpCodec {
@@ -54,9 +55,10 @@ class HttpCodec {
   ~HttpCodec();
   // The body of POST .../infer, decompressed. `json_bytes` is the value of the request's
   // Inference-Header-Content-Length: nullopt = header absent, 0 = raw binary request (B-3). The
-  // request is bound to its model. Errors: H-25, H-26, H-40..H-47, H-49, B-1, B-3.
+  // request is bound to its model. Errors: H-25, H-26, H-40..H-49, B-1, B-3.
   [[nodiscard]] Status decode(ByteSpan body, std::optional<std::uint64_t> json_bytes,
-                              const BufferLease& owner, Request& request);
+                              const BufferLease& owner, Request& request,
+                              Answers answers = Answers::kOne);
   // A successful response (status OK). Errors: FP16/BF16 as JSON, classification (1.7), ...
   [[nodiscard]] Status encode(const Response& response, Reply& reply);
 

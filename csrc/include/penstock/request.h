@@ -25,10 +25,12 @@
 #include <vector>
 
 #include "penstock/buffer.h"
+#include "penstock/clock.h"
 #include "penstock/completion.h"
 #include "penstock/plan.h"
 #include "penstock/status.h"
 #include "penstock/tensor.h"
+#include "penstock/trace.h"
 
 namespace penstock {
 
@@ -150,10 +152,13 @@ struct Request {
   bool wants_empty_final = false;        // a bare end is worth a message, too (G-26)
   CompletionRing* completion = nullptr;  // where the response goes
   void* tag = nullptr;                   // the owner's own
+  TraceFrontend frontend = TraceFrontend::kNone;
+  std::string trace_context;  // W3C traceparent, where the server looks for it (T-22)
 
   // Filled by the core.
   std::int64_t batch_size = 1;
   StageTimes times;
+  std::unique_ptr<TraceRecord> trace;  // of a request that is traced
   // The only one of a model that is not decoupled, else the final one. The others reach the owner
   // before it, are given back by Engine::release(), and all of them before the request.
   Response response;
@@ -185,12 +190,18 @@ struct Request {
   [[nodiscard]] RequestState state() const { return state_; }
   // The one setter; aborts in debug builds on a move that the state chart has not.
   void set_state(RequestState next);
+  // The owner begins to write the (last) response down.
+  void mark_sending(const Clock& clock) {
+    if (trace != nullptr) [[unlikely]]
+      trace->sending_ns = clock.now_ns();
+  }
 
  private:
   friend class Batch;
   friend class RequestPool;
   friend class Responder;
   friend class Engine;
+  friend class EnsembleRunner;
   friend class OrderedDelivery;
   friend class ServedModel;
   friend class SubmitBurst;
@@ -211,6 +222,7 @@ struct Request {
   std::array<std::uint64_t, 3> compute_ns_{};  // of an ensemble: input, infer, output
   std::uint64_t ticket_ = 0;                   // its place among the answers (S-6)
   bool warm_up_ = false;                       // nobody's: not scheduled, not counted
+  bool step_ = false;                          // an ensemble's
   bool cache_missed_ = false;                  // its answer is to be cached, as cache_key_
   std::uint64_t cache_key_ = 0;                // of its inputs
   std::uint64_t cache_ns_ = 0;                 // spent on looking up and inserting

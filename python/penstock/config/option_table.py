@@ -69,8 +69,8 @@ _LOGGING = Group(
         ),
         Option(
             "log-format",
-            "Form of log lines: default or ISO8601.",
-            values.parse_choice("log-format", "default", "ISO8601"),
+            "Form of log lines: default, ISO8601, or json (an object a line).",
+            values.parse_choice("log-format", "default", "ISO8601", "json"),
             "log_format",
             form=_TEXT,
             source="O-6",

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from penstock.devices.host_policy import parse_cores
 
 _INT32_MAX = 2**31 - 1
+_UINT32_MAX = 2**32 - 1
 _INT64_MAX = 2**63 - 1
 _TRUE = frozenset({"true", "on", "1"})
 _FALSE = frozenset({"false", "off", "0"})
@@ -143,6 +144,20 @@ def parse_pair(option: str, form: str) -> Callable[[str], tuple[str, str]]:
         return left, right
 
     return parse
+
+
+def parse_resource(value: str) -> tuple[str, int, int | None]:
+    """--rate-limit-resource: name, count, device (O-62).
+
+    Without a device it is of each device, or of the server.
+    """
+    found = re.fullmatch(r"([^:]+):([0-9]{1,10})(?::([0-9]{1,9}))?", value, re.ASCII)
+    if found is None or int(found[2]) > _UINT32_MAX:
+        raise ValueError(
+            "--rate-limit-resource option format is '<resource_name>:<count>:<device>' or "
+            f"'<resource_name>:<count>'. Got {value}"
+        )
+    return found[1], int(found[2]), None if found[3] is None else int(found[3])
 
 
 def parse_host_policy(value: str) -> tuple[str, str, str]:

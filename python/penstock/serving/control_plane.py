@@ -21,10 +21,13 @@ from penstock.errors import InvalidArgError, ServerError, UnavailableError
 from penstock.models.lifecycle import IndexEntry, Lifecycle, LoadParameter
 from penstock.serving.loaded_version import LoadedVersion
 from penstock.serving.loader import ModelLoader
+from penstock.serving.log_control import LogControl
+from penstock.serving.trace_control import TraceControl
 
 #: What the server metadata promises (contract 1.3).
 EXTENSIONS = (
     "classification",
+    "sequence",
     "model_repository",
     "model_repository(unload_dependents)",
     "schedule_policy",
@@ -32,6 +35,8 @@ EXTENSIONS = (
     "binary_tensor_data",
     "parameters",
     "statistics",
+    "trace",
+    "logging",
 )
 
 #: Loads, unloads and index scans that may run at a time; more wait.
@@ -44,12 +49,22 @@ class ControlPlane:
     """The control operations of a server. All methods belong to one event loop."""
 
     def __init__(
-        self, engine: Engine, lifecycle: Lifecycle, loader: ModelLoader, *, server_id: str
+        self,
+        engine: Engine,
+        lifecycle: Lifecycle,
+        loader: ModelLoader,
+        *,
+        server_id: str,
+        logs: LogControl | None = None,
+        traces: TraceControl | None = None,
     ) -> None:
+        """`logs`, `traces`: None when they cannot be changed."""
         self._engine = engine
         self._lifecycle = lifecycle
         self._loader = loader
         self._server_id = server_id
+        self._logs = logs
+        self._traces = traces
         self._threads = ThreadPoolExecutor(_BLOCKING_THREADS, thread_name_prefix="control")
         self._started = False
         self._exiting = False
@@ -102,6 +117,20 @@ class ControlPlane:
     def server_metadata(self) -> dict[str, Any]:
         """H-1, G-4."""
         return {"name": self._server_id, "version": __version__, "extensions": list(EXTENSIONS)}
+
+    @property
+    def logs(self) -> LogControl:
+        """H-12, G-20. Raises UnavailableError when there is none."""
+        if self._logs is None:
+            raise UnavailableError("the server does not support dynamic logging")
+        return self._logs
+
+    @property
+    def traces(self) -> TraceControl:
+        """H-11, G-19. Raises UnavailableError when there is none."""
+        if self._traces is None:
+            raise UnavailableError("the server does not support tracing")
+        return self._traces
 
     def model_ready(self, name: str, version: int) -> bool:
         """H-4, G-3: False for a version that is known but not ready; unknown raises (H-23)."""

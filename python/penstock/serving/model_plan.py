@@ -27,11 +27,15 @@ def make_plan(spec: PlanSpec) -> ModelPlan:
             level_policies=spec.level_policies,
             queue_capacity=spec.queue_capacity,
             instance_count=spec.instance_count,
+            instance_limits=spec.instance_limits,
             decoupled=spec.decoupled,
             cached=spec.cached,
             warm_up=spec.warm_up,
+            first_response_bounds_ms=spec.first_response_bounds_ms,
+            summary_error=spec.summary_error,
             ensemble=spec.ensemble,
             sequence=spec.sequence,
+            batch=spec.batch,
         )
     except ServerError:
         raise

@@ -29,7 +29,7 @@ def render(collector: Collector) -> bytes:
         lines.append(f"# HELP {family.name} {family.documentation.translate(_HELP_ESCAPES)}\n")
         lines.append(f"# TYPE {family.name} {kind}\n")
         lines.extend(
-            f"{sample.name}{texts.of(sample)} {_number(sample.value)}\n"
+            f"{sample.name}{texts.of(sample)} {number_text(sample.value)}\n"
             for sample in family.samples
         )
     return "".join(lines).encode()
@@ -54,7 +54,7 @@ def _label_text(labels: dict[str, str]) -> str:
     return f"{{{','.join(parts)}}}" if parts else ""
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
     """Whole numbers without a point, as Triton writes them."""
     if float(value).is_integer() and abs(value) < _EXACT_BELOW:
         return str(int(value))

@@ -8,6 +8,7 @@ import dataclasses
 from typing import Any
 
 import pytest
+from penstock.config.metrics_settings import MetricsSettings
 from penstock.config.option_table import GROUPS, OPTIONS
 from penstock.config.options import Option, Status
 from penstock.config.settings import (
@@ -57,7 +58,7 @@ def test_names_are_unique() -> None:
 
 
 def test_every_field_has_an_option_and_every_option_a_field() -> None:
-    fields = {field.name for field in dataclasses.fields(Settings)} - {"warnings"}
+    fields = {field.name for field in dataclasses.fields(Settings)} - {"warnings", "trace"}
     assert {option.field for option in ALL if option.field} == fields
     for option in ALL:
         if option.name != "help":
@@ -147,7 +148,6 @@ def test_settings_of_a_back_end_hide_global_ones() -> None:
         "--allow-sagemaker=false",
         "--allow-vertex-ai=0",
         "--grpc-use-ssl=false",
-        "--rate-limit=off",
         "--model-namespacing=false",
         "--allow-client-shm=false",
         "--trace-level=OFF",
@@ -336,19 +336,9 @@ def test_a_repository_is_required() -> None:
 
 
 REFUSED = [
-    "--trace-config=level=TIMESTAMPS",
-    "--trace-config=triton,file=/t",
-    "--trace-file=/t",
-    "--trace-level=TIMESTAMPS",
-    "--rate-limit=execution_count",
-    "--rate-limit-resource=r:1",
     "--allow-sagemaker=true",
     "--allow-vertex-ai=true",
     "--allow-client-shm=true",
-    "--http-restricted-api=health:k=v",
-    "--grpc-restricted-protocol=health:k=v",
-    "--http-header-forward-pattern=.*",
-    "--metrics-config=summary_latencies=true",
 ]
 
 
@@ -356,6 +346,74 @@ REFUSED = [
 def test_refused_options_say_their_name_and_why(argument: str) -> None:
     name = argument.partition("=")[0][2:]
     assert error(argument) == bad(name, OPTIONS[name].reason)
+
+
+def test_latency_metrics() -> None:
+    """O-54: Triton's defaults, and what replaces them."""
+    metrics = parse().metrics
+    assert metrics == MetricsSettings(True, False, False, metrics.summary_quantiles)
+    assert metrics.summary_quantiles == (
+        (0.5, 0.05),
+        (0.9, 0.01),
+        (0.95, 0.001),
+        (0.99, 0.001),
+        (0.999, 0.001),
+    )
+    assert metrics.summary_error == 0
+    metrics = parse(
+        "--metrics-config=counter_latencies=false",
+        "--metrics-config=histogram_latencies=false",
+        "--metrics-config=histogram_latencies=true",
+        "--metrics-config=summary_latencies=TRUE",
+        "--metrics-config=summary_quantiles=0.9:0.02,0.5:0.1",
+    ).metrics
+    assert metrics == MetricsSettings(False, True, True, ((0.5, 0.1), (0.9, 0.02)))
+    assert metrics.summary_error == 0.02
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("speed=1", "there is no setting 'speed', only counter_latencies, "),
+        ("triton,counter_latencies=true", "there is no setting 'triton,counter_latencies', only "),
+        ("counter_latencies=yes", "'counter_latencies' is true or false. Got yes"),
+        ("summary_quantiles=0.5", "'summary_quantiles' is a list of <quantile>:<error>"),
+        ("summary_quantiles=0.5:0", "errors between 0.0005 and 1. Got 0.5:0"),
+        ("summary_quantiles=1.5:0.1", "quantiles between 0 and 1"),
+        ("summary_quantiles=nan:0.1", "Got nan:0.1"),
+        ("summary_quantiles=0.5:0.1,", "Got "),
+        (
+            "summary_quantiles=" + ",".join(f"{n / 100}:0.1" for n in range(65)),
+            "'summary_quantiles' has at most 64 quantiles",
+        ),
+    ],
+)
+def test_latency_metrics_that_make_no_sense(setting: str, message: str) -> None:
+    found = error(f"--metrics-config={setting}")
+    assert found.startswith('Bad option: "--metrics-config".')
+    assert message in found
+
+
+def test_rate_limit() -> None:
+    """O-61, O-62: off unless asked for; what there is of resources, on a device or on each."""
+    assert (parse().rate_limit, parse().rate_limit_resources) == ("off", ())
+    settings = parse(
+        "--rate-limit=execution_count", "--rate-limit-resource=R1:3", "--rate-limit-resource=R2:0:1"
+    )
+    assert settings.rate_limit == "execution_count"
+    assert settings.rate_limit_resources == (("R1", 3, None), ("R2", 0, 1))
+    assert "invalid argument for --rate-limit" in error("--rate-limit=always")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "R", "R:", ":1", "R:-1", "R:x", "R:1:", "R:1:-1", "R:4294967296"]
+)
+def test_resources_that_cannot_be_read(text: str) -> None:
+    assert error(f"--rate-limit-resource={text}") == bad(
+        "rate-limit-resource",
+        "--rate-limit-resource option format is '<resource_name>:<count>:<device>' or "
+        f"'<resource_name>:<count>'. Got {text}",
+    )
 
 
 def test_response_cache() -> None:

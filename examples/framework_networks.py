@@ -4,10 +4,17 @@
 
 A convolution of 3 x 3 to eight channels, ReLU, the mean of each channel, a layer to ten scores and
 softmax. `expected` computes it with numpy. Each writer imports its framework itself.
+
+    python examples/framework_networks.py FOLDER
+
+writes a model repository of all formats whose frameworks are installed, for `penstock serve` and
+`penstock compare` (docs/compare.md).
 """
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,10 +39,12 @@ def expected(x: np.ndarray) -> np.ndarray:
     windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(2, 3))
     image = np.einsum("nchwij,ocij->nohw", windows, KERNEL) + BIAS[:, None, None]
     scores = np.exp(np.maximum(image, 0).mean(axis=(2, 3)) @ LAYER)
-    return (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32)
+    answer: np.ndarray = (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32)
+    return answer
 
 
 def write_onnx(folder: Path) -> None:
+    """model.onnx."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -60,6 +69,7 @@ def write_onnx(folder: Path) -> None:
 
 
 def write_openvino(folder: Path) -> None:
+    """OpenVINO IR: model.xml and model.bin."""
     import openvino as ov
 
     write_onnx(folder)
@@ -71,7 +81,7 @@ def write_openvino(folder: Path) -> None:
 def _torch_network() -> Any:
     import torch
 
-    class Network(torch.nn.Module):
+    class Network(torch.nn.Module):  # type: ignore[misc]  # PyTorch's types are not looked at
         def __init__(self) -> None:
             super().__init__()
             self.convolution = torch.nn.Conv2d(3, 8, 3)
@@ -88,6 +98,7 @@ def _torch_network() -> Any:
 
 
 def write_torchscript(folder: Path) -> None:
+    """TorchScript: model.pt."""
     import torch
 
     with warnings.catch_warnings():
@@ -97,6 +108,7 @@ def write_torchscript(folder: Path) -> None:
 
 
 def write_torch_export(folder: Path) -> None:
+    """A torch.export program: model.pt2."""
     import torch
 
     shapes = {"x": {0: torch.export.Dim("n", min=1, max=1024)}}
@@ -110,18 +122,19 @@ def _tensorflow_network() -> Any:
 
     kernel = tf.Variable(KERNEL.transpose(2, 3, 1, 0))
 
-    @tf.function(input_signature=[tf.TensorSpec([None, 3, 16, 16], tf.float32, name="x")])
     def network(x: Any) -> dict[str, Any]:
         image = tf.nn.conv2d(tf.transpose(x, [0, 2, 3, 1]), kernel, 1, "VALID") + BIAS
         means = tf.reduce_mean(tf.nn.relu(image), axis=[1, 2])
         return {"y": tf.nn.softmax(tf.matmul(means, LAYER))}
 
     module = tf.Module()
-    module.kernel, module.network = kernel, network
+    specification = tf.TensorSpec([None, 3, 16, 16], tf.float32, name="x")
+    module.kernel, module.network = kernel, tf.function(network, input_signature=[specification])
     return module
 
 
 def write_saved_model(folder: Path) -> None:
+    """model.savedmodel."""
     import tensorflow as tf
 
     module = _tensorflow_network()
@@ -130,6 +143,7 @@ def write_saved_model(folder: Path) -> None:
 
 
 def write_tflite(folder: Path) -> None:
+    """TensorFlow Lite: model.tflite."""
     import tensorflow as tf
 
     write_saved_model(folder)
@@ -139,6 +153,7 @@ def write_tflite(folder: Path) -> None:
 
 
 def write_jax(folder: Path) -> None:
+    """A jax.export program: model.jaxexport."""
     import jax
     from jax import export, lax
 
@@ -153,8 +168,8 @@ def write_jax(folder: Path) -> None:
 
 
 def write_python(folder: Path) -> None:
-    arrays = {"kernel": KERNEL, "bias": BIAS, "layer": LAYER}
-    np.savez(folder / "weights.npz", **arrays)
+    """model.py, which calls numpy."""
+    np.savez(folder / "weights.npz", kernel=KERNEL, bias=BIAS, layer=LAYER)
     (folder / "model.py").write_text(_PYTHON)
 
 
@@ -233,3 +248,26 @@ def write_network(root: Path, name: str) -> None:
     network.write(folder)
     if network.config:
         (root / name / "config.pbtxt").write_text(network.config)
+
+
+def installed() -> list[str]:
+    """The names of the networks whose frameworks are here."""
+    return [
+        name
+        for name, network in NETWORKS.items()
+        if all(importlib.util.find_spec(module) for module in network.needs)
+    ]
+
+
+def main() -> None:
+    """Writes what can be written."""
+    if len(sys.argv) != 2:
+        sys.exit(f"usage: {Path(sys.argv[0]).name} FOLDER")
+    root = Path(sys.argv[1])
+    for name in installed():
+        write_network(root, name)
+    print(" ".join(f"--model {name}" for name in installed()))
+
+
+if __name__ == "__main__":
+    main()
