@@ -11,7 +11,6 @@ from codec cimport CGrpcCodec, CHttpCodec, Reply, c_encode_http_error
 from engine cimport CEngine
 from request cimport Parameter, Request, Response
 from shim cimport (
-    after_us,
     append_parameter,
     bind_grpc,
     decode_grpc,
@@ -158,9 +157,7 @@ cdef class Codec:
     cdef CompletionPort port
     cdef Reply reply
 
-    cdef InferCall new_call(
-        self, int64_t received_ns, uint64_t timeout_us, parameters, str trace_context
-    ):
+    cdef InferCall new_call(self, parameters, str trace_context):
         cdef InferCall call = InferCall.__new__(InferCall)
         cdef CEngine* engine = self.engine.engine.get()
         cdef Request* request = engine.acquire()
@@ -172,10 +169,7 @@ cdef class Codec:
         call.codec = self
         request.completion = self.port.ring.get()
         request.tag = <void*>call
-        cdef int64_t now = engine.clock().now_ns()
-        request.times.received = received_ns if received_ns > 0 else now
-        if timeout_us > 0:
-            request.deadline_ns = after_us(now, timeout_us)
+        request.times.received = engine.clock().now_ns()
         if trace_context:
             request.trace_context = utf8(trace_context)
         cdef Parameter parameter
@@ -239,12 +233,10 @@ cdef class HttpCodec(Codec):
         json_bytes,
         future,
         *,
-        int64_t received_ns=0,
-        uint64_t timeout_us=0,
         parameters=(),
         str trace_context not None="",
     ):
-        cdef InferCall call = self.new_call(received_ns, timeout_us, parameters, trace_context)
+        cdef InferCall call = self.new_call(parameters, trace_context)
         call.future = future
         self.start(call, model, version, body, json_bytes)
         return call
@@ -256,11 +248,10 @@ cdef class HttpCodec(Codec):
         body,
         deliver,
         *,
-        int64_t received_ns=0,
         parameters=(),
         str trace_context not None="",
     ):
-        cdef InferCall call = self.new_call(received_ns, 0, parameters, trace_context)
+        cdef InferCall call = self.new_call(parameters, trace_context)
         call.deliver = deliver
         call.stream = True
         self.start(call, model, version, body, None)
@@ -303,12 +294,10 @@ cdef class GrpcCodec(Codec):
         message,
         future,
         *,
-        int64_t received_ns=0,
-        uint64_t timeout_us=0,
         parameters=(),
         str trace_context not None="",
     ):
-        cdef InferCall call = self.new_call(received_ns, timeout_us, parameters, trace_context)
+        cdef InferCall call = self.new_call(parameters, trace_context)
         call.future = future
         self.start(call, message, False)
         return call
@@ -318,12 +307,10 @@ cdef class GrpcCodec(Codec):
         message,
         deliver,
         *,
-        int64_t received_ns=0,
-        uint64_t timeout_us=0,
         parameters=(),
         str trace_context not None="",
     ):
-        cdef InferCall call = self.new_call(received_ns, timeout_us, parameters, trace_context)
+        cdef InferCall call = self.new_call(parameters, trace_context)
         call.deliver = deliver
         call.stream = True
         self.start(call, message, True)

@@ -189,9 +189,4 @@ inline void add_parameter_to(Response& response, const Parameter& parameter) {
   response.parameters.append() = parameter;
 }
 
-inline std::int64_t after_us(std::int64_t now_ns, std::uint64_t us) {
-  constexpr std::uint64_t kMaxUs = INT64_MAX / 4000;
-  return now_ns + static_cast<std::int64_t>(us < kMaxUs ? us * 1000 : kMaxUs * 1000);
-}
-
 }  // namespace penstock::binding

@@ -12,7 +12,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "penstock/trace.h"
+#include "penstock/tracer.h"
 
 namespace penstock {
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 The Penstock Authors
+#include "penstock/tracer.h"
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -10,7 +12,6 @@
 #include "core/trace_slot.h"
 #include "penstock/clock.h"
 #include "penstock/request.h"
-#include "penstock/trace.h"
 
 namespace penstock {
 namespace {

@@ -66,7 +66,6 @@ cdef extern from "shim.h" namespace "penstock::binding" nogil:
     Status version_of(const string&, int64_t&) except +
     unique_ptr[CHttpCodec] make_http_codec(CEngine&, uint64_t) except +
     unique_ptr[CGrpcCodec] make_grpc_codec(CEngine&) except +
-    int64_t after_us(int64_t, uint64_t)
     void defer(CBatch&, size_t, CResponder&)
     void drop(CResponder&)
     Status begin_response(CResponder&, Response*&) except +

@@ -36,6 +36,7 @@ cdef extern from "penstock/trace.h" namespace "penstock" nogil:
         vector[TraceStamp] stamps
         vector[TraceTensor] tensors
 
+cdef extern from "penstock/tracer.h" namespace "penstock" nogil:
     cdef cppclass TraceSettings:
         TraceSettings()
         bool tensors

@@ -561,8 +561,6 @@ class HttpCodec:
         json_bytes: int | None,
         future: Future[None],
         *,
-        received_ns: int = 0,
-        timeout_us: int = 0,
         parameters: Sequence[tuple[str, bool | int | float | str]] = (),
         trace_context: str = "",
     ) -> InferCall:
@@ -577,7 +575,6 @@ class HttpCodec:
         body: Buffer,
         deliver: Callable[[InferReply], None],
         *,
-        received_ns: int = 0,
         parameters: Sequence[tuple[str, bool | int | float | str]] = (),
         trace_context: str = "",
     ) -> InferCall:
@@ -592,8 +589,6 @@ class GrpcCodec:
         message: bytes,
         future: Future[None],
         *,
-        received_ns: int = 0,
-        timeout_us: int = 0,
         parameters: Sequence[tuple[str, bool | int | float | str]] = (),
         trace_context: str = "",
     ) -> InferCall:
@@ -603,8 +598,6 @@ class GrpcCodec:
         message: bytes,
         deliver: Callable[[InferReply], None],
         *,
-        received_ns: int = 0,
-        timeout_us: int = 0,
         parameters: Sequence[tuple[str, bool | int | float | str]] = (),
         trace_context: str = "",
     ) -> InferCall:

@@ -37,12 +37,15 @@ ROOM_OF_HEADER = {
     "door.h": "door",
     "grpc_door.h": "door",
     "engine.h": "core",
+    "header_rules.h": "wire",
     "statistics.h": "core",
     "native_backends.h": "backends",
     "plan.h": "request",
     "request.h": "request",
     "status.h": "base",
     "tensor.h": "base",
+    "trace.h": "request",
+    "tracer.h": "core",
 }
 
 #: third-party headers, and the only rooms that may include them

@@ -24,7 +24,7 @@
 #include "penstock/request.h"
 #include "penstock/statistics.h"
 #include "penstock/status.h"
-#include "penstock/trace.h"
+#include "penstock/tracer.h"
 
 namespace penstock {
 

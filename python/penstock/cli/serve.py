@@ -108,8 +108,8 @@ async def _run(settings: Settings, log: ServerLog) -> int:
         return await server.run()
     finally:
         data.close()
-        core.remote.close()
         traces.close()
+        core.close()
 
 
 def _frontends(

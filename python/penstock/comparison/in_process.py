@@ -70,7 +70,7 @@ class InProcessClient:
         """Unloads the models."""
         self._core.engine.stop_accepting()
         self._core.lifecycle.close()
-        self._core.remote.close()
+        self._core.close()
 
     def _load(self, name: str, versions: Sequence[int]) -> None:
         try:
@@ -81,9 +81,8 @@ class InProcessClient:
 
     def _with_versions(self, name: str, versions: Sequence[int]) -> str:
         """The model's configuration, serving these versions whatever its own policy says."""
-        found = self._core.repository.sources(ModelId(name))
-        read = found[0].read_config(name, "") if len(found) == 1 else None
-        parsed = read or ParsedConfig(ModelConfig(), False)
+        source = self._core.repository.source(ModelId(name))
+        parsed = source.read_config(name, "") or ParsedConfig(ModelConfig(), False)
         config = ModelConfig()
         config.CopyFrom(parsed.config)
         config.version_policy.specific.versions[:] = versions

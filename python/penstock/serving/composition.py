@@ -29,8 +29,11 @@ class Core:
     repository: Repository
     loader: ModelLoader
     lifecycle: Lifecycle
-    #: closed when no model is loaded any more
     remote: RemoteSources
+
+    def close(self) -> None:
+        """What was fetched for this process alone is removed."""
+        self.remote.close()
 
 
 def compose_core(settings: Settings) -> Core:
@@ -59,11 +62,11 @@ def compose_core(settings: Settings) -> Core:
         metrics=settings.metrics,
         drain_timeout_s=float(settings.exit_timeout_secs),
     )
-    lifecycle = Lifecycle(repository, loader, _options(settings))
+    lifecycle = Lifecycle(repository, loader, _lifecycle_options(settings))
     return Core(engine, repository, loader, lifecycle, remote)
 
 
-def _options(settings: Settings) -> LifecycleOptions:
+def _lifecycle_options(settings: Settings) -> LifecycleOptions:
     return LifecycleOptions(
         control_mode=settings.model_control_mode,
         load_models=settings.load_models,

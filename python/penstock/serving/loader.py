@@ -134,7 +134,15 @@ class ModelLoader:
             free(name, version, loaded)
             raise
         return LoadedVersion(
-            name, version, config, model, plan_spec, loaded, instances, clock.stages, namespace
+            name=name,
+            version=version,
+            config=config,
+            model=model,
+            plan=plan_spec,
+            loaded=loaded,
+            instances=instances,
+            stages=clock.stages,
+            namespace=namespace,
         )
 
     def can_update(self, handle: VersionHandle, config: ModelConfig) -> bool:
@@ -202,9 +210,16 @@ class ModelLoader:
         spec = self._plan_spec(config, version, model_dir, ensemble)
         model = self._engine.create(make_plan(spec))
         clock.passed("load")
-        nothing = NothingLoaded()
         return LoadedVersion(
-            config.name, version, config, model, spec, nothing, (), clock.stages, namespace
+            name=config.name,
+            version=version,
+            config=config,
+            model=model,
+            plan=spec,
+            loaded=NothingLoaded(),
+            instances=(),
+            stages=clock.stages,
+            namespace=namespace,
         )
 
     def _plan_spec(

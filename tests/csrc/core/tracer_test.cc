@@ -83,13 +83,9 @@ TEST_F(TracerTest, StagesAreInOrder) {
   ASSERT_EQ(records.size(), 1u);
   std::vector<std::string> names;
   for (const TraceStamp& stamp : records[0]->stamps) names.emplace_back(stamp.name);
-  const std::vector<std::string> expected{"QUEUE_START",
-                                          "COMPUTE_START",
-                                          "COMPUTE_INPUT_END",
-                                          "COMPUTE_OUTPUT_START",
-                                          "COMPUTE_END",
-                                          "INFER_RESPONSE_COMPLETE",
-                                          "REQUEST_END"};
+  const std::vector<std::string> expected{
+      "QUEUE_START", "COMPUTE_START",           "COMPUTE_INPUT_END", "COMPUTE_OUTPUT_START",
+      "COMPUTE_END", "INFER_RESPONSE_COMPLETE", "REQUEST_END"};
   EXPECT_EQ(names, expected);  // the others are a frontend's
   for (std::size_t i = 1; i < records[0]->stamps.size(); ++i) {
     EXPECT_LE(records[0]->stamps[i - 1].ns, records[0]->stamps[i].ns);
