@@ -64,6 +64,10 @@ cdef class ModelVersion:
             raise InvalidArgError("a native instance can be started once")
         self.model.get().start(index, move(instance.instance))
 
+    @property
+    def instance_limit(self):
+        return self.model.get().instance_limit()
+
     def end_instance(self, uint32_t index):
         cdef Status status
         cdef CModelVersion* model = self.model.get()

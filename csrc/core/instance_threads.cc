@@ -53,12 +53,12 @@ void ServedModel::run(std::uint32_t index, NativeInstance& instance) {
 }
 
 std::uint32_t ServedModel::instance_limit() const {
-  return plan_->sequences() || ensemble_ ? plan_->instance_count : kMaxInstances;
+  return plan_->sequences() || ensemble_ || limited_ ? plan_->instance_count : kMaxInstances;
 }
 
 Status ServedModel::end_instance(std::uint32_t index) {
-  if (plan_->sequences() || ensemble_) {
-    return unsupported("instances of model '" + plan_->name + "' keep requests of their own");
+  if (plan_->sequences() || ensemble_ || limited_) {
+    return unsupported("model '" + plan_->name + "' keeps the instances that it was loaded with");
   }
   scheduler_->end_instance(index);
   std::thread ended;

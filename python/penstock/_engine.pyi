@@ -455,10 +455,14 @@ class ModelVersion:
     def next(self, index: int) -> Batch | None:
         """Blocks without the GIL until there is a batch; None once the version is stopped."""
     def complete(self, index: int, batch: Batch) -> None: ...
+    @property
+    def instance_limit(self) -> int:
+        """R-25: instances below this number may be added; no more than the plan's where they are
+        fixed."""
     def end_instance(self, index: int) -> None:
         """R-25: its next() returns None after its batch; waits for the thread of a native one.
 
-        Raises UnsupportedError where requests are bound to instances: sequences and ensembles.
+        Raises UnsupportedError where they are fixed: sequences, ensembles, the rate limiter.
         """
 
 class Engine:

@@ -54,12 +54,11 @@ class ModelVersion {
   // published; one call an instance at a time. The first failure, UNAVAILABLE when it is too late.
   [[nodiscard]] virtual Status warm_up(std::uint32_t index,
                                        std::span<const std::vector<WarmUpInput>> requests) = 0;
-  // indexes below this may be started, also while others serve. Sequences are bound to their
-  // instance, so that of such a plan there are no more than it says.
+  // indexes below this may be started, also while others serve. Sequences, and what the rate
+  // limiter counts, are bound to their instance: of such a plan there are no more than it says.
   [[nodiscard]] virtual std::uint32_t instance_limit() const = 0;
   // instance `index` ends: its next() returns false after the batch that it may have. Waits
-  // for the thread of a native instance. One that keeps requests of its own, of a sequence or an
-  // ensemble, cannot be ended: UNSUPPORTED.
+  // for the thread of a native instance. UNSUPPORTED where none may be added.
   [[nodiscard]] virtual Status end_instance(std::uint32_t index) = 0;
 };
 using ModelVersionRef = std::shared_ptr<ModelVersion>;

@@ -23,6 +23,7 @@ from penstock.models.loader import Loader
 from penstock.models.loading import LifecycleOptions, Loading
 from penstock.models.overrides import LoadParameter, Overrides, parse_overrides
 from penstock.models.polling import Poller
+from penstock.models.progress import Tally
 from penstock.models.repository import Repository
 from penstock.models.state import ModelRecord, VersionState
 from penstock.models.table import ModelTable
@@ -157,9 +158,16 @@ class Lifecycle:
 
     def load_many(self, models: Iterable[ModelId]) -> list[LoadFailure]:
         """Load these side by side; those that need others wait for them (R-26)."""
+        wanted = list(dict.fromkeys(models))
+        tally = Tally("%d of %d models are loaded", len(wanted))
+
+        def load(model: ModelId) -> LoadFailure | None:
+            failure = self._try_load(model)
+            tally.count()
+            return failure
+
         with ThreadPoolExecutor(self._options.thread_count, "model-start") as threads:
-            results = list(threads.map(self._try_load, dict.fromkeys(models)))
-        return [failure for failure in results if failure is not None]
+            return [failure for failure in threads.map(load, wanted) if failure is not None]
 
     def unload_many(self, models: Iterable[ModelId]) -> None:
         """Unload these, ensembles before what they are made of."""

@@ -4,11 +4,17 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+
+_LOG = logging.getLogger("penstock.models")
+
+#: Between two lines about the same work.
+_EVERY_S = 2.0
 
 
 class LoadProgress:
@@ -68,3 +74,25 @@ class LoadProgress:
         shown = self.snapshot()
         parts = [f"{name} {spent:.2f}" for name, spent in shown["stages"].items() if spent >= 0.005]
         return f"{shown['seconds']:.2f} s" + (f" ({', '.join(parts)})" if parts else "")
+
+
+class Tally:
+    """Says now and then how much of a long piece of work is done. Thread safe."""
+
+    def __init__(self, text: str, total: int) -> None:
+        """`text`: with places for two numbers."""
+        self._text = text
+        self._total = total
+        self._done = 0
+        self._said_at = time.monotonic()
+        self._lock = threading.Lock()
+
+    def count(self) -> None:
+        """One more is done."""
+        with self._lock:
+            self._done += 1
+            now = time.monotonic()
+            if now - self._said_at < _EVERY_S or self._done == self._total:
+                return
+            self._said_at, done = now, self._done
+        _LOG.info(self._text, done, self._total)

@@ -13,15 +13,14 @@ import functools
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
-from penstock._engine import Engine, ModelVersion
+from penstock._engine import Engine
 from penstock._proto.model_config_pb2 import ModelConfig, ModelEnsembling, ModelInstanceGroup
-from penstock.backends.interface import Backend, InstanceSpec, LoadedModel, ModelContext, UsesGpus
+from penstock.backends.interface import Backend, InstanceSpec, ModelContext, UsesGpus
 from penstock.config.metrics_settings import DEFAULT_METRICS, MetricsSettings
 from penstock.config.plan import InstanceData, PlanSpec, make_instances, make_plan_spec
 from penstock.config.plan_ensemble import EnsembleData, make_ensemble
@@ -31,18 +30,15 @@ from penstock.devices.gpus import NO_GPUS, Gpus
 from penstock.errors import InvalidArgError
 from penstock.models.identity import ModelId
 from penstock.models.loader import NO_KEYS, VersionHandle
-from penstock.serving.instances import InstanceThread, start_instances
+from penstock.serving.instance_sets import InstanceSets, place
 from penstock.serving.loaded_version import (
     LoadedVersion,
     NothingLoaded,
     StageClock,
     free,
-    match_instances,
-    place,
 )
 from penstock.serving.model_plan import make_plan
 from penstock.serving.published import Published
-from penstock.serving.warm_up import warm_up
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -74,7 +70,7 @@ class ModelLoader:
         self._host_policies = host_policies
         self._queue_capacity = queue_capacity
         self._metrics = metrics
-        self._drain_timeout_s = drain_timeout_s
+        self._instances = InstanceSets(engine, drain_timeout_s)
         self._cpu_share = len(os.sched_getaffinity(0))
         self._lock = threading.Lock()
         self._published = Published(engine)
@@ -133,7 +129,7 @@ class ModelLoader:
                 _LOGGER.warning(
                     "model '%s' enables the response cache, but the server has none", name
                 )
-            instances = self._start(model, loaded, specs, context, clock)
+            instances = self._instances.start(model, loaded, specs, context, clock)
         except BaseException:
             free(name, version, loaded)
             raise
@@ -150,14 +146,12 @@ class ModelLoader:
         )
 
     def can_update(self, handle: VersionHandle, config: ModelConfig) -> bool:
-        """R-25: sequences are bound to their instances, warm-ups come before the first request, and
-        a back end has loaded the model for the devices that it knew of."""
+        """R-25: sequences and the rate limiter know their instances, warm-ups come before the first
+        request, and a back end has loaded the model for the devices that it knew of."""
         version = cast(LoadedVersion, handle)
-        if config.platform == ENSEMBLE_PLATFORM or config.HasField("sequence_batching"):
+        if config.model_warmup or version.model.instance_limit <= version.plan.instance_count:
             return False
-        if any(group.HasField("rate_limiter") for group in config.instance_group):
-            return False  # what instances need is counted when the version is loaded (4.5)
-        return not config.model_warmup and {place(data) for data in make_instances(config)} <= {
+        return {place(data) for data in make_instances(config)} <= {
             place(instance.spec) for instance in version.instances
         }
 
@@ -166,23 +160,9 @@ class ModelLoader:
         version = cast(LoadedVersion, handle)
         clock = StageClock()
         specs = [self._instance_spec(data) for data in make_instances(config)]
-        kept, missing, superfluous = match_instances(version.instances, specs)
-        started = start_instances(version.model, version.loaded, missing)
-        try:
-            for instance in started:
-                instance.wait_created()
-        except BaseException:
-            self._end(version, started)
-            raise
-        self._end(version, superfluous)
+        instances = self._instances.change(version, specs)
         clock.passed("instances")
-        _LOGGER.info(
-            "model '%s' version %d: %d instances go on, %d were started, %d have ended",
-            *(version.name, version.version, len(kept), len(started), len(superfluous)),
-        )
-        return dataclasses.replace(
-            version, config=config, instances=[*kept, *started], stages=clock.stages
-        )
+        return dataclasses.replace(version, config=config, instances=instances, stages=clock.stages)
 
     def publish(
         self, model: ModelId, ready: Sequence[VersionHandle], not_ready: Sequence[int]
@@ -197,7 +177,7 @@ class ModelLoader:
     def unload_version(self, handle: VersionHandle) -> None:
         """Waits for the version's requests, finalizes its instances and frees it."""
         version = cast(LoadedVersion, handle)
-        self._stop(version.model, version.instances)
+        self._instances.stop(version.model, version.instances)
         free(version.name, version.version, version.loaded)
 
     def published(self, name: str) -> tuple[LoadedVersion, ...]:
@@ -292,49 +272,3 @@ class ModelLoader:
     def _instance_spec(self, data: InstanceData) -> InstanceSpec:
         cores = self._host_policies.get(data.host_policy, ())
         return InstanceSpec(**dataclasses.asdict(data), cores=cores)
-
-    def _start(
-        self,
-        model: ModelVersion,
-        loaded: LoadedModel,
-        specs: Sequence[InstanceSpec],
-        context: ModelContext,
-        clock: StageClock,
-    ) -> list[InstanceThread]:
-        instances = start_instances(model, loaded, specs)
-        try:
-            for instance, spec in zip(instances, specs, strict=True):
-                instance.wait_created()
-                _LOGGER.info(
-                    "Created model instance named '%s' with device id '%d'",
-                    spec.name,
-                    spec.device_id,
-                )
-            clock.passed("instances")
-            warm_up(model, context.config, context.model_dir)
-            clock.passed("warm-up")
-        except BaseException:
-            self._stop(model, instances)
-            raise
-        return instances
-
-    def _stop(self, model: ModelVersion, instances: Sequence[InstanceThread]) -> None:
-        self._engine.retire(model, self._drain_timeout_s)
-        for instance in instances:
-            instance.stop()
-        self._join(model, instances)
-
-    def _end(self, version: LoadedVersion, instances: Sequence[InstanceThread]) -> None:
-        for instance in instances:
-            instance.end()
-        self._join(version.model, instances)
-
-    def _join(self, model: ModelVersion, instances: Sequence[InstanceThread]) -> None:
-        deadline = time.monotonic() + self._drain_timeout_s
-        for instance in instances:
-            if not instance.join(max(0.0, deadline - time.monotonic())):
-                _LOGGER.error(
-                    "an instance of model '%s' version %d did not end in time; it is left behind",
-                    model.name,
-                    model.version,
-                )
