@@ -40,7 +40,7 @@ class Graveyard {
     } else {
       owned = new PyOwned;
     }
-    owned->refs.store(1, std::memory_order_relaxed);  // relaxed: not yet shared
+    owned->refs.reset(1);  // not yet shared
     owned->release = &Graveyard::bury;
     owned->managed = nullptr;
     owned->memory = MemoryKind::kCpu;

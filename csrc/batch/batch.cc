@@ -127,7 +127,7 @@ Responder Batch::defer(std::size_t i) {
   Request& request = *rows_[i];
   assert(!request.deferred_);
   request.deferred_ = true;
-  request.holds_.store(2, std::memory_order_relaxed);  // relaxed: nobody else knows of it yet
+  request.holds_.reset(2);  // nobody else knows of it yet
   return Responder(&request);
 }
 

@@ -31,6 +31,7 @@ void ServedModel::start(std::uint32_t index, std::unique_ptr<NativeInstance> ins
 
 void ServedModel::start_ensemble() {
   ensemble_ = std::make_unique<EnsembleRunner>(*this, *scheduler_, *context_.engine);
+  if (context_.reaper == nullptr) return;
   std::lock_guard lock(threads_mutex_);
   threads_[0] = std::thread([this] {
     pthread_setname_np(pthread_self(), plan_->name.substr(0, 15).c_str());

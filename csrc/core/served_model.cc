@@ -28,9 +28,9 @@ ServedModel::ServedModel(std::shared_ptr<const ModelPlan> plan, const ServedMode
 ServedModel::~ServedModel() { shut_down(0); }
 
 bool ServedModel::enter(Request& request) {
-  in_flight_.fetch_add(1);  // seq_cst, like the load: pairs with the store in shut_down()
-  if (retiring_.load()) {
-    if (in_flight_.fetch_sub(1) == 1) drained_.notify_all();
+  in_flight_.enter();
+  if (in_flight_.closed()) {
+    if (in_flight_.leave()) drained_.notify_all();
     return false;
   }
   request.counted_ = true;
@@ -41,7 +41,7 @@ bool ServedModel::enter(Request& request) {
 
 void ServedModel::leave(Request& request) {
   if (!std::exchange(request.counted_, false)) return;
-  if (in_flight_.fetch_sub(1) == 1 && retiring_.load()) drained_.notify_all();
+  if (in_flight_.leave()) drained_.notify_all();
 }
 
 Status ServedModel::submit(Request& request) {
@@ -185,7 +185,7 @@ void ServedModel::finish(Request& request, Response* last, Status status) {
 
 void ServedModel::let_go(Request& request) {
   // acq_rel: the last one sees what the other wrote
-  if (request.holds_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  if (!request.holds_.drop()) return;
   const std::int64_t now = clock_.now_ns();
   if (request.warm_up_) {
     fail_unanswered(request);
@@ -217,19 +217,19 @@ void ServedModel::set_compute(Request& request, const std::array<std::uint64_t, 
 }
 
 void ServedModel::shut_down(std::int64_t timeout_ns) {
-  retiring_.store(true);  // seq_cst: see enter()
+  in_flight_.close();
   gate_.open();
   const std::int64_t now = RealClock().now_ns();
   const std::int64_t deadline = timeout_ns < kNoDeadline - now ? now + timeout_ns : kNoDeadline;
-  while (in_flight_.load() > 0) {
+  while (!in_flight_.empty()) {
     const auto key = drained_.prepare_wait();
-    if (in_flight_.load() == 0) {
+    if (in_flight_.empty()) {
       drained_.cancel_wait();
       break;
     }
     if (!drained_.wait(key, deadline)) break;
   }
-  in_flight_.load() == 0 ? scheduler_->stop() : scheduler_->abort();
+  in_flight_.empty() ? scheduler_->stop() : scheduler_->abort();
   refusing_responses_.store(true);  // seq_cst: see begin_response()
   response_room_.notify_all();
   join_threads();

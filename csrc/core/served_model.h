@@ -29,6 +29,7 @@
 #include "request/request_pool.h"
 #include "sched/scheduler.h"
 #include "sync/parker.h"
+#include "sync/turnstile.h"
 
 namespace penstock {
 
@@ -82,8 +83,10 @@ class ServedModel final : public ModelVersion,
   // The version is being published: its instances wait for warm-ups no more.
   void open() { gate_.open(); }
 
-  // An ensemble's thread; at most once.
+  // What executes an ensemble; at most once. On a thread of its own, but where time is somebody
+  // else's: who calls sweep() there calls turn_ensemble(), too.
   void start_ensemble();
+  bool turn_ensemble() { return ensemble_->turn(); }
 
   // ---- for an instance that does not wait here, and its answers (EnsembleRunner) ----
   // As next(), at once.
@@ -150,8 +153,7 @@ class ServedModel final : public ModelVersion,
   std::unique_ptr<LimitedInstances> limited_;  // when the rate limiter has a say
   Parker response_room_;
   std::atomic<bool> refusing_responses_{false};
-  std::atomic<std::uint64_t> in_flight_{0};
-  std::atomic<bool> retiring_{false};
+  Turnstile in_flight_;  // requests; closed: the version retires
   Parker drained_;
   std::mutex threads_mutex_;
   std::unordered_map<std::uint32_t, std::thread> threads_;  // under threads_mutex_, by instance

@@ -116,14 +116,6 @@ void Request::set_state(RequestState next) {
   state_ = next;
 }
 
-void Request::mark_cancelled(std::uint64_t generation) {
-  std::uint64_t seen = cancel_mark_.load(std::memory_order_relaxed);
-  // relaxed: see cancelled(). Only ever moves forward, so a late mark cannot undo a newer one.
-  while (seen < generation &&
-         !cancel_mark_.compare_exchange_weak(seen, generation, std::memory_order_relaxed)) {
-  }
-}
-
 void Request::reset() {
   recycle(id);
   correlation_id = 0;

@@ -31,6 +31,7 @@ BELOW: dict[str, set[str]] = {
 ROOM_OF_HEADER = {
     "backend.h": "batch",
     "buffer.h": "memory",
+    "cancel_mark.h": "request",
     "clock.h": "base",
     "codec.h": "wire",
     "completion.h": "sync",
@@ -41,6 +42,7 @@ ROOM_OF_HEADER = {
     "statistics.h": "core",
     "native_backends.h": "backends",
     "plan.h": "request",
+    "ref_count.h": "sync",
     "request.h": "request",
     "status.h": "base",
     "tensor.h": "base",
