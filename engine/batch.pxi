@@ -17,6 +17,7 @@ from shim cimport (
     set_double,
     set_int,
     set_string,
+    stream_of,
     string_of,
     uint_of,
 )
@@ -141,6 +142,14 @@ cdef class Batch:
     @property
     def total_batch_size(self):
         return self.batch.total_batch_size() if self.active else 0
+
+    @property
+    def device(self):
+        return self.batch.device() if self.active else -1
+
+    @property
+    def stream(self):
+        return stream_of(deref(self.batch)) if self.active else 0
 
     def gather(self, str name not None):
         self.check_active()

@@ -2,7 +2,8 @@
 # Copyright (c) 2026 The Penstock Authors
 # Engine and ModelVersion.
 from cython.operator cimport dereference as deref
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libcpp.map cimport map as cmap
 from libcpp.memory cimport shared_ptr, unique_ptr
 from libcpp.string cimport string
 from libcpp.utility cimport move
@@ -17,7 +18,15 @@ from engine cimport (
     WarmUpInput,
 )
 from plan cimport ResourceCount
-from shim cimport create_model, find_model, make_engine, set_device, sweep, warm_up
+from shim cimport (
+    create_model,
+    find_model,
+    health_of,
+    make_engine,
+    set_device,
+    sweep,
+    warm_up,
+)
 
 
 cdef class NativeInstance:
@@ -45,6 +54,12 @@ cdef class ModelVersion:
     @property
     def version(self):
         return self.plan.version
+
+    @property
+    def problem(self):
+        cdef string text
+        health_of(deref(self.model), text)
+        return text.decode("utf-8", "replace")
 
     def statistics(self):
         return statistics_dict(self.model.get().statistics())
@@ -132,18 +147,28 @@ cdef class Engine:
         size_t pool_cached_bytes=268435456,
         size_t response_cache_bytes=0,
         bint pinned=False,
+        bint devices=False,
+        cuda_libraries=(),
+        device_pool_bytes=None,
         bint rate_limited=False,
         resources=(),
     ):
         cdef vector[ResourceCount] counts
+        cdef vector[string] libraries
+        cdef cmap[int32_t, uint64_t] pools
         for name, count, device in resources:
             counts.emplace_back()
             counts.back().name = utf8(name)
             counts.back().count = count
             if device is not None:
                 set_device(counts.back(), device)
+        for path in cuda_libraries:
+            libraries.push_back(utf8(<str?>path))
+        for device, size in (device_pool_bytes or {}).items():
+            pools[<int32_t>device] = <uint64_t>size
         self.engine = make_engine(
-            max_requests, pool_cached_bytes, response_cache_bytes, pinned, rate_limited, counts
+            max_requests, pool_cached_bytes, response_cache_bytes, pinned, rate_limited, counts,
+            devices, libraries, pools
         )
         self.published = {}
 

@@ -9,6 +9,7 @@
 #include <malloc.h>
 
 #include <cstring>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -38,7 +39,9 @@ Status take(Result<T> result, T& out) {
 
 inline std::shared_ptr<Engine> make_engine(std::uint32_t max_requests, std::size_t pooled_bytes,
                                            std::size_t cache_bytes, bool pinned, bool rate_limited,
-                                           const std::vector<ResourceCount>& resources) {
+                                           const std::vector<ResourceCount>& resources,
+                                           bool devices, std::vector<std::string> cuda_libraries,
+                                           std::map<std::int32_t, std::uint64_t> device_pools) {
   EngineOptions options;
   options.max_requests = max_requests;
   options.pool.max_cached_bytes = pooled_bytes;
@@ -46,6 +49,9 @@ inline std::shared_ptr<Engine> make_engine(std::uint32_t max_requests, std::size
   options.pinned = pinned;
   options.rate_limited = rate_limited;
   options.resources = resources;
+  options.devices = devices;
+  options.cuda_libraries = std::move(cuda_libraries);
+  options.device_pool_bytes = std::move(device_pools);
   return std::make_shared<Engine>(options);
 }
 
@@ -169,11 +175,11 @@ inline Status version_of(const std::string& text, std::int64_t& out) {
 inline std::unique_ptr<HttpCodec> make_http_codec(Engine& engine, std::uint64_t max_input_bytes) {
   CodecLimits limits;
   limits.max_input_bytes = max_input_bytes;
-  return std::make_unique<HttpCodec>(engine.pool(), limits);
+  return std::make_unique<HttpCodec>(engine.pool(), limits, &engine.regions());
 }
 
 inline std::unique_ptr<GrpcCodec> make_grpc_codec(Engine& engine) {
-  return std::make_unique<GrpcCodec>(engine.pool());
+  return std::make_unique<GrpcCodec>(engine.pool(), CodecLimits{}, &engine.regions());
 }
 
 inline void defer(Batch& batch, std::size_t index, Responder& out) { out = batch.defer(index); }

@@ -54,12 +54,17 @@ void ServedModel::run(std::uint32_t index, NativeInstance& instance) {
 }
 
 std::uint32_t ServedModel::instance_limit() const {
-  return plan_->sequences() || ensemble_ || limited_ ? plan_->instance_count : kMaxInstances;
+  // Where an instance's tensors are is part of the plan.
+  const bool fixed = plan_->sequences() || ensemble_ || limited_ || !pipelines_.empty();
+  return fixed ? plan_->instance_count : kMaxInstances;
 }
 
 Status ServedModel::end_instance(std::uint32_t index) {
   if (plan_->sequences() || ensemble_ || limited_) {
     return unsupported("model '" + plan_->name + "' keeps the instances that it was loaded with");
+  }
+  if (!pipelines_.empty()) {
+    return unsupported("instances of model '" + plan_->name + "' share its requests on GPUs");
   }
   scheduler_->end_instance(index);
   std::thread ended;

@@ -78,6 +78,10 @@ Status ServedModel::limit_instances() {
 }
 
 bool ServedModel::next(std::uint32_t index, Batch& batch) {
+  return pipeline(index) != nullptr ? next_on_device(index, batch) : pull(index, batch);
+}
+
+bool ServedModel::pull(std::uint32_t index, Batch& batch) {
   batch.begin(*plan_, context_.pool, clock_);
   if (!gate_.is_open() && take_warm_up(index, batch)) return true;
   if (!(limited_ ? limited_->next(index, batch) : scheduler_->next(index, batch))) return false;
@@ -102,6 +106,15 @@ void ServedModel::take(std::uint32_t index, Batch& batch) {
 }
 
 void ServedModel::complete(std::uint32_t index, Batch& batch) {
+  if (DevicePipeline* const device = pipeline(index)) {
+    if (Status status = device->finish(batch); !status.ok()) batch.fail_all(status);
+    settle_batch(index, batch);
+    return device->done(batch);
+  }
+  settle_batch(index, batch);
+}
+
+void ServedModel::settle_batch(std::uint32_t index, Batch& batch) {
   if (!batch.empty() && batch.request(0).warm_up_) return complete_warm_up(batch);
   const std::int64_t now = clock_.now_ns();
   if (cache_) {

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "cache/model_cache.h"
+#include "core/device_pipeline.h"
 #include "core/ensemble_runner.h"
 #include "core/limited_instances.h"
 #include "core/ordered_delivery.h"
@@ -43,6 +44,7 @@ struct ServedModelContext {
   Engine* engine = nullptr;              // where an ensemble's steps go
   ResponseCache* cache = nullptr;        // null: nothing is cached
   std::shared_ptr<RateLimiter> limiter;  // null: plans' instance limits are not looked at
+  DevicePools* devices = nullptr;        // null: all tensors are in the host's memory
 };
 
 class ServedModel final : public ModelVersion,
@@ -64,6 +66,10 @@ class ServedModel final : public ModelVersion,
                                std::span<const std::vector<WarmUpInput>> requests) override;
   [[nodiscard]] std::uint32_t instance_limit() const override;
   [[nodiscard]] Status end_instance(std::uint32_t index) override;
+  [[nodiscard]] Status health() const override;
+
+  // What can fail of the construction.
+  [[nodiscard]] Status prepare();
 
   // Pins this version in the request; false once it retires.
   [[nodiscard]] bool enter(Request& request);
@@ -128,6 +134,14 @@ class ServedModel final : public ModelVersion,
   // ---- instance_threads.cc ----
   void run(std::uint32_t index, NativeInstance& instance);
   void join_threads();
+  [[nodiscard]] bool pull(std::uint32_t index, Batch& batch);
+  void settle_batch(std::uint32_t index, Batch& batch);
+  // ---- device_instances.cc ----
+  [[nodiscard]] DevicePipeline* pipeline(std::uint32_t index) const {
+    return index < pipelines_.size() ? pipelines_[index].get() : nullptr;
+  }
+  [[nodiscard]] bool next_on_device(std::uint32_t index, Batch& batch);
+  [[nodiscard]] bool leave_to_others(std::uint32_t index) const;
   // ---- cached_answers.cc ----
   [[nodiscard]] bool answer_from_cache(Request& request);
   void cache_answer(Request& request);
@@ -149,8 +163,9 @@ class ServedModel final : public ModelVersion,
   std::optional<ModelCache> cache_;    // when its answers are cached
   WarmUpGate gate_;
   OrderedDelivery ordered_;
-  std::unique_ptr<EnsembleRunner> ensemble_;   // of an ensemble
-  std::unique_ptr<LimitedInstances> limited_;  // when the rate limiter has a say
+  std::unique_ptr<EnsembleRunner> ensemble_;                // of an ensemble
+  std::unique_ptr<LimitedInstances> limited_;               // when the rate limiter has a say
+  std::vector<std::unique_ptr<DevicePipeline>> pipelines_;  // null: host; empty: all of them
   Parker response_room_;
   std::atomic<bool> refusing_responses_{false};
   Turnstile in_flight_;  // requests; closed: the version retires

@@ -82,7 +82,7 @@ struct GrpcContext {
   ByteBudget& budget;
   LoopCounters& counters;
   EndSignal& ended;  // used only while GrpcState::refusing
-  GrpcCodec codec{engine.pool()};
+  GrpcCodec codec{engine.pool(), {}, &engine.regions()};
   SubmitBurst burst{engine};  // instances are woken once a round
   InferencePool inferences{engine};
   CallPool calls;

@@ -178,6 +178,7 @@ Block* BufferPool::Impl::create(std::size_t size_bytes, SizeClass& size_class) {
   }
   block->size_bytes = size_bytes;
   block->memory = allocator->kind();
+  block->device = allocator->device();
   block->refs.reset(1);  // ours alone
   block->release = &Impl::release;
   block->owner = &size_class;

@@ -130,7 +130,10 @@ void Request::reset() {
     recycle(input.unknown_name);
   }
   inputs.clear_keeping(kKeptElements);
-  for (auto& output : outputs) recycle(output.unknown_name);
+  for (auto& output : outputs) {
+    output.window.lease.reset();
+    recycle(output.unknown_name);
+  }
   outputs.clear_keeping(kKeptElements);
   binary_data_output = false;
   wants_empty_final = false;

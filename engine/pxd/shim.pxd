@@ -3,6 +3,7 @@
 from libc.stddef cimport size_t
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libcpp cimport bool
+from libcpp.map cimport map as cmap
 from libcpp.memory cimport shared_ptr, unique_ptr
 from libcpp.string cimport string
 from libcpp.vector cimport vector
@@ -14,13 +15,15 @@ from backend cimport CBatch, CResponder
 from codec cimport CGrpcCodec, CHttpCodec, Reply
 from engine cimport CEngine, CModelVersion, ModelStatistics, ModelVersionRef, WarmUpInput
 from plan cimport CModelPlan, CTensorSpec, ResourceCount
+from regions cimport DeviceUsage, RegionInfo
 from request cimport Parameter, Recycled, Request, Response
 from status cimport Status
 from tensor cimport Shape, TensorView
 
 cdef extern from "shim.h" namespace "penstock::binding" nogil:
     shared_ptr[CEngine] make_engine(
-        uint32_t, size_t, size_t, bool, bool, const vector[ResourceCount]&
+        uint32_t, size_t, size_t, bool, bool, const vector[ResourceCount]&, bool, vector[string],
+        cmap[int32_t, uint64_t],
     ) except +
     void set_device(ResourceCount&, int32_t)
     Status warm_up(CModelVersion&, uint32_t, const vector[vector[WarmUpInput]]&) except +
@@ -72,6 +75,18 @@ cdef extern from "shim.h" namespace "penstock::binding" nogil:
     void fail_response(Response&, int, string) except +
     void add_parameter_to(Response&, const Parameter&) except +
 
+cdef extern from "device_shim.h" namespace "penstock::binding" nogil:
+    int32_t device_of(const TensorView&)
+    void place_on_device(TensorView&, int32_t)
+    size_t stream_of(const CBatch&)
+    bool health_of(const CModelVersion&, string&) except +
+    bool has_devices(CEngine&)
+    vector[DeviceUsage] device_usage(CEngine&) except +
+    Status device_memory(CEngine&, int32_t, uint64_t&, uint64_t&) except +
+    Status add_cuda_region(CEngine&, const string&, const string&, int64_t, uint64_t) except +
+    Status remove_region(CEngine&, bool, const string&) except +
+    Status list_regions(CEngine&, bool, const string&, vector[RegionInfo]&) except +
+
 cdef extern from "sequence_shim.h" namespace "penstock::binding" nogil:
     void set_strategy(CModelPlan&, bool)
     void add_control(CModelPlan&, uint32_t, int, const string&, const string&) except +
@@ -86,6 +101,7 @@ cdef extern from "batch_shim.h" namespace "penstock::binding" nogil:
 cdef extern from "py_owned.h" namespace "penstock::binding":
     BufferLease lend_buffer(PyObject*) except +*
     BufferLease lend_dlpack(DLManagedTensor*, size_t) except +
+    BufferLease lend_object(PyObject*, void*, size_t, int32_t) except +
     void sweep()
 
 cdef extern from "array_owner.h" namespace "penstock::binding":
@@ -105,4 +121,4 @@ cdef extern from "dlpack.h" namespace "penstock::binding":
 
     DLManagedTensor* make_managed(const TensorView&, const BufferLease&,
                                   const shared_ptr[CEngine]&) except +
-    Status view_of_managed(const DLManagedTensor&, TensorView&) except +
+    Status view_of_managed(const DLManagedTensor&, bool, TensorView&) except +

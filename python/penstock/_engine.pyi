@@ -6,8 +6,9 @@ Only `serving`, the frontends' codec calls and the back ends import this module.
 raised as `penstock.errors.ServerError` subclasses. Methods that may wait release the GIL.
 """
 
+import builtins
 from asyncio import Future
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -191,6 +192,7 @@ class ModelPlan:
         queue_capacity: int = 4096,
         instance_count: int = 1,
         instance_limits: Sequence[InstanceLimit] = (),  # one an instance, or none
+        instance_devices: Sequence[int] = (),
         decoupled: bool = False,
         cached: bool = False,  # 4.6, when the engine has a response cache
         warm_up: bool = False,  # instances wait for warm_up() until the version is published
@@ -212,20 +214,37 @@ class Tensor:
     def shape(self) -> tuple[int, ...]: ...
     @property
     def nbytes(self) -> int: ...
+    @property
+    def device(self) -> int:
+        """The GPU in whose memory it is, -1: the host's."""
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """Of a tensor in a GPU's memory; AttributeError else. What is in it is complete."""
     def __buffer__(self, flags: int, /) -> memoryview: ...
     def __dlpack__(self, *, stream: Any = None, **kwargs: Any) -> Any: ...
     def __dlpack_device__(self) -> tuple[int, int]: ...
     def numpy(self) -> npt.NDArray[Any]:
         """A read-only view on the wire bytes (BYTES: a new object array of bytes).
 
-        Raises UnsupportedError for BF16, which numpy has not: use DLPack.
+        Raises UnsupportedError for BF16, which numpy has not: use DLPack. As for a tensor in a
+        GPU's memory.
         """
 
 def tensor_from_numpy(array: npt.NDArray[Any], data_type: int = 0) -> Tensor:
     """No copy when C-contiguous (BYTES are serialised). data_type 0: from the array's dtype."""
 
-def tensor_from_dlpack(obj: Any) -> Tensor:
-    """A C-contiguous CPU tensor of any DLPack producer, without a copy."""
+def tensor_from_dlpack(obj: Any, *, stream: int | None = None, on_device: bool = False) -> Tensor:
+    """A C-contiguous tensor of any DLPack producer, without a copy.
+
+    On the host; with `on_device` it may be in a GPU's memory, too. `stream`: a cudaStream_t on
+    which it will be read, for the producer to order its work before.
+    """
+
+def tensor_from_cuda_array(array: Any, device: int, data_type: int = 0) -> Tensor:
+    """A C-contiguous array with __cuda_array_interface__ on GPU `device`, without a copy.
+
+    It keeps the array. What writes it must be done, or be on the stream of the batch.
+    """
 
 def serialize_bytes(array: npt.NDArray[np.object_]) -> bytes: ...
 def deserialize_bytes(data: Buffer, count: int = -1) -> npt.NDArray[np.object_]: ...
@@ -271,11 +290,18 @@ class Batch:
     def __getitem__(self, index: int) -> BatchRequest: ...
     @property
     def total_batch_size(self) -> int: ...
+    @property
+    def device(self) -> int:
+        """The GPU in whose memory inputs are and outputs may be, -1: all is on the host."""
+    @property
+    def stream(self) -> int:
+        """A cudaStream_t of that GPU, from which outputs there are read; 0 without one."""
     def gather(self, name: str) -> Tensor | None:
         """An input of all requests, one behind the other; None when no request has it.
 
         One contiguous pool buffer, or the request's own bytes when the batch is of one. A ragged
-        input has the shape [elements] (C-4); a batch input is made of the batch (2.4).
+        input has the shape [elements] (C-4); a batch input is made of the batch (2.4). In the
+        memory of `device`, but for strings and shape tensors.
         """
     def scatter(self, name: str, value: Tensor | npt.NDArray[Any]) -> None:
         """An output of the whole batch; rows are handed out without a copy.
@@ -427,6 +453,9 @@ class ModelVersion:
     def name(self) -> str: ...
     @property
     def version(self) -> int: ...
+    @property
+    def problem(self) -> str:
+        """Why no instance can answer any more (their GPUs are lost); empty while one can."""
     def statistics(self) -> dict[str, Any]:
         """Contract 1.11: last_inference, inference_count, execution_count, inference_stats
         {success, fail, queue, compute_input, compute_infer, compute_output, cache_hit,
@@ -475,6 +504,9 @@ class Engine:
         pinned: bool = False,
         rate_limited: bool = False,  # 4.5: instance_limits of plans hold
         resources: Sequence[tuple[str, int, int | None]] = (),  # name, count, device (None: any)
+        devices: bool = False,  # what is done with GPUs is done when there is a CUDA runtime
+        cuda_libraries: Sequence[str] = (),  # where to look for it; none: the usual names
+        device_pool_bytes: Mapping[int, int] | None = None,  # by GPU; else 64 MiB
     ) -> None: ...
     def create(self, plan: ModelPlan) -> ModelVersion:
         """Raises InvalidArgError for instance limits that would never let an instance run (4.5)."""
@@ -494,6 +526,26 @@ class Engine:
     def memory_report(self) -> str: ...
     def pool_stats(self) -> dict[str, int]:
         """acquired, system_allocs, cached_bytes, in_use_bytes."""
+
+class SharedRegions:
+    """Memory of clients, by name (contract 1.9). Raises in its words."""
+
+    def __init__(self, engine: Engine) -> None: ...
+    def register_cuda(self, name: str, handle: bytes, device: int, size_bytes: int) -> None:
+        """`handle`: a cudaIpcMemHandle_t."""
+    def unregister(self, cuda: bool, name: str) -> None:
+        """Empty: all of the kind."""
+    def list(self, cuda: bool, name: str) -> builtins.list[dict[str, Any]]:
+        """name, key, offset, device_id, byte_size of one region, or of all (empty name)."""
+
+def engine_has_devices(engine: Engine) -> bool:
+    """A CUDA runtime was asked for and is there."""
+
+def device_pools(engine: Engine) -> list[dict[str, int]]:
+    """device, pool_bytes, in_use_bytes, cached_bytes of the pools of GPUs' memory in use."""
+
+def gpu_memory(engine: Engine, device: int) -> tuple[int, int]:
+    """Free and all bytes of a GPU. Raises UnavailableError without a CUDA runtime."""
 
 # ---------------------------------------------------------------- frontends
 

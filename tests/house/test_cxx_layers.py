@@ -32,6 +32,8 @@ ROOM_OF_HEADER = {
     "backend.h": "batch",
     "buffer.h": "memory",
     "cancel_mark.h": "request",
+    "cuda.h": "memory",
+    "shared_regions.h": "memory",
     "clock.h": "base",
     "codec.h": "wire",
     "completion.h": "sync",

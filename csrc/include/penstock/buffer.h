@@ -70,13 +70,12 @@ class Allocator {
   [[nodiscard]] virtual void* allocate(std::size_t size_bytes) = 0;
   virtual void deallocate(void* memory, std::size_t size_bytes) noexcept = 0;
   [[nodiscard]] virtual MemoryKind kind() const = 0;
+  // Whose memory it is; of a GPU's alone.
+  [[nodiscard]] virtual std::int32_t device() const { return 0; }
 };
 
 // Page memory; large blocks are whole mappings.
 std::unique_ptr<Allocator> make_page_allocator();
-// Page-locked memory from the CUDA runtime, opened by dlopen (`library` empty: the usual names). An
-// error says why there is none, so that start-up can report the choice.
-Result<std::unique_ptr<Allocator>> make_pinned_allocator(const char* library = nullptr);
 
 struct BufferPoolOptions {
   std::size_t min_class_bytes = 1024;

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -20,8 +21,10 @@
 #include "penstock/backend.h"
 #include "penstock/buffer.h"
 #include "penstock/clock.h"
+#include "penstock/cuda.h"
 #include "penstock/plan.h"
 #include "penstock/request.h"
+#include "penstock/shared_regions.h"
 #include "penstock/statistics.h"
 #include "penstock/status.h"
 #include "penstock/tracer.h"
@@ -60,6 +63,8 @@ class ModelVersion {
   // instance `index` ends: its next() returns false after the batch that it may have. Waits
   // for the thread of a native instance. UNSUPPORTED where none may be added.
   [[nodiscard]] virtual Status end_instance(std::uint32_t index) = 0;
+  // UNAVAILABLE, and why, once no instance can answer any more: the GPUs of all are lost.
+  [[nodiscard]] virtual Status health() const = 0;
 };
 using ModelVersionRef = std::shared_ptr<ModelVersion>;
 
@@ -73,6 +78,10 @@ struct EngineOptions {
   // others there is what the most demanding instance needs.
   bool rate_limited = false;
   std::vector<ResourceCount> resources{};
+  bool devices = false;  // what is done with GPUs is done when a CUDA runtime is there
+  std::vector<std::string> cuda_libraries;  // where to look for it; none: the usual names
+  // Idle bytes that the pool of a GPU's memory keeps, where it is not DevicePools::kDefaultBytes.
+  std::map<std::int32_t, std::uint64_t> device_pool_bytes;
   const Clock* clock = nullptr;  // null: RealClock
 };
 
@@ -121,6 +130,10 @@ class Engine {
   [[nodiscard]] BufferPool& pool();
   // "page", or "pinned", or "page (why not pinned)".
   [[nodiscard]] const std::string& memory_report() const;
+  // Null: there is no CUDA, and the memory report says why.
+  [[nodiscard]] DevicePools* devices();
+  // Clients' memory; empty until somebody adds to it.
+  [[nodiscard]] SharedRegions& regions();
   [[nodiscard]] const Clock& clock() const;
 
  private:

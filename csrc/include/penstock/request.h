@@ -30,6 +30,7 @@
 #include "penstock/completion.h"
 #include "penstock/plan.h"
 #include "penstock/ref_count.h"
+#include "penstock/shared_regions.h"
 #include "penstock/status.h"
 #include "penstock/tensor.h"
 #include "penstock/trace.h"
@@ -92,6 +93,7 @@ struct RequestedOutput {
   // How the client wants it; read by the codecs alone.
   std::uint32_t class_count = 0;  // 1.7
   bool binary = false;            // 1.6
+  RegionWindow window;            // 1.9: where it is to be written, if anywhere
 };
 
 struct OutputTensor {

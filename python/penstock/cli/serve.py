@@ -12,7 +12,13 @@ from functools import partial
 
 import uvloop
 
-from penstock._engine import DURATION_BOUNDS_NS, Engine, HeaderForwarding
+from penstock._engine import (
+    DURATION_BOUNDS_NS,
+    Engine,
+    HeaderForwarding,
+    device_pools,
+    engine_has_devices,
+)
 from penstock.backends.python.pb_utils.metrics import custom_metrics
 from penstock.cli.table import format_table
 from penstock.config.metrics_settings import MetricsSettings
@@ -36,9 +42,11 @@ from penstock.serving.loaded_version import LoadedVersion
 from penstock.serving.loader import ModelLoader
 from penstock.serving.log_control import LogControl
 from penstock.serving.server import Frontend, Server
+from penstock.serving.shared_memory import SharedMemory
 from penstock.serving.trace_control import TraceControl
 from penstock.serving.trace_export import TraceExport
 from penstock.telemetry.cpu import CpuCollector
+from penstock.telemetry.device_pools import DevicePool, DevicePoolCollector
 from penstock.telemetry.gpu import GpuCollector
 from penstock.telemetry.logging import LogSettings, ServerLog, log_block, setup_logging
 from penstock.telemetry.metrics import ModelCollector, ModelSnapshot, PinnedPoolCollector
@@ -90,6 +98,7 @@ async def _run(settings: Settings, log: ServerLog) -> int:
         loader,
         server_id=settings.id,
         logs=LogControl(log),
+        shared_memory=SharedMemory(engine, allowed=settings.allow_client_shm),
         traces=TraceControl(
             settings.trace, traces.apply, is_served=lambda name: bool(loader.published(name))
         ),
@@ -230,6 +239,8 @@ def _metrics(settings: Settings, engine: Engine, loader: ModelLoader) -> Metrics
             settings.pinned_memory_pool_byte_size, lambda: engine.pool_stats()["in_use_bytes"]
         )
     )
+    if engine_has_devices(engine):
+        registry.add(DevicePoolCollector(lambda: _device_pools(engine, loader)))
     if settings.allow_gpu_metrics and "TRITON_SERVER_CPU_ONLY" not in os.environ:
         registry.add(GpuCollector(Nvml().read))
     if settings.allow_cpu_metrics:
@@ -276,6 +287,17 @@ def _gpu_uuid(served: LoadedVersion, loader: ModelLoader) -> str:
     }
     device = devices.pop() if len(devices) == 1 else None
     return "" if device is None else loader.find_gpus().uuid(device)
+
+
+def _device_pools(engine: Engine, loader: ModelLoader) -> list[DevicePool]:
+    return [
+        DevicePool(
+            gpu_uuid=loader.find_gpus().uuid(pool["device"]),
+            total_bytes=pool["pool_bytes"],
+            used_bytes=pool["in_use_bytes"],
+        )
+        for pool in device_pools(engine)
+    ]
 
 
 def _report(index: Iterable[IndexEntry], failures: Iterable[LoadFailure]) -> None:

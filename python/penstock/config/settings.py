@@ -142,6 +142,11 @@ class Settings:
     rate_limit_resources: tuple[tuple[str, int, int | None], ...] = ()
     #: (policy, "numa-node" or "cpu-cores", value), in the order given
     host_policies: tuple[tuple[str, str, str], ...] = ()
+    #: (GPU, bytes), in the order given
+    cuda_memory_pool_byte_size: tuple[tuple[int, int], ...] = ()
+    #: (GPU, share of its memory), in the order given
+    model_load_gpu_limit: tuple[tuple[int, float], ...] = ()
+    allow_client_shm: bool = False
 
     http_header_forward_pattern: str = ""
     grpc_header_forward_pattern: str = ""

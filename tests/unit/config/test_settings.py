@@ -149,7 +149,6 @@ def test_settings_of_a_back_end_hide_global_ones() -> None:
         "--allow-vertex-ai=0",
         "--grpc-use-ssl=false",
         "--model-namespacing=false",
-        "--allow-client-shm=false",
         "--trace-level=OFF",
         "--trace-config=level=OFF",
         "--metrics-config=counter_latencies=true",
@@ -181,7 +180,7 @@ def test_tls(protocol: str) -> None:
 @pytest.mark.parametrize(
     "argument",
     [
-        "--cuda-memory-pool-byte-size=0:1024",
+        "--cuda-virtual-address-size=0:1024",
         "--backend-directory=/opt/tritonserver/backends",
         "--vertex-ai-port=8080",
     ],
@@ -338,7 +337,6 @@ def test_a_repository_is_required() -> None:
 REFUSED = [
     "--allow-sagemaker=true",
     "--allow-vertex-ai=true",
-    "--allow-client-shm=true",
 ]
 
 
@@ -414,6 +412,21 @@ def test_resources_that_cannot_be_read(text: str) -> None:
         "--rate-limit-resource option format is '<resource_name>:<count>:<device>' or "
         f"'<resource_name>:<count>'. Got {text}",
     )
+
+
+def test_memory_of_gpus() -> None:
+    """O-64, O-69, O-70."""
+    assert parse().cuda_memory_pool_byte_size == parse().model_load_gpu_limit == ()
+    assert not parse().allow_client_shm
+    pools = parse("--cuda-memory-pool-byte-size=0:1024", "--cuda-memory-pool-byte-size=1:0")
+    assert pools.cuda_memory_pool_byte_size == ((0, 1024), (1, 0))
+    limits = parse("--model-load-gpu-limit=0:0.5", "--model-load-gpu-limit=1:1")
+    assert limits.model_load_gpu_limit == ((0, 0.5), (1, 1.0))
+    assert parse("--allow-client-shm=true").allow_client_shm
+    for bad_value in ("0:1.5", "0:x", "0", ":1", "-1:0.5"):
+        assert "model-load-gpu-limit" in error(f"--model-load-gpu-limit={bad_value}")
+    for bad_value in ("0:x", "0", "x:1", "0:-1"):
+        assert "cuda-memory-pool" in error(f"--cuda-memory-pool-byte-size={bad_value}")
 
 
 def test_response_cache() -> None:
