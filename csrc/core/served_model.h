@@ -133,6 +133,7 @@ class ServedModel final : public ModelVersion,
   }
   // ---- instance_threads.cc ----
   void run(std::uint32_t index, NativeInstance& instance);
+  void add_thread(std::uint32_t index, std::thread thread);
   void join_threads();
   [[nodiscard]] bool pull(std::uint32_t index, Batch& batch);
   void settle_batch(std::uint32_t index, Batch& batch);
