@@ -172,7 +172,8 @@ class ServedModel final : public ModelVersion,
   Turnstile in_flight_;  // requests; closed: the version retires
   Parker drained_;
   std::mutex threads_mutex_;
-  std::unordered_map<std::uint32_t, std::thread> threads_;  // under threads_mutex_, by instance
+  std::unordered_multimap<std::uint32_t, std::thread>
+      threads_;  // under threads_mutex_, by instance
 };
 
 }  // namespace penstock
