@@ -2,6 +2,7 @@
 // Copyright (c) 2026 The Penstock Authors
 #include "penstock/engine.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -31,6 +32,14 @@ std::shared_ptr<CudaRuntime> open_cuda(const EngineOptions& options, std::string
 std::unique_ptr<Allocator> choose_allocator(bool pinned, std::shared_ptr<CudaRuntime> cuda) {
   if (pinned && cuda != nullptr) return make_pinned_allocator(std::move(cuda));
   return make_page_allocator();
+}
+
+void apply_deadline(Request& request, const Clock& clock) {
+  constexpr std::uint64_t kMostMs = INT64_MAX / 4'000'000;  // so that it can be added to a time
+  if (request.deadline_ms > kMostMs) return;
+  const std::int64_t from = request.times.received != 0 ? request.times.received : clock.now_ns();
+  const std::int64_t deadline = from + static_cast<std::int64_t>(request.deadline_ms) * 1'000'000;
+  request.deadline_ns = std::min(request.deadline_ns, deadline);
 }
 
 }  // namespace
@@ -155,6 +164,7 @@ Status Engine::queue(Request& request) {
   if (request.model() == nullptr || request.completion == nullptr) {
     return internal_error("a request must be bound and have somewhere to complete to");
   }
+  if (request.deadline_ms != Request::kNoDeadlineMs) apply_deadline(request, *impl_->clock);
   PENSTOCK_RETURN_IF_ERROR(validate(request));
   return static_cast<ServedModel*>(request.model())->submit(request);
 }

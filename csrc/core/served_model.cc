@@ -45,13 +45,20 @@ void ServedModel::leave(Request& request) {
 }
 
 Status ServedModel::submit(Request& request) {
+  PENSTOCK_RETURN_IF_ERROR(check_deadline(request));
   if (trace_->sampler() != nullptr && !request.step_) [[unlikely]] {
     context_.tracer.begin(*trace_, request);
   }
   if (in_order()) ordered_.enter(request);
   if (cache_ && answer_from_cache(request)) return {};
+  return queue(request);
+}
+
+Status ServedModel::queue(Request& request) {
   std::int64_t expires = kNoDeadline;
-  if (Status status = scheduler_->submit(request, &expires); !status.ok()) {
+  Status status = admit(request);
+  if (status.ok()) status = scheduler_->submit(request, &expires);
+  if (!status.ok()) {
     if (in_order()) ordered_.skip(request.ticket_);
     return status;
   }

@@ -28,6 +28,7 @@
 #include "core/warm_up_gate.h"
 #include "penstock/engine.h"
 #include "request/request_pool.h"
+#include "sched/admission.h"
 #include "sched/scheduler.h"
 #include "sync/parker.h"
 #include "sync/turnstile.h"
@@ -143,6 +144,10 @@ class ServedModel final : public ModelVersion,
   }
   [[nodiscard]] bool next_on_device(std::uint32_t index, Batch& batch);
   [[nodiscard]] bool leave_to_others(std::uint32_t index) const;
+  // ---- deadlines.cc ----
+  [[nodiscard]] Status check_deadline(const Request& request);
+  [[nodiscard]] Status admit(const Request& request);
+  [[nodiscard]] Status queue(Request& request);
   // ---- cached_answers.cc ----
   [[nodiscard]] bool answer_from_cache(Request& request);
   void cache_answer(Request& request);
@@ -169,7 +174,9 @@ class ServedModel final : public ModelVersion,
   std::vector<std::unique_ptr<DevicePipeline>> pipelines_;  // null: host; empty: all of them
   Parker response_room_;
   std::atomic<bool> refusing_responses_{false};
-  Turnstile in_flight_;  // requests; closed: the version retires
+  ServiceTime service_time_;            // of a batch
+  std::atomic<std::uint64_t> late_{0};  // refused at once for their deadlines
+  Turnstile in_flight_;                 // requests; closed: the version retires
   Parker drained_;
   std::mutex threads_mutex_;
   std::unordered_multimap<std::uint32_t, std::thread>

@@ -45,6 +45,7 @@ cdef extern from "penstock/statistics.h" namespace "penstock" nogil:
         vector[BatchStat] batches
         vector[ResponseStat] responses
         uint64_t pending
+        uint64_t late
         bool cached
 
 cdef extern from "penstock/engine.h" namespace "penstock" nogil:

@@ -13,7 +13,14 @@ from cpython.ref cimport PyObject
 from buffer cimport BufferLease
 from backend cimport CBatch, CResponder
 from codec cimport CGrpcCodec, CHttpCodec, Reply
-from engine cimport CEngine, CModelVersion, ModelStatistics, ModelVersionRef, WarmUpInput
+from engine cimport (
+    CEngine,
+    Clock,
+    CModelVersion,
+    ModelStatistics,
+    ModelVersionRef,
+    WarmUpInput,
+)
 from plan cimport CModelPlan, CTensorSpec, ResourceCount
 from regions cimport DeviceUsage, RegionInfo
 from request cimport Parameter, Recycled, Request, Response
@@ -69,6 +76,10 @@ cdef extern from "shim.h" namespace "penstock::binding" nogil:
     Status version_of(const string&, int64_t&) except +
     unique_ptr[CHttpCodec] make_http_codec(CEngine&, uint64_t) except +
     unique_ptr[CGrpcCodec] make_grpc_codec(CEngine&) except +
+    int64_t after_us(int64_t, uint64_t)
+    uint64_t time_left_us(const Request&, const Clock&)
+    bool given_up(const CResponder&, const Clock&)
+    Status deadline_of(const string&, Request&) except +
     void defer(CBatch&, size_t, CResponder&)
     void drop(CResponder&)
     Status begin_response(CResponder&, Response*&) except +

@@ -462,9 +462,10 @@ class ModelVersion:
         cache_miss: {count, ns}}, batch_stats [{batch_size, compute_input, compute_infer,
         compute_output}], response_stats {index: {compute_infer, compute_output, success, fail,
         empty_response, cancel}}, failures {REJECTED, CANCELED, BACKEND, OTHER}, pending,
-        cached (whether its answers are). Beside that the counts of histograms, bucket by bucket,
-        not cumulative: success_counts and queue_counts (bounds: DURATION_BOUNDS_NS), and
-        first_response {count, ms, counts} (bounds: the plan's)."""
+        late (refused at once: they could not have met their deadlines), cached (whether its answers
+        are). Beside that the counts of histograms, bucket by bucket, not cumulative:
+        success_counts and queue_counts (bounds: DURATION_BOUNDS_NS), and first_response {count, ms,
+        counts} (bounds: the plan's)."""
     def summaries(self, quantiles: Sequence[float]) -> dict[str, list[float]]:
         """M-13, M-14, M-17: for each of LATENCIES the quantiles, in us, of the last minute.
 
@@ -615,8 +616,13 @@ class HttpCodec:
         *,
         parameters: Sequence[tuple[str, bool | int | float | str]] = (),
         trace_context: str = "",
+        received_ns: int = 0,
+        deadline: str | None = None,
     ) -> InferCall:
         """Decodes, admits and queues. version -1: latest. `parameters`: beside the body's own.
+
+        `deadline`: what the header Penstock-Deadline-Ms says, counted from `received_ns` on (of
+        time.monotonic_ns(); 0: from now on).
 
         The body must not change until the call has finished. Raises on a bad request.
         """
@@ -629,11 +635,16 @@ class HttpCodec:
         *,
         parameters: Sequence[tuple[str, bool | int | float | str]] = (),
         trace_context: str = "",
+        received_ns: int = 0,
+        deadline: str | None = None,
     ) -> InferCall:
         """A request that may be answered many times; drain() calls `deliver` with each response."""
 
 class GrpcCodec:
-    """v2 over gRPC for one event loop: serialised ModelInferRequest in, ModelInferResponse out."""
+    """v2 over gRPC for one event loop: serialised ModelInferRequest in, ModelInferResponse out.
+
+    `timeout_us`: until the call's deadline; 0: it has none.
+    """
 
     def __init__(self, engine: Engine, port: CompletionPort) -> None: ...
     def submit(
@@ -643,6 +654,7 @@ class GrpcCodec:
         *,
         parameters: Sequence[tuple[str, bool | int | float | str]] = (),
         trace_context: str = "",
+        timeout_us: int = 0,
     ) -> InferCall:
         """A request that is answered once. Raises on a bad one, or a decoupled model (G-22)."""
     def submit_stream(
@@ -652,6 +664,7 @@ class GrpcCodec:
         *,
         parameters: Sequence[tuple[str, bool | int | float | str]] = (),
         trace_context: str = "",
+        timeout_us: int = 0,
     ) -> InferCall:
         """A request that may be answered many times; drain() calls `deliver` with each response."""
 

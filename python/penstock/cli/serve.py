@@ -65,6 +65,7 @@ _CODE_NAMES = {
     Code.UNSUPPORTED: "Unsupported",
     Code.ALREADY_EXISTS: "Already exists",
     Code.CANCELLED: "Cancelled",
+    Code.DEADLINE_EXCEEDED: "Deadline exceeded",
 }
 
 

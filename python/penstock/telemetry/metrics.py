@@ -31,9 +31,9 @@ class ModelSnapshot:
     """One loaded model version as the collector sees it.
 
     `statistics` has the shape of contract 1.11 (durations as {"count", "ns"}) plus `failures`
-    (reason -> count), `pending` and `cached`, and the counts of histograms, bucket by bucket:
-    `success_counts`, `queue_counts` and `first_response` ({"count", "ms", "counts"}). `tags` are
-    the metric_tags of its configuration.
+    (reason -> count), `pending`, `late` and `cached`, and the counts of histograms, bucket by
+    bucket: `success_counts`, `queue_counts` and `first_response` ({"count", "ms", "counts"}).
+    `tags` are the metric_tags of its configuration.
     """
 
     model: str
@@ -152,6 +152,12 @@ _FAMILIES = (
         "Instantaneous number of pending requests awaiting execution per-model.",
         "gauge",
         lambda s: float(s.statistics["pending"]),
+    ),
+    _Family(
+        "penstock_inference_deadline_refusals",
+        "Number of requests refused at once because they could not meet their deadline",
+        "counter",
+        lambda s: float(s.statistics["late"]),
     ),
     _Family(
         "nv_model_load_duration_secs",
