@@ -38,7 +38,9 @@ Status take(Result<T> result, T& out) {
 }
 
 inline std::shared_ptr<Engine> make_engine(std::uint32_t max_requests, std::size_t pooled_bytes,
-                                           std::size_t cache_bytes, bool pinned, bool rate_limited,
+                                           std::size_t cache_bytes,
+                                           const std::vector<RedisOptions>& redis, bool pinned,
+                                           bool rate_limited,
                                            const std::vector<ResourceCount>& resources,
                                            bool devices, std::vector<std::string> cuda_libraries,
                                            std::map<std::int32_t, std::uint64_t> device_pools) {
@@ -46,6 +48,7 @@ inline std::shared_ptr<Engine> make_engine(std::uint32_t max_requests, std::size
   options.max_requests = max_requests;
   options.pool.max_cached_bytes = pooled_bytes;
   options.cache_bytes = cache_bytes;
+  if (!redis.empty()) options.redis = redis.front();
   options.pinned = pinned;
   options.rate_limited = rate_limited;
   options.resources = resources;
@@ -56,6 +59,13 @@ inline std::shared_ptr<Engine> make_engine(std::uint32_t max_requests, std::size
 }
 
 inline void set_device(ResourceCount& resource, std::int32_t device) { resource.device = device; }
+
+// False: there is none.
+inline bool remote_cache_state(const Engine& engine, RemoteCacheState& out) {
+  auto state = engine.remote_cache_state();
+  if (state) out = std::move(*state);
+  return state.has_value();
+}
 
 inline Status create_model(Engine& engine, const std::shared_ptr<ModelPlan>& plan,
                            ModelVersionRef& out) {

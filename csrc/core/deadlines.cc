@@ -22,16 +22,15 @@ Status ServedModel::check_deadline(const Request& request) {
 
 // An ensemble's steps are admitted by their models.
 Status ServedModel::admit(const Request& request) {
-  // relaxed: an estimate. The request itself is one of them; alone it is never refused.
-  const std::uint64_t in_flight = in_flight_.load(std::memory_order_relaxed);
-  if (request.deadline_ns == kNoDeadline || in_flight <= 1 || ensemble_) return {};
+  if (request.deadline_ns == kNoDeadline || ensemble_) return {};
+  if (in_flight_.inside() <= 1) return {};  // itself: alone it is never refused
   WorkAhead work;
   work.requests = scheduler_->ahead_of(request);
   if (plan_->scheduler != SchedulerKind::kDefault) {
     work.per_batch = static_cast<std::uint64_t>(
         std::max<std::int64_t>(plan_->max_batch_size / request.batch_size, 1));
   }
-  work.instances = plan_->instance_count;
+  work.instances = instances_.load(std::memory_order_relaxed);  // relaxed: an estimate
   work.idle_instance = scheduler_->parker().anybody_waits();
   work.service_ns = service_time_.ns();
   const std::int64_t left_ns = request.deadline_ns - clock_.now_ns();

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cache/local_cache.h"
+#include "cache/redis_store.h"
 #include "core/model_table.h"
 #include "core/served_model.h"
 #include "request/request_pool.h"
@@ -58,13 +59,18 @@ struct Engine::Impl {
         reaper(*clock) {
     memory_report = (pool.kind() == MemoryKind::kPinned ? "pinned" : "page") + memory_report;
     if (cuda != nullptr && options.devices) devices.emplace(cuda, options.device_pool_bytes);
-    if (options.cache_bytes > 0) cache = std::make_unique<LocalCache>(options.cache_bytes);
+    if (options.cache_bytes > 0) {
+      cache = std::make_unique<LocalCache>(options.cache_bytes);
+    } else if (options.redis) {
+      store = std::make_unique<RedisStore>(*options.redis);
+    }
     if (options.rate_limited) limiter = std::make_shared<RateLimiter>(options.resources);
   }
 
   [[nodiscard]] ServedModelContext model_context(Engine* engine) {
     DevicePools* const pools = devices ? &*devices : nullptr;
-    return {pool, responses, *clock, tracer, sweeper(), engine, cache.get(), limiter, pools};
+    return {pool,   responses,   *clock,      tracer,  sweeper(),
+            engine, cache.get(), store.get(), limiter, pools};
   }
   // On a manual clock time passes only when its owner says so, who then sweeps.
   [[nodiscard]] Reaper* sweeper() { return clock == &real_clock ? &reaper : nullptr; }
@@ -81,6 +87,7 @@ struct Engine::Impl {
   std::unique_ptr<ResponseCache> cache;
   std::shared_ptr<RateLimiter> limiter;
   Tracer tracer;
+  std::unique_ptr<RemoteStore> store;  // calls models, which requests keep
   ModelTable table;
   Reaper reaper;
   std::atomic<bool> accepting{true};
@@ -198,6 +205,10 @@ Result<ModelVersionRef> Engine::find(std::string_view name, std::int64_t version
 
 Tracer& Engine::tracer() { return impl_->tracer; }
 BufferPool& Engine::pool() { return impl_->pool; }
+std::optional<RemoteCacheState> Engine::remote_cache_state() const {
+  if (!impl_->store) return std::nullopt;
+  return impl_->store->state();
+}
 const std::string& Engine::memory_report() const { return impl_->memory_report; }
 DevicePools* Engine::devices() { return impl_->devices ? &*impl_->devices : nullptr; }
 SharedRegions& Engine::regions() { return impl_->regions; }

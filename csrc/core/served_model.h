@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "cache/model_cache.h"
+#include "cache/remote_answers.h"
 #include "core/device_pipeline.h"
 #include "core/ensemble_runner.h"
 #include "core/limited_instances.h"
@@ -43,7 +44,8 @@ struct ServedModelContext {
   Tracer& tracer;
   Reaper* reaper = nullptr;              // null: somebody else calls sweep()
   Engine* engine = nullptr;              // where an ensemble's steps go
-  ResponseCache* cache = nullptr;        // null: nothing is cached
+  ResponseCache* cache = nullptr;        // null: nothing is cached here
+  RemoteStore* store = nullptr;          // null: nor elsewhere
   std::shared_ptr<RateLimiter> limiter;  // null: plans' instance limits are not looked at
   DevicePools* devices = nullptr;        // null: all tensors are in the host's memory
 };
@@ -51,7 +53,8 @@ struct ServedModelContext {
 class ServedModel final : public ModelVersion,
                           public Sweepable,
                           public std::enable_shared_from_this<ServedModel>,
-                          private RejectSink {
+                          private RejectSink,
+                          private RemoteAnswers::Owner {
  public:
   ServedModel(std::shared_ptr<const ModelPlan> plan, const ServedModelContext& context);
   ~ServedModel() override;
@@ -79,7 +82,8 @@ class ServedModel final : public ModelVersion,
   // Queues without waking an instance: a wake_instance() is owed. Answers what is cached.
   [[nodiscard]] Status submit(Request& request);
   void wake_instance() {
-    if (cache_ && scheduler_->pending() == 0) return;  // they were hits
+    // They were hits, or are being looked up.
+    if (cached() && scheduler_->pending() == 0) return;
     limited_ ? limited_->wake() : scheduler_->wake();
   }
   std::int64_t sweep(std::int64_t now_ns) override;
@@ -149,7 +153,11 @@ class ServedModel final : public ModelVersion,
   [[nodiscard]] Status admit(const Request& request);
   [[nodiscard]] Status queue(Request& request);
   // ---- cached_answers.cc ----
+  [[nodiscard]] bool cached() const { return cache_.has_value() || remote_ != nullptr; }
   [[nodiscard]] bool answer_from_cache(Request& request);
+  [[nodiscard]] bool look_up(Request& request);
+  void looked_up(Request& request, bool hit) override;
+  void answer_hit(Request& request, std::int64_t started_ns, std::int64_t now_ns);
   void cache_answer(Request& request);
   // ---- warm_up.cc ----
   [[nodiscard]] Status prepare_warm_up(Request& request, const std::vector<WarmUpInput>& inputs,
@@ -164,9 +172,10 @@ class ServedModel final : public ModelVersion,
   const Clock& clock_;
   const std::shared_ptr<const TraceSlot> trace_;
   std::unique_ptr<Scheduler> scheduler_;
-  std::vector<StatisticsCell> cells_;  // one an instance
-  StatisticsCell unexecuted_;          // of requests that reached none
-  std::optional<ModelCache> cache_;    // when its answers are cached
+  std::vector<StatisticsCell> cells_;      // one an instance
+  StatisticsCell unexecuted_;              // of requests that reached none
+  std::optional<ModelCache> cache_;        // when its answers are cached, in the server
+  std::unique_ptr<RemoteAnswers> remote_;  // or outside it
   WarmUpGate gate_;
   OrderedDelivery ordered_;
   std::unique_ptr<EnsembleRunner> ensemble_;                // of an ensemble
@@ -174,9 +183,10 @@ class ServedModel final : public ModelVersion,
   std::vector<std::unique_ptr<DevicePipeline>> pipelines_;  // null: host; empty: all of them
   Parker response_room_;
   std::atomic<bool> refusing_responses_{false};
-  ServiceTime service_time_;            // of a batch
-  std::atomic<std::uint64_t> late_{0};  // refused at once for their deadlines
-  Turnstile in_flight_;                 // requests; closed: the version retires
+  std::atomic<std::uint32_t> instances_;  // as far as they were numbered
+  ServiceTime service_time_;              // of a batch
+  std::atomic<std::uint64_t> late_{0};    // refused at once for their deadlines
+  Turnstile in_flight_;                   // requests; closed: the version retires
   Parker drained_;
   std::mutex threads_mutex_;
   std::unordered_multimap<std::uint32_t, std::thread>

@@ -19,6 +19,8 @@ from engine cimport (
     CModelVersion,
     ModelStatistics,
     ModelVersionRef,
+    RedisOptions,
+    RemoteCacheState,
     WarmUpInput,
 )
 from plan cimport CModelPlan, CTensorSpec, ResourceCount
@@ -29,10 +31,19 @@ from tensor cimport Shape, TensorView
 
 cdef extern from "shim.h" namespace "penstock::binding" nogil:
     shared_ptr[CEngine] make_engine(
-        uint32_t, size_t, size_t, bool, bool, const vector[ResourceCount]&, bool, vector[string],
+        uint32_t,
+        size_t,
+        size_t,
+        const vector[RedisOptions]&,
+        bool,
+        bool,
+        const vector[ResourceCount]&,
+        bool,
+        vector[string],
         cmap[int32_t, uint64_t],
     ) except +
     void set_device(ResourceCount&, int32_t)
+    bool remote_cache_state(const CEngine&, RemoteCacheState&) except +
     Status warm_up(CModelVersion&, uint32_t, const vector[vector[WarmUpInput]]&) except +
     Status create_model(CEngine&, const shared_ptr[CModelPlan]&, ModelVersionRef&) except +
     Status find_model(const CEngine&, const string&, int64_t, ModelVersionRef&) except +

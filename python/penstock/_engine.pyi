@@ -495,13 +495,34 @@ class ModelVersion:
         Raises UnsupportedError where they are fixed: sequences, ensembles, the rate limiter.
         """
 
+class RedisServer(Protocol):
+    """Where answers are kept for several servers (4.6); times in milliseconds."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def user(self) -> str: ...
+    @property
+    def password(self) -> str: ...
+    @property
+    def db(self) -> int: ...
+    @property
+    def connect_timeout_ms(self) -> int: ...
+    @property
+    def socket_timeout_ms(self) -> int: ...
+    @property
+    def wait_timeout_ms(self) -> int: ...
+
 class Engine:
     def __init__(
         self,
         *,
         max_requests: int = 65536,
         pool_cached_bytes: int = 268435456,
-        response_cache_bytes: int = 0,  # 0: no response cache
+        response_cache_bytes: int = 0,  # 0: no response cache in the server's memory
+        redis: RedisServer | None = None,  # but there
         pinned: bool = False,
         rate_limited: bool = False,  # 4.5: instance_limits of plans hold
         resources: Sequence[tuple[str, int, int | None]] = (),  # name, count, device (None: any)
@@ -523,6 +544,11 @@ class Engine:
         """Raises as contract H-23 says: InvalidArg, NotFound or Unavailable."""
     @property
     def in_flight(self) -> int: ...
+    def remote_cache_state(self) -> tuple[bool, int, str] | None:
+        """(is it there, how often that has changed, where it is and what is wrong).
+
+        None: there is no cache outside the server; 0 changes: nothing is known yet.
+        """
     @property
     def memory_report(self) -> str: ...
     def pool_stats(self) -> dict[str, int]:

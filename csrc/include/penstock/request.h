@@ -202,6 +202,7 @@ struct Request {
 
  private:
   friend class Batch;
+  friend class RemoteAnswers;
   friend class RequestPool;
   friend class Responder;
   friend class Engine;

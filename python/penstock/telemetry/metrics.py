@@ -272,6 +272,21 @@ class PinnedPoolCollector(Collector):
         )
 
 
+class RemoteCacheCollector(Collector):
+    """Whether the response cache outside the server answers."""
+
+    def __init__(self, is_up: Callable[[], bool]) -> None:
+        self._is_up = is_up
+
+    def collect(self) -> Iterator[Metric]:
+        """A gauge without labels, 1 or 0."""
+        yield _gauge(
+            "penstock_response_cache_up",
+            "Whether the response cache outside the server can be used",
+            float(self._is_up()),
+        )
+
+
 def _gauge(name: str, documentation: str, value: float) -> Metric:
     metric = Metric(name, documentation, "gauge")
     metric.add_sample(name, {}, value)
