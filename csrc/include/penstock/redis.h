@@ -3,7 +3,7 @@
 //
 // RedisOptions: a Redis server that keeps answers for this server and for others (contract 4.6).
 //
-// Values. Nothing here blocks.
+// Thread safety: a value, as std::string is. Nothing here blocks.
 #pragma once
 
 #include <cstdint>
