@@ -4,9 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <memory>
+#include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "core/served_model.h"
 #include "support/engine_fixture.h"
 #include "support/ensemble_plans.h"
 #include "support/plans.h"
@@ -23,6 +27,10 @@ using testing::Owner;
 constexpr std::int64_t kMs = 1'000'000;
 constexpr const char* kExpired =
     "[request id: <id_unknown>] the deadline expired before the request was executed";
+
+std::shared_ptr<ServedModel> served(const ModelVersionRef& model) {
+  return std::static_pointer_cast<ServedModel>(model);
+}
 
 class DeadlineTest : public ::testing::Test {
  protected:
@@ -195,6 +203,12 @@ TEST_F(DeadlineTest, BetweenTheStepsOfAnEnsemble) {
           Doubler().execute(batch);
         }));
   serve(ensemble_plan({"OUT"}, {{"a", "IN", "MID"}, {"b", "MID", "OUT"}}));
+  // Where time is the test's, so are the turns of an ensemble.
+  std::jthread turns([ensemble = served(models_.back())](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      if (!ensemble->turn_ensemble()) std::this_thread::yield();
+    }
+  });
   ASSERT_TRUE(submit(request(40, 1, "e")).ok());
   owner_.collect(1, [](const Response& r) {
     EXPECT_EQ(r.status.code(), Code::kDeadlineExceeded);
