@@ -17,7 +17,9 @@ from shim cimport (
     set_double,
     set_int,
     set_string,
+    stream_of,
     string_of,
+    time_left_us,
     uint_of,
 )
 
@@ -108,18 +110,24 @@ cdef class Batch:
         tensor.engine = self.model.engine
         return tensor
 
-    # The inputs that a row has: as its client sent them, then those of the server.
-    cdef size_t input_count(self, size_t index):
+    # Where the inputs of a sequence's row begin: batch inputs, which no row has, stand before them.
+    cdef size_t row_inputs(self):
         cdef const CModelPlan* plan = &self.batch.plan()
-        return self.batch.request(index).inputs.size() + plan.inputs.size() - plan.client_inputs()
+        return plan.client_inputs() + plan.batch_inputs.size()
+
+    # The inputs that a row has: as its client sent them, then those of its sequence.
+    cdef size_t input_count(self, size_t index):
+        return (
+            self.batch.request(index).inputs.size()
+            + self.batch.plan().inputs.size()
+            - self.row_inputs()
+        )
 
     cdef uint32_t input_spec(self, size_t index, size_t position):
         cdef Request* request = &self.batch.request(index)
         if position < request.inputs.size():
             return request.inputs[position].spec
-        return <uint32_t>(
-            self.batch.plan().client_inputs() + position - request.inputs.size()
-        )
+        return <uint32_t>(self.row_inputs() + position - request.inputs.size())
 
     def __len__(self):
         return self.batch.size() if self.active else 0
@@ -135,6 +143,14 @@ cdef class Batch:
     @property
     def total_batch_size(self):
         return self.batch.total_batch_size() if self.active else 0
+
+    @property
+    def device(self):
+        return self.batch.device() if self.active else -1
+
+    @property
+    def stream(self):
+        return stream_of(deref(self.batch)) if self.active else 0
 
     def gather(self, str name not None):
         self.check_active()
@@ -231,7 +247,7 @@ cdef class BatchRequest:
 
     @property
     def timeout_us(self):
-        return self.live().timeout_us
+        return time_left_us(deref(self.live()), self.batch.model.engine.get().clock())
 
     @property
     def batch_size(self):
@@ -263,7 +279,10 @@ cdef class BatchRequest:
 
     @property
     def cancelled(self):
-        return not self.padding and self.live().cancelled()
+        cdef Request* request = self.live()
+        return not self.padding and request.given_up(
+            self.batch.model.engine.get().clock().now_ns()
+        )
 
     def inputs(self):
         self.live()

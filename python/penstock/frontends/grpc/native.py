@@ -49,7 +49,8 @@ class NativeGrpcFrontend(NativeFrontend[GrpcDoor]):
 
     def _make_inner(self, path: Path) -> GrpcFrontend:
         # The door alone connects here: it keeps its connections, of any age.
-        return GrpcFrontend(self._data, self._control, GrpcOptions(address=f"{UNIX}{path}"))
+        private = GrpcOptions(address=f"{UNIX}{path}", headers=self._options.headers)
+        return GrpcFrontend(self._data, self._control, private)
 
     def _open_door(self, listener_fd: int, upstream_path: Path) -> GrpcDoor:
         options = self._options
@@ -68,6 +69,7 @@ class NativeGrpcFrontend(NativeFrontend[GrpcDoor]):
             max_ping_strikes=options.http2_max_ping_strikes,
             max_connection_age_ms=options.max_connection_age_ms,
             max_connection_age_grace_ms=options.max_connection_age_grace_ms,
+            rules=options.headers.rules(),
         )
 
     async def drain(self, timeout_s: float) -> None:

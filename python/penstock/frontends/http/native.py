@@ -70,6 +70,7 @@ class NativeHttpFrontend(NativeFrontend[HttpDoor]):
             idle_timeout_s=options.idle_timeout_s,
             send_timeout_s=options.send_timeout_s,
             min_bytes_per_second=options.min_bytes_per_second,
+            rules=self._options.headers.rules(),
         )
 
     async def drain(self, timeout_s: float) -> None:
