@@ -151,6 +151,8 @@ class ModelLoader:
         version = cast(LoadedVersion, handle)
         if config.model_warmup or version.model.instance_limit <= version.plan.instance_count:
             return False
+        if any(group.HasField("rate_limiter") for group in config.instance_group):
+            return False
         return {place(data) for data in make_instances(config)} <= {
             place(instance.spec) for instance in version.instances
         }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from penstock._engine import Engine, ModelPlan
+from penstock._proto.model_config_pb2 import ModelConfig
 from penstock.backends.interface import Instance, InstanceSpec
 from penstock.errors import InternalError, InvalidArgError
 from penstock.models.identity import ModelId
@@ -86,18 +87,35 @@ def test_an_instance_that_fails_changes_nothing(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize(
-    "extra",
+    ("extra", "added"),
     [
-        "sequence_batching {}",
-        'model_warmup { name: "w" batch_size: 1 inputs { key: "INPUT0" value {} } }',
-        "instance_group { count: 1 kind: KIND_MODEL }",
+        ("sequence_batching {}", ""),
+        ("", 'model_warmup { name: "w" batch_size: 1 inputs { key: "INPUT0" value {} } }'),
+        ("", "instance_group { count: 1 kind: KIND_MODEL }"),
     ],
 )
-def test_what_cannot_be_updated_in_place(engine: Engine, extra: str) -> None:
+def test_what_cannot_be_updated_in_place(engine: Engine, extra: str, added: str) -> None:
     loader = loader_of(engine, FakeModel())
-    version = loader.load_version("echo", DIRECTORY, 1, model_config())
-    assert not loader.can_update(version, model_config(extra=extra))
+    version = loader.load_version("echo", DIRECTORY, 1, model_config(extra=extra))
+    assert not loader.can_update(version, model_config(instances=2, extra=extra + added))
     loader.unload_version(version)
+
+
+@pytest.mark.parametrize(("loaded", "wanted"), [(True, False), (False, True), (True, True)])
+def test_what_the_rate_limiter_counts_is_not_updated_in_place(loaded: bool, wanted: bool) -> None:
+    engine = Engine(max_requests=64, rate_limited=True)
+    loader = loader_of(engine, FakeModel())
+    version = loader.load_version("echo", DIRECTORY, 1, limited(1, loaded))
+    assert not loader.can_update(version, limited(2, wanted))
+    loader.unload_version(version)
+
+
+def limited(instances: int, yes: bool) -> ModelConfig:
+    """The rate limiter has a say in the instances, or has not."""
+    config = model_config(instances=instances)
+    if yes:
+        config.instance_group[0].rate_limiter.priority = 2
+    return config
 
 
 def test_a_bare_name_is_one_model_or_none(engine: Engine) -> None:  # R-4
