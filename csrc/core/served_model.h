@@ -124,6 +124,7 @@ class ServedModel final : public ModelVersion,
   }
   // ---- instance_threads.cc ----
   void run(std::uint32_t index, NativeInstance& instance);
+  void add_thread(std::uint32_t index, std::thread thread);
   void join_threads();
   // ---- cached_answers.cc ----
   [[nodiscard]] bool answer_from_cache(Request& request);
