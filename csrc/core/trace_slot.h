@@ -20,6 +20,7 @@ namespace penstock {
 class TraceSampler {
  public:
   void set(const TraceSettings& settings) {
+    // relaxed: pairs with nothing, as said above
     rate_.store(settings.rate, std::memory_order_relaxed);
     left_.store(settings.count, std::memory_order_relaxed);
     tensors_.store(settings.tensors, std::memory_order_relaxed);
@@ -28,15 +29,17 @@ class TraceSampler {
   }
   // T-4: one more request. Is it traced?
   [[nodiscard]] bool sample() {
+    // relaxed: a sample too many or too few while the settings change harms nobody
     const std::uint64_t rate = rate_.load(std::memory_order_relaxed);
     if (rate == 0) return false;
     if ((seen_.fetch_add(1, std::memory_order_relaxed) + 1) % rate != 0) return false;
     std::int64_t left = left_.load(std::memory_order_relaxed);
-    while (left > 0) {
+    while (left > 0) {  // relaxed: only this number counts
       if (left_.compare_exchange_weak(left, left - 1, std::memory_order_relaxed)) return true;
     }
     return left < 0;
   }
+  // relaxed, both: pair with nothing
   [[nodiscard]] bool tensors() const { return tensors_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t generation() const {
     return generation_.load(std::memory_order_relaxed);

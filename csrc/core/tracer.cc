@@ -92,6 +92,7 @@ struct Tracer::Impl {
     std::shared_ptr<TraceSlot>& slot = slots[model];
     if (!slot) {
       slot = std::make_shared<TraceSlot>();
+      // relaxed: nobody else has the slot yet
       slot->active_.store(all_traced ? &all : nullptr, std::memory_order_relaxed);
     }
     return *slot;
@@ -127,6 +128,7 @@ void Tracer::set(const TraceSettings* settings) {
   for (auto& [name, slot] : impl_->slots) {
     if (!slot->inherits_) continue;
     // relaxed here and below: see TraceSlot::sampler()
+    // relaxed: pairs with nothing, see TraceSlot::sampler()
     slot->active_.store(settings != nullptr ? &impl_->all : nullptr, std::memory_order_relaxed);
   }
 }
@@ -136,6 +138,7 @@ void Tracer::set(const std::string& model, const TraceSettings* settings) {
   TraceSlot& slot = impl_->slot_of(model);
   slot.inherits_ = false;
   if (settings != nullptr) slot.own_.set(*settings);
+  // relaxed: pairs with nothing, see TraceSlot::sampler()
   slot.active_.store(settings != nullptr ? &slot.own_ : nullptr, std::memory_order_relaxed);
 }
 
@@ -143,6 +146,7 @@ void Tracer::inherit(const std::string& model) {
   std::lock_guard lock(impl_->settings);
   TraceSlot& slot = impl_->slot_of(model);
   slot.inherits_ = true;
+  // relaxed: pairs with nothing, see TraceSlot::sampler()
   slot.active_.store(impl_->all_traced ? &impl_->all : nullptr, std::memory_order_relaxed);
 }
 

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import xml.etree.ElementTree as xml
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from certificates import Authority
 from framework_networks import sample, write_network
 from model_repository import HAVE_ONNX
 from penstock.cli.main import main
@@ -257,3 +259,22 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     for option in ("--model-repository", "--map", "--min-cosine", "--html", "exit codes"):
         assert option in text
+
+
+def test_tls(capsys: pytest.CaptureFixture[str], tmp_path: Path, models: Path) -> None:
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("server")
+    options = ["--model-control-mode=explicit", "--load-model=double"]
+    for protocol in ("http", "grpc"):
+        options += [f"--{protocol}-use-ssl=true", f"--{protocol}-server-cert={certificate}"]
+        options.append(f"--{protocol}-server-key={key}")
+    server = ServerProcess(models, tmp_path / "server.log", *options)
+    server.tls = ssl.create_default_context(cafile=authority.root)
+    with server:
+        urls = [f"https://{server.http_url}", f"grpcs://{server.grpc_url}"]
+        arguments = [f"--model=double@{url}" for url in urls] + ["--requests=2", "--timeout=10"]
+        assert run(capsys, *arguments, f"--ca={authority.root}")[0] == 0
+        for ca, message in (([], "is not trusted"), (["--ca=none.pem"], "none.pem")):
+            code, _, err = run(capsys, *arguments, *ca)
+            assert (code, err.count("\n")) == (2, 1)
+            assert message in err

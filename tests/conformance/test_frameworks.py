@@ -187,7 +187,8 @@ def test_a_framework_is_imported_when_a_model_needs_it(
     """The libraries that a process has mapped say what it has imported."""
     server = ServerProcess(networks, tmp_path / "server.log", "--model-control-mode=explicit")
     libraries = {
-        "torch": "libtorch",
+        "onnx": "libonnxruntime",
+        "torchscript": "libtorch",
         "saved_model": "libtensorflow",
         "openvino": "libopenvino",
         "jax": "jaxlib",

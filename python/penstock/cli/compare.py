@@ -23,7 +23,7 @@ from penstock.comparison.http_client import HttpClient
 from penstock.comparison.in_process import InProcessClient
 from penstock.comparison.inputs import generated_requests, recorded_requests
 from penstock.comparison.matching import Matching, match, parse_maps
-from penstock.comparison.models import Client, Model, ModelName, describe, parse_model
+from penstock.comparison.models import Client, Model, ModelName, Tls, describe, parse_model
 from penstock.comparison.page import as_page
 from penstock.comparison.recorded import Request
 from penstock.comparison.report import (
@@ -100,20 +100,24 @@ def _clients(
     clients: dict[str, Client] = {}
     for url in dict.fromkeys(name.url for name in names):
         if url or not options.model_repository:
-            clients[url] = _connect(url or options.url, options.timeout)
+            clients[url] = _connect(url or options.url, options)
         else:
             clients[url] = _serve(options, [name for name in names if not name.url])
         stack.callback(clients[url].close)
     return clients
 
 
-def _connect(url: str, timeout_s: float) -> Client:
+def _connect(url: str, options: argparse.Namespace) -> Client:
     found = re.fullmatch(r"(?:(https?|grpcs?)://)?([^/@\s]+:[0-9]{1,5})/?", url)
     if found is None:
         raise ComparisonError(f"'{url}' is not [SCHEME://]HOST:PORT, SCHEME http(s) or grpc(s)")
     scheme, address = found[1] or "http", found[2]
-    client = HttpClient if scheme.startswith("http") else GrpcClient
-    return client(address, tls=scheme.endswith("s"), timeout_s=timeout_s)
+    kind = HttpClient if scheme.startswith("http") else GrpcClient
+    tls = Tls(options.ca) if scheme.endswith("s") else None
+    try:
+        return kind(address, tls=tls, timeout_s=options.timeout)
+    except OSError as error:  # also of ssl, for what is no certificate
+        raise ComparisonError(f"--ca {options.ca}: {error.strerror or error}") from None
 
 
 def _serve(options: argparse.Namespace, names: Sequence[ModelName]) -> Client:

@@ -50,6 +50,7 @@ def parse_options(argv: Sequence[str]) -> argparse.Namespace:
         allow_abbrev=False,
     )
     _add_models(parser)
+    _add_connection(parser)
     _add_inputs(parser)
     _add_tolerance(parser)
     _add_reports(parser)
@@ -101,8 +102,18 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
         help="the reference's input or output REFERENCE is NAME of MODEL (default: the same name, "
         "else the same place)",
     )
+
+
+def _add_connection(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("connection")
     group.add_argument(
         "--timeout", type=_positive, default=60.0, metavar="SECONDS", help="of a request (60)"
+    )
+    group.add_argument(
+        "--ca",
+        type=Path,
+        metavar="FILE",
+        help="certificates, PEM, that https and grpcs trust (default: the system's)",
     )
 
 

@@ -19,7 +19,7 @@ from penstock._proto.inference_pb2 import (
 )
 from penstock.comparison.errors import ComparisonError
 from penstock.comparison.messages import decode_message, encode_message
-from penstock.comparison.models import Model
+from penstock.comparison.models import Model, Tls
 from penstock.comparison.tensors import Tensor
 
 _SERVICE: Final = "/inference.GRPCInferenceService"
@@ -32,12 +32,13 @@ _OPTIONS: Final = (
 class GrpcClient:
     """One channel for all threads."""
 
-    def __init__(self, address: str, *, tls: bool, timeout_s: float) -> None:
-        """`address`: host:port. Nothing is sent yet."""
+    def __init__(self, address: str, *, tls: Tls | None, timeout_s: float) -> None:
+        """`address`: host:port. Nothing is sent yet. Raises OSError for wrong certificates."""
         self._address = address
         self._timeout_s = timeout_s
-        if tls:
-            credentials = grpc.ssl_channel_credentials()
+        if tls is not None:
+            roots = tls.ca.read_bytes() if tls.ca is not None else None
+            credentials = grpc.ssl_channel_credentials(roots)
             self._channel = grpc.secure_channel(address, credentials, _OPTIONS)
         else:
             self._channel = grpc.insecure_channel(address, _OPTIONS)

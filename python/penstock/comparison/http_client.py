@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from penstock.comparison.errors import ComparisonError
-from penstock.comparison.models import Model
+from penstock.comparison.models import Model, Tls
 from penstock.comparison.tensors import Tensor, from_bytes, from_json, to_bytes
 
 _LENGTH = "Inference-Header-Content-Length"
@@ -27,10 +27,10 @@ _Reply = tuple[bytes, int]
 class HttpClient:
     """One connection a thread, kept open."""
 
-    def __init__(self, address: str, *, tls: bool, timeout_s: float) -> None:
-        """`address`: host:port. Nothing is sent yet."""
+    def __init__(self, address: str, *, tls: Tls | None, timeout_s: float) -> None:
+        """`address`: host:port. Nothing is sent yet. Raises OSError for wrong certificates."""
         self._address = address
-        self._context = ssl.create_default_context() if tls else None
+        self._context = ssl.create_default_context(cafile=tls.ca) if tls is not None else None
         self._timeout_s = timeout_s
         self._local = threading.local()
         self._lock = threading.Lock()
@@ -114,6 +114,11 @@ class HttpClient:
         except TimeoutError:
             raise ComparisonError(
                 f"http://{self._address}{path}: no answer in {self._timeout_s:g} s, see --timeout"
+            ) from None
+        except ssl.SSLCertVerificationError as error:
+            raise ComparisonError(
+                f"the certificate of {self._address} is not trusted ({error.verify_message}): "
+                f"name the authority's by --ca"
             ) from None
         except (OSError, http.client.HTTPException) as error:
             connection.close()  # the next request opens it anew

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from penstock.comparison.errors import ComparisonError
@@ -38,6 +39,14 @@ def parse_model(text: str) -> ModelName:
     if found is None:
         raise ComparisonError(f"--model '{text}' is not NAME[:VERSION][@URL]")
     return ModelName(found["name"], found["version"] or "", found["url"] or "")
+
+
+@dataclass(frozen=True)
+class Tls:
+    """How a client trusts a server."""
+
+    #: certificates, PEM; None: the system's
+    ca: Path | None
 
 
 @dataclass(frozen=True)
