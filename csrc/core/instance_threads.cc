@@ -34,7 +34,7 @@ void ServedModel::start_ensemble() {
 void ServedModel::add_thread(std::uint32_t index, std::thread thread) {
   pthread_setname_np(thread.native_handle(), plan_->name.substr(0, 15).c_str());
   std::lock_guard lock(threads_mutex_);
-  threads_[index] = std::move(thread);
+  threads_.emplace(index, std::move(thread));
 }
 
 void ServedModel::run(std::uint32_t index, NativeInstance& instance) {

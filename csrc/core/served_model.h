@@ -155,7 +155,8 @@ class ServedModel final : public ModelVersion,
   std::atomic<bool> retiring_{false};
   Parker drained_;
   std::mutex threads_mutex_;
-  std::unordered_map<std::uint32_t, std::thread> threads_;  // under threads_mutex_, by instance
+  std::unordered_multimap<std::uint32_t, std::thread>
+      threads_;  // under threads_mutex_, by instance
 };
 
 }  // namespace penstock
