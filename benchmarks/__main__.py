@@ -18,7 +18,7 @@ import benchmarks.frameworks.bench as frameworks
 import benchmarks.lifecycle.bench as lifecycle
 import benchmarks.micro.bench as micro
 import benchmarks.rivals.bench as rivals
-from benchmarks import connections, memory, scaling, startup
+from benchmarks import connections, gpu, memory, scaling, startup
 from benchmarks.programs import DEFAULT_BUILD, use_build
 from benchmarks.report import run_line, write_section
 
@@ -52,6 +52,7 @@ SECTIONS: dict[str, Callable[[Sizes], str]] = {
     "connections": lambda s: connections.run(connections=s.connections),
     "frameworks": lambda s: frameworks.run(rounds=s.rounds, seconds=s.round_s),
     "lifecycle": lambda s: lifecycle.run(s.lifecycle),
+    "gpu": lambda s: gpu.run(),
     "memory": lambda s: memory.run(requests=s.memory_requests),
 }
 

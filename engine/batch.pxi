@@ -17,7 +17,9 @@ from shim cimport (
     set_double,
     set_int,
     set_string,
+    stream_of,
     string_of,
+    time_left_us,
     uint_of,
 )
 
@@ -142,6 +144,14 @@ cdef class Batch:
     def total_batch_size(self):
         return self.batch.total_batch_size() if self.active else 0
 
+    @property
+    def device(self):
+        return self.batch.device() if self.active else -1
+
+    @property
+    def stream(self):
+        return stream_of(deref(self.batch)) if self.active else 0
+
     def gather(self, str name not None):
         self.check_active()
         cdef int spec = self.batch.plan().find_model_input(utf8(name))
@@ -237,7 +247,7 @@ cdef class BatchRequest:
 
     @property
     def timeout_us(self):
-        return self.live().timeout_us
+        return time_left_us(deref(self.live()), self.batch.model.engine.get().clock())
 
     @property
     def batch_size(self):
@@ -269,7 +279,10 @@ cdef class BatchRequest:
 
     @property
     def cancelled(self):
-        return not self.padding and self.live().cancelled()
+        cdef Request* request = self.live()
+        return not self.padding and request.given_up(
+            self.batch.model.engine.get().clock().now_ns()
+        )
 
     def inputs(self):
         self.live()

@@ -2,7 +2,8 @@
 # Copyright (c) 2026 The Penstock Authors
 # Engine and ModelVersion.
 from cython.operator cimport dereference as deref
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libcpp.map cimport map as cmap
 from libcpp.memory cimport shared_ptr, unique_ptr
 from libcpp.string cimport string
 from libcpp.utility cimport move
@@ -14,10 +15,21 @@ from engine cimport (
     CEngine,
     CModelVersion,
     ModelVersionRef,
+    RedisOptions,
+    RemoteCacheState,
     WarmUpInput,
 )
 from plan cimport ResourceCount
-from shim cimport create_model, find_model, make_engine, set_device, sweep, warm_up
+from shim cimport (
+    create_model,
+    find_model,
+    health_of,
+    make_engine,
+    remote_cache_state,
+    set_device,
+    sweep,
+    warm_up,
+)
 
 
 cdef class NativeInstance:
@@ -45,6 +57,12 @@ cdef class ModelVersion:
     @property
     def version(self):
         return self.plan.version
+
+    @property
+    def problem(self):
+        cdef string text
+        health_of(deref(self.model), text)
+        return text.decode("utf-8", "replace")
 
     def statistics(self):
         return statistics_dict(self.model.get().statistics())
@@ -120,6 +138,20 @@ cdef class ModelVersion:
         self.spare.push_back(move(batch.owned))
 
 
+cdef RedisOptions redis_options(redis) except *:
+    cdef RedisOptions options
+    cdef int64_t ms = 1000000
+    options.host = utf8(redis.host)
+    options.port = redis.port
+    options.user = utf8(redis.user)
+    options.password = utf8(redis.password)
+    options.db = redis.db
+    options.connect_timeout_ns = ms * <int64_t>redis.connect_timeout_ms
+    options.socket_timeout_ns = ms * <int64_t>redis.socket_timeout_ms
+    options.wait_timeout_ns = ms * <int64_t>redis.wait_timeout_ms
+    return options
+
+
 cdef class Engine:
     cdef shared_ptr[CEngine] engine
     # name -> {version: ModelVersion}: the plans' Python side of what is published
@@ -131,19 +163,41 @@ cdef class Engine:
         unsigned int max_requests=65536,
         size_t pool_cached_bytes=268435456,
         size_t response_cache_bytes=0,
+        redis=None,
         bint pinned=False,
+        bint devices=False,
+        cuda_libraries=(),
+        device_pool_bytes=None,
         bint rate_limited=False,
         resources=(),
     ):
         cdef vector[ResourceCount] counts
+        cdef vector[string] libraries
+        cdef cmap[int32_t, uint64_t] pools
         for name, count, device in resources:
             counts.emplace_back()
             counts.back().name = utf8(name)
             counts.back().count = count
             if device is not None:
                 set_device(counts.back(), device)
+        for path in cuda_libraries:
+            libraries.push_back(utf8(<str?>path))
+        for device, size in (device_pool_bytes or {}).items():
+            pools[<int32_t>device] = <uint64_t>size
+        cdef vector[RedisOptions] remote
+        if redis is not None:
+            remote.push_back(redis_options(redis))
         self.engine = make_engine(
-            max_requests, pool_cached_bytes, response_cache_bytes, pinned, rate_limited, counts
+            max_requests,
+            pool_cached_bytes,
+            response_cache_bytes,
+            remote,
+            pinned,
+            rate_limited,
+            counts,
+            devices,
+            libraries,
+            pools,
         )
         self.published = {}
 
@@ -197,6 +251,12 @@ cdef class Engine:
     @property
     def in_flight(self):
         return self.engine.get().in_flight()
+
+    def remote_cache_state(self):
+        cdef RemoteCacheState state
+        if not remote_cache_state(deref(self.engine), state):
+            return None
+        return state.up, state.changes, state.text.decode("utf-8", "replace")
 
     @property
     def memory_report(self):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The Penstock Authors
 # TensorSpec and ModelPlan.
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 from libcpp.memory cimport make_shared, shared_ptr
 from libcpp.string cimport string
 from libcpp.vector cimport vector
@@ -118,6 +118,7 @@ cdef class ModelPlan:
         unsigned int queue_capacity=4096,
         unsigned int instance_count=1,
         instance_limits=(),
+        instance_devices=(),
         bint decoupled=False,
         bint cached=False,
         bint warm_up=False,
@@ -158,6 +159,8 @@ cdef class ModelPlan:
         plan.instance_count = instance_count
         for limit in instance_limits:
             add_limit(plan.instance_limits, limit)
+        for device in instance_devices:
+            plan.instance_devices.push_back(<int32_t>device)
         plan.decoupled = decoupled
         plan.cached = cached
         plan.warm_up = warm_up

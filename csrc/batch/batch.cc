@@ -86,6 +86,7 @@ bool Batch::wants_output(std::uint32_t spec) const {
 Status Batch::give(std::size_t i, std::uint32_t spec, const TensorView& view,
                    const BufferLease& lease) {
   if (padding(i)) return {};
+  if (view.memory == MemoryKind::kGpu) return give_from_device(i, spec, view);
   if (const int state = plan_->state_of_output(spec); state >= 0) {
     PENSTOCK_RETURN_IF_ERROR(sequence_->keep(i, static_cast<std::size_t>(state), view, lease));
   }
@@ -97,6 +98,7 @@ Status Batch::give(std::size_t i, std::uint32_t spec, const TensorView& view,
 Status Batch::set_output(std::size_t i, std::uint32_t spec, const TensorView& view,
                          const BufferLease& lease) {
   TensorView out = view;
+  if (view.memory == MemoryKind::kGpu) PENSTOCK_RETURN_IF_ERROR(offer(spec, view, lease));
   PENSTOCK_RETURN_IF_ERROR(check_output(*plan_, spec, out));
   return give(i, spec, out, lease);
 }
@@ -127,7 +129,7 @@ Responder Batch::defer(std::size_t i) {
   Request& request = *rows_[i];
   assert(!request.deferred_);
   request.deferred_ = true;
-  request.holds_.store(2, std::memory_order_relaxed);  // relaxed: nobody else knows of it yet
+  request.holds_.reset(2);  // nobody else knows of it yet
   return Responder(&request);
 }
 

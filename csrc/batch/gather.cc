@@ -6,6 +6,7 @@
 #include <string>
 
 #include "batch/batch_inputs.h"
+#include "batch/device_stage.h"
 #include "penstock/backend.h"
 
 namespace penstock {
@@ -38,6 +39,7 @@ Status Batch::concatenate(std::uint32_t spec, TensorView& view, BufferLease& lea
 }
 
 Status Batch::gather(std::uint32_t spec, TensorView& view, BufferLease* lease) {
+  if (stage_ != nullptr && stage_->find(spec, view, lease)) return {};
   view = TensorView{};
   BufferLease keeper;
   if (rows_.empty()) return {};

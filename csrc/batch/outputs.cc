@@ -104,6 +104,7 @@ Status check_output(const ModelPlan& plan, std::uint32_t spec, TensorView& view)
 Status add_output(const Request& request, Response& response, std::uint32_t spec,
                   const TensorView& view, const BufferLease& lease) {
   TensorView out = view;
+  if (view.memory == MemoryKind::kGpu) return on_no_device(request.plan(), spec, view);
   PENSTOCK_RETURN_IF_ERROR(check_output(request.plan(), spec, out));
   give_output(request, response, spec, out, lease);
   return {};
@@ -123,6 +124,7 @@ Status Batch::check_rows(const TensorSpec& tensor, const TensorView& view) const
 
 Status Batch::scatter(std::uint32_t spec, const TensorView& view, const BufferLease& lease) {
   const TensorSpec& tensor = plan_->outputs[spec];
+  if (view.memory == MemoryKind::kGpu) PENSTOCK_RETURN_IF_ERROR(offer(spec, view, lease));
   PENSTOCK_RETURN_IF_ERROR(check_type(*plan_, tensor, view));
   PENSTOCK_RETURN_IF_ERROR(check_size(*plan_, tensor, view));
   if (const BatchOutput* by = plan_->find_batch_output(spec)) return scatter_by(*by, view, lease);

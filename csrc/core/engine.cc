@@ -2,10 +2,13 @@
 // Copyright (c) 2026 The Penstock Authors
 #include "penstock/engine.h"
 
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "cache/local_cache.h"
+#include "cache/redis_store.h"
 #include "core/model_table.h"
 #include "core/served_model.h"
 #include "request/request_pool.h"
@@ -17,19 +20,27 @@ std::shared_ptr<ServedModel> served(const ModelVersionRef& model) {
   return std::static_pointer_cast<ServedModel>(model);
 }
 
-// The allocator behind the pool, and why it is that one.
-std::unique_ptr<Allocator> choose_allocator(bool pinned, std::string& report) {
-  if (pinned) {
-    auto allocator = make_pinned_allocator();
-    if (allocator.ok()) {
-      report = "pinned";
-      return std::move(allocator.value());
-    }
-    report = "page (" + allocator.status().message() + ")";
-  } else {
-    report = "page";
-  }
+// Null when there is none, or nobody wants it; `why_not` says which.
+std::shared_ptr<CudaRuntime> open_cuda(const EngineOptions& options, std::string& why_not) {
+  if (!options.pinned && !options.devices) return nullptr;
+  auto runtime = CudaRuntime::open(options.cuda_libraries);
+  if (runtime.ok()) return std::move(runtime.value());
+  why_not = " (" + runtime.status().message() + ")";
+  return nullptr;
+}
+
+// The allocator behind the pool.
+std::unique_ptr<Allocator> choose_allocator(bool pinned, std::shared_ptr<CudaRuntime> cuda) {
+  if (pinned && cuda != nullptr) return make_pinned_allocator(std::move(cuda));
   return make_page_allocator();
+}
+
+void apply_deadline(Request& request, const Clock& clock) {
+  constexpr std::uint64_t kMostMs = INT64_MAX / 4'000'000;  // so that it can be added to a time
+  if (request.deadline_ms > kMostMs) return;
+  const std::int64_t from = request.times.received != 0 ? request.times.received : clock.now_ns();
+  const std::int64_t deadline = from + static_cast<std::int64_t>(request.deadline_ms) * 1'000'000;
+  request.deadline_ns = std::min(request.deadline_ns, deadline);
 }
 
 }  // namespace
@@ -39,17 +50,27 @@ std::unique_ptr<Allocator> choose_allocator(bool pinned, std::string& report) {
 struct Engine::Impl {
   explicit Impl(const EngineOptions& options)
       : clock(options.clock != nullptr ? options.clock : &real_clock),
-        pool(choose_allocator(options.pinned, memory_report), options.pool),
+        cuda(open_cuda(options, memory_report)),
+        pool(choose_allocator(options.pinned, cuda), options.pool),
+        regions(cuda),
         requests(options.max_requests),
         responses(options.max_responses),
         tracer(*clock),
         reaper(*clock) {
-    if (options.cache_bytes > 0) cache = std::make_unique<LocalCache>(options.cache_bytes);
+    memory_report = (pool.kind() == MemoryKind::kPinned ? "pinned" : "page") + memory_report;
+    if (cuda != nullptr && options.devices) devices.emplace(cuda, options.device_pool_bytes);
+    if (options.cache_bytes > 0) {
+      cache = std::make_unique<LocalCache>(options.cache_bytes);
+    } else if (options.redis) {
+      store = std::make_unique<RedisStore>(*options.redis);
+    }
     if (options.rate_limited) limiter = std::make_shared<RateLimiter>(options.resources);
   }
 
   [[nodiscard]] ServedModelContext model_context(Engine* engine) {
-    return {pool, responses, *clock, tracer, sweeper(), engine, cache.get(), limiter};
+    DevicePools* const pools = devices ? &*devices : nullptr;
+    return {pool,   responses,   *clock,      tracer,  sweeper(),
+            engine, cache.get(), store.get(), limiter, pools};
   }
   // On a manual clock time passes only when its owner says so, who then sweeps.
   [[nodiscard]] Reaper* sweeper() { return clock == &real_clock ? &reaper : nullptr; }
@@ -57,12 +78,16 @@ struct Engine::Impl {
   RealClock real_clock;
   const Clock* clock;
   std::string memory_report;
+  std::shared_ptr<CudaRuntime> cuda;
   BufferPool pool;
+  std::optional<DevicePools> devices;
+  SharedRegions regions;
   RequestPool requests;
   ResponsePool responses;
   std::unique_ptr<ResponseCache> cache;
   std::shared_ptr<RateLimiter> limiter;
   Tracer tracer;
+  std::unique_ptr<RemoteStore> store;  // calls models, which requests keep
   ModelTable table;
   Reaper reaper;
   std::atomic<bool> accepting{true};
@@ -78,6 +103,7 @@ Result<ModelVersionRef> Engine::create(std::shared_ptr<const ModelPlan> plan) {
   PENSTOCK_RETURN_IF_ERROR(plan->check());
   auto model = std::make_shared<ServedModel>(std::move(plan), impl_->model_context(this));
   PENSTOCK_RETURN_IF_ERROR(model->limit_instances());
+  PENSTOCK_RETURN_IF_ERROR(model->prepare());
   impl_->reaper.watch(model);
   if (model->plan().scheduler == SchedulerKind::kEnsemble) model->start_ensemble();
   return ModelVersionRef(std::move(model));
@@ -145,6 +171,7 @@ Status Engine::queue(Request& request) {
   if (request.model() == nullptr || request.completion == nullptr) {
     return internal_error("a request must be bound and have somewhere to complete to");
   }
+  if (request.deadline_ms != Request::kNoDeadlineMs) apply_deadline(request, *impl_->clock);
   PENSTOCK_RETURN_IF_ERROR(validate(request));
   return static_cast<ServedModel*>(request.model())->submit(request);
 }
@@ -178,7 +205,13 @@ Result<ModelVersionRef> Engine::find(std::string_view name, std::int64_t version
 
 Tracer& Engine::tracer() { return impl_->tracer; }
 BufferPool& Engine::pool() { return impl_->pool; }
+std::optional<RemoteCacheState> Engine::remote_cache_state() const {
+  if (!impl_->store) return std::nullopt;
+  return impl_->store->state();
+}
 const std::string& Engine::memory_report() const { return impl_->memory_report; }
+DevicePools* Engine::devices() { return impl_->devices ? &*impl_->devices : nullptr; }
+SharedRegions& Engine::regions() { return impl_->regions; }
 const Clock& Engine::clock() const { return *impl_->clock; }
 
 }  // namespace penstock

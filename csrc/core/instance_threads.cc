@@ -28,6 +28,7 @@ void ServedModel::start(std::uint32_t index, std::unique_ptr<NativeInstance> ins
 
 void ServedModel::start_ensemble() {
   ensemble_ = std::make_unique<EnsembleRunner>(*this, *scheduler_, *context_.engine);
+  if (context_.reaper == nullptr) return;
   add_thread(0, std::thread([this] { ensemble_->run(); }));
 }
 
@@ -52,12 +53,17 @@ void ServedModel::run(std::uint32_t index, NativeInstance& instance) {
 }
 
 std::uint32_t ServedModel::instance_limit() const {
-  return plan_->sequences() || ensemble_ || limited_ ? plan_->instance_count : kMaxInstances;
+  // Where an instance's tensors are is part of the plan.
+  const bool fixed = plan_->sequences() || ensemble_ || limited_ || !pipelines_.empty();
+  return fixed ? plan_->instance_count : kMaxInstances;
 }
 
 Status ServedModel::end_instance(std::uint32_t index) {
   if (plan_->sequences() || ensemble_ || limited_) {
     return unsupported("model '" + plan_->name + "' keeps the instances that it was loaded with");
+  }
+  if (!pipelines_.empty()) {
+    return unsupported("instances of model '" + plan_->name + "' share its requests on GPUs");
   }
   scheduler_->end_instance(index);
   std::thread ended;

@@ -16,9 +16,14 @@ ServedModel::ServedModel(std::shared_ptr<const ModelPlan> plan, const ServedMode
       trace_(context.tracer.slot(plan_->name)),
       scheduler_(make_scheduler(*plan_, clock_, *this)),
       cells_(plan_->instance_count),
-      gate_(plan_->instance_count) {
-  if (plan_->cached && !plan_->decoupled && context_.cache != nullptr) {
-    cache_.emplace(*context_.cache, *plan_);
+      gate_(plan_->instance_count),
+      instances_(plan_->instance_count) {
+  if (plan_->cached && !plan_->decoupled) {
+    if (context_.cache != nullptr) cache_.emplace(*context_.cache, *plan_);
+    if (context_.store != nullptr) {
+      RemoteAnswers::Owner& owner = *this;
+      remote_ = std::make_unique<RemoteAnswers>(*context_.store, *plan_, owner);
+    }
   }
   for (auto& cell : cells_) cell.configure(*plan_);
   unexecuted_.configure(*plan_);
@@ -28,9 +33,9 @@ ServedModel::ServedModel(std::shared_ptr<const ModelPlan> plan, const ServedMode
 ServedModel::~ServedModel() { shut_down(0); }
 
 bool ServedModel::enter(Request& request) {
-  in_flight_.fetch_add(1);  // seq_cst, like the load: pairs with the store in shut_down()
-  if (retiring_.load()) {
-    if (in_flight_.fetch_sub(1) == 1) drained_.notify_all();
+  in_flight_.enter();
+  if (in_flight_.closed()) {
+    if (in_flight_.leave()) drained_.notify_all();
     return false;
   }
   request.counted_ = true;
@@ -41,17 +46,25 @@ bool ServedModel::enter(Request& request) {
 
 void ServedModel::leave(Request& request) {
   if (!std::exchange(request.counted_, false)) return;
-  if (in_flight_.fetch_sub(1) == 1 && retiring_.load()) drained_.notify_all();
+  if (in_flight_.leave()) drained_.notify_all();
 }
 
 Status ServedModel::submit(Request& request) {
+  PENSTOCK_RETURN_IF_ERROR(check_deadline(request));
   if (trace_->sampler() != nullptr && !request.step_) [[unlikely]] {
     context_.tracer.begin(*trace_, request);
   }
   if (in_order()) ordered_.enter(request);
   if (cache_ && answer_from_cache(request)) return {};
+  if (remote_ && look_up(request)) return {};
+  return queue(request);
+}
+
+Status ServedModel::queue(Request& request) {
   std::int64_t expires = kNoDeadline;
-  if (Status status = scheduler_->submit(request, &expires); !status.ok()) {
+  Status status = admit(request);
+  if (status.ok()) status = scheduler_->submit(request, &expires);
+  if (!status.ok()) {
     if (in_order()) ordered_.skip(request.ticket_);
     return status;
   }
@@ -78,6 +91,14 @@ Status ServedModel::limit_instances() {
 }
 
 bool ServedModel::next(std::uint32_t index, Batch& batch) {
+  // relaxed: for estimates; it only grows, and a lost one comes again
+  if (index >= instances_.load(std::memory_order_relaxed)) [[unlikely]] {
+    instances_.store(index + 1, std::memory_order_relaxed);
+  }
+  return pipeline(index) != nullptr ? next_on_device(index, batch) : pull(index, batch);
+}
+
+bool ServedModel::pull(std::uint32_t index, Batch& batch) {
   batch.begin(*plan_, context_.pool, clock_);
   if (!gate_.is_open() && take_warm_up(index, batch)) return true;
   if (!(limited_ ? limited_->next(index, batch) : scheduler_->next(index, batch))) return false;
@@ -102,9 +123,18 @@ void ServedModel::take(std::uint32_t index, Batch& batch) {
 }
 
 void ServedModel::complete(std::uint32_t index, Batch& batch) {
+  if (DevicePipeline* const device = pipeline(index)) {
+    if (Status status = device->finish(batch); !status.ok()) batch.fail_all(status);
+    settle_batch(index, batch);
+    return device->done(batch);
+  }
+  settle_batch(index, batch);
+}
+
+void ServedModel::settle_batch(std::uint32_t index, Batch& batch) {
   if (!batch.empty() && batch.request(0).warm_up_) return complete_warm_up(batch);
   const std::int64_t now = clock_.now_ns();
-  if (cache_) {
+  if (cached()) {
     for (Request* request : batch.requests()) {
       if (!request->deferred_) cache_answer(*request);
     }
@@ -185,14 +215,14 @@ void ServedModel::finish(Request& request, Response* last, Status status) {
 
 void ServedModel::let_go(Request& request) {
   // acq_rel: the last one sees what the other wrote
-  if (request.holds_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  if (!request.holds_.drop()) return;
   const std::int64_t now = clock_.now_ns();
   if (request.warm_up_) {
     fail_unanswered(request);
     request.set_state(RequestState::kDone);
     leave(request);
   } else {
-    if (cache_) cache_answer(request);
+    if (cached()) cache_answer(request);
     StatisticsCell::Update update(cell(request.instance_), now);
     request.times.exec_end = std::max(request.times.exec_end, now);
     settle(request, now, update);
@@ -217,19 +247,19 @@ void ServedModel::set_compute(Request& request, const std::array<std::uint64_t, 
 }
 
 void ServedModel::shut_down(std::int64_t timeout_ns) {
-  retiring_.store(true);  // seq_cst: see enter()
+  in_flight_.close();
   gate_.open();
   const std::int64_t now = RealClock().now_ns();
   const std::int64_t deadline = timeout_ns < kNoDeadline - now ? now + timeout_ns : kNoDeadline;
-  while (in_flight_.load() > 0) {
+  while (!in_flight_.empty()) {
     const auto key = drained_.prepare_wait();
-    if (in_flight_.load() == 0) {
+    if (in_flight_.empty()) {
       drained_.cancel_wait();
       break;
     }
     if (!drained_.wait(key, deadline)) break;
   }
-  in_flight_.load() == 0 ? scheduler_->stop() : scheduler_->abort();
+  in_flight_.empty() ? scheduler_->stop() : scheduler_->abort();
   refusing_responses_.store(true);  // seq_cst: see begin_response()
   response_room_.notify_all();
   join_threads();

@@ -18,6 +18,8 @@
 #include <vector>
 
 #include "cache/model_cache.h"
+#include "cache/remote_answers.h"
+#include "core/device_pipeline.h"
 #include "core/ensemble_runner.h"
 #include "core/limited_instances.h"
 #include "core/ordered_delivery.h"
@@ -27,8 +29,10 @@
 #include "core/warm_up_gate.h"
 #include "penstock/engine.h"
 #include "request/request_pool.h"
+#include "sched/admission.h"
 #include "sched/scheduler.h"
 #include "sync/parker.h"
+#include "sync/turnstile.h"
 
 namespace penstock {
 
@@ -40,14 +44,17 @@ struct ServedModelContext {
   Tracer& tracer;
   Reaper* reaper = nullptr;              // null: somebody else calls sweep()
   Engine* engine = nullptr;              // where an ensemble's steps go
-  ResponseCache* cache = nullptr;        // null: nothing is cached
+  ResponseCache* cache = nullptr;        // null: nothing is cached here
+  RemoteStore* store = nullptr;          // null: nor elsewhere
   std::shared_ptr<RateLimiter> limiter;  // null: plans' instance limits are not looked at
+  DevicePools* devices = nullptr;        // null: all tensors are in the host's memory
 };
 
 class ServedModel final : public ModelVersion,
                           public Sweepable,
                           public std::enable_shared_from_this<ServedModel>,
-                          private RejectSink {
+                          private RejectSink,
+                          private RemoteAnswers::Owner {
  public:
   ServedModel(std::shared_ptr<const ModelPlan> plan, const ServedModelContext& context);
   ~ServedModel() override;
@@ -63,6 +70,10 @@ class ServedModel final : public ModelVersion,
                                std::span<const std::vector<WarmUpInput>> requests) override;
   [[nodiscard]] std::uint32_t instance_limit() const override;
   [[nodiscard]] Status end_instance(std::uint32_t index) override;
+  [[nodiscard]] Status health() const override;
+
+  // What can fail of the construction.
+  [[nodiscard]] Status prepare();
 
   // Pins this version in the request; false once it retires.
   [[nodiscard]] bool enter(Request& request);
@@ -71,7 +82,8 @@ class ServedModel final : public ModelVersion,
   // Queues without waking an instance: a wake_instance() is owed. Answers what is cached.
   [[nodiscard]] Status submit(Request& request);
   void wake_instance() {
-    if (cache_ && scheduler_->pending() == 0) return;  // they were hits
+    // They were hits, or are being looked up.
+    if (cached() && scheduler_->pending() == 0) return;
     limited_ ? limited_->wake() : scheduler_->wake();
   }
   std::int64_t sweep(std::int64_t now_ns) override;
@@ -82,8 +94,10 @@ class ServedModel final : public ModelVersion,
   // The version is being published: its instances wait for warm-ups no more.
   void open() { gate_.open(); }
 
-  // An ensemble's thread; at most once.
+  // What executes an ensemble; at most once. On a thread of its own, but where time is somebody
+  // else's: who calls sweep() there calls turn_ensemble(), too.
   void start_ensemble();
+  bool turn_ensemble() { return ensemble_->turn(); }
 
   // ---- for an instance that does not wait here, and its answers (EnsembleRunner) ----
   // As next(), at once.
@@ -126,8 +140,24 @@ class ServedModel final : public ModelVersion,
   void run(std::uint32_t index, NativeInstance& instance);
   void add_thread(std::uint32_t index, std::thread thread);
   void join_threads();
+  [[nodiscard]] bool pull(std::uint32_t index, Batch& batch);
+  void settle_batch(std::uint32_t index, Batch& batch);
+  // ---- device_instances.cc ----
+  [[nodiscard]] DevicePipeline* pipeline(std::uint32_t index) const {
+    return index < pipelines_.size() ? pipelines_[index].get() : nullptr;
+  }
+  [[nodiscard]] bool next_on_device(std::uint32_t index, Batch& batch);
+  [[nodiscard]] bool leave_to_others(std::uint32_t index) const;
+  // ---- deadlines.cc ----
+  [[nodiscard]] Status check_deadline(const Request& request);
+  [[nodiscard]] Status admit(const Request& request);
+  [[nodiscard]] Status queue(Request& request);
   // ---- cached_answers.cc ----
+  [[nodiscard]] bool cached() const { return cache_.has_value() || remote_ != nullptr; }
   [[nodiscard]] bool answer_from_cache(Request& request);
+  [[nodiscard]] bool look_up(Request& request);
+  void looked_up(Request& request, bool hit) override;
+  void answer_hit(Request& request, std::int64_t started_ns, std::int64_t now_ns);
   void cache_answer(Request& request);
   // ---- warm_up.cc ----
   [[nodiscard]] Status prepare_warm_up(Request& request, const std::vector<WarmUpInput>& inputs,
@@ -142,17 +172,21 @@ class ServedModel final : public ModelVersion,
   const Clock& clock_;
   const std::shared_ptr<const TraceSlot> trace_;
   std::unique_ptr<Scheduler> scheduler_;
-  std::vector<StatisticsCell> cells_;  // one an instance
-  StatisticsCell unexecuted_;          // of requests that reached none
-  std::optional<ModelCache> cache_;    // when its answers are cached
+  std::vector<StatisticsCell> cells_;      // one an instance
+  StatisticsCell unexecuted_;              // of requests that reached none
+  std::optional<ModelCache> cache_;        // when its answers are cached, in the server
+  std::unique_ptr<RemoteAnswers> remote_;  // or outside it
   WarmUpGate gate_;
   OrderedDelivery ordered_;
-  std::unique_ptr<EnsembleRunner> ensemble_;   // of an ensemble
-  std::unique_ptr<LimitedInstances> limited_;  // when the rate limiter has a say
+  std::unique_ptr<EnsembleRunner> ensemble_;                // of an ensemble
+  std::unique_ptr<LimitedInstances> limited_;               // when the rate limiter has a say
+  std::vector<std::unique_ptr<DevicePipeline>> pipelines_;  // null: host; empty: all of them
   Parker response_room_;
   std::atomic<bool> refusing_responses_{false};
-  std::atomic<std::uint64_t> in_flight_{0};
-  std::atomic<bool> retiring_{false};
+  std::atomic<std::uint32_t> instances_;  // as far as they were numbered
+  ServiceTime service_time_;              // of a batch
+  std::atomic<std::uint64_t> late_{0};    // refused at once for their deadlines
+  Turnstile in_flight_;                   // requests; closed: the version retires
   Parker drained_;
   std::mutex threads_mutex_;
   std::unordered_multimap<std::uint32_t, std::thread>

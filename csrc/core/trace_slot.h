@@ -16,8 +16,10 @@
 
 namespace penstock {
 
-// Every member is relaxed: a number that stands for itself, and pairs with nothing.
-class TraceSampler {
+// Every member is relaxed: a number that stands for itself, and pairs with nothing. `Atom`: as in
+// MpmcRing.
+template <template <typename> class Atom = std::atomic>
+class BasicTraceSampler {
  public:
   void set(const TraceSettings& settings) {
     // relaxed: pairs with nothing, as said above
@@ -46,12 +48,14 @@ class TraceSampler {
   }
 
  private:
-  std::atomic<std::uint64_t> rate_{0};
-  std::atomic<std::int64_t> left_{0};
-  std::atomic<std::uint64_t> seen_{0};
-  std::atomic<bool> tensors_{false};
-  std::atomic<std::uint64_t> generation_{0};
+  Atom<std::uint64_t> rate_{0};
+  Atom<std::int64_t> left_{0};
+  Atom<std::uint64_t> seen_{0};
+  Atom<bool> tensors_{false};
+  Atom<std::uint64_t> generation_{0};
 };
+
+using TraceSampler = BasicTraceSampler<>;
 
 class TraceSlot {
  public:

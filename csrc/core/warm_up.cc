@@ -118,7 +118,7 @@ bool ServedModel::take_warm_up(std::uint32_t index, Batch& batch) {
 void ServedModel::complete_warm_up(Batch& batch) {
   for (Request* request : batch.requests()) {
     // As for a request with a responder, whose other half is the batch.
-    if (!request->deferred_) request->holds_.store(1, std::memory_order_relaxed);  // relaxed: ours
+    if (!request->deferred_) request->holds_.reset(1);
     let_go(*request);
   }
   batch.clear();

@@ -20,7 +20,7 @@ Inference& InferencePool::take() {
     inference->keeper_.owner = inference;
     inference->keeper_.release = give_back;
   }
-  inference->keeper_.refs.store(1, std::memory_order_relaxed);  // relaxed: not yet shared
+  inference->keeper_.refs.reset(1);  // not yet shared
   inference->self = BufferLease::adopt(&inference->keeper_);
   inference->stage = Inference::Stage::kRunning;
   return *inference;
@@ -61,6 +61,7 @@ void GrpcCall::clear() {
   too_large = head_done = ended = answered = head_sent = working = false;
   status = GrpcStatus::kOk;
   status_message.clear();
+  retry_after_ms.clear();
   passed = nullptr;
   trailers.clear();
   deadline_ns = kNoDeadline;

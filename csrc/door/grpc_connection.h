@@ -82,7 +82,7 @@ struct GrpcContext {
   ByteBudget& budget;
   LoopCounters& counters;
   EndSignal& ended;  // used only while GrpcState::refusing
-  GrpcCodec codec{engine.pool()};
+  GrpcCodec codec{engine.pool(), {}, &engine.regions()};
   SubmitBurst burst{engine};  // instances are woken once a round
   InferencePool inferences{engine};
   CallPool calls;
@@ -127,6 +127,7 @@ class GrpcConnection final : private H2Events {
   // Frames may have become ready outside of receive() and answer().
   void wake() { context_.loop.defer(socket_); }
   void fail(GrpcCall& call, GrpcStatus status, std::string_view message);
+  void fail(GrpcCall& call, const Status& status);
 
  private:
   static constexpr std::size_t kMaxInFlight = 256;         // requests of one stream

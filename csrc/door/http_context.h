@@ -48,7 +48,8 @@ struct HttpContext {
         engine(*door.engine),
         limits(door.limits),
         head_limits{door.limits.max_target_bytes, door.limits.max_fields_bytes},
-        codec(door.engine->pool(), {.max_input_bytes = door.limits.max_input_bytes}),
+        codec(door.engine->pool(), {.max_input_bytes = door.limits.max_input_bytes},
+              &door.engine->regions()),
         burst(*door.engine),
         upstreams(runs_on, upstream_path) {
     loop.at_round_end([this] { burst.flush(); });

@@ -162,6 +162,21 @@ Status check_metrics(const ModelPlan& plan) {
 
 }  // namespace
 
+bool ModelPlan::uses_devices() const {
+  const bool any = std::any_of(instance_devices.begin(), instance_devices.end(),
+                               [](std::int32_t device) { return device >= 0; });
+  const bool in_order =
+      scheduler == SchedulerKind::kDefault || scheduler == SchedulerKind::kDynamic;
+  return any && in_order && !decoupled;
+}
+
+bool ModelPlan::takes_device_input(const TensorSpec& spec) const {
+  const bool all = std::all_of(instance_devices.begin(), instance_devices.end(),
+                               [](std::int32_t device) { return device >= 0; });
+  return all && uses_devices() && !cached && spec.type != DataType::kBytes &&
+         !spec.is_shape_tensor && !spec.allow_ragged_batch && spec.source == TensorSource::kClient;
+}
+
 int ModelPlan::find_input(std::string_view n) const {
   return find_by_name(inputs, client_inputs(), n);
 }
@@ -197,6 +212,10 @@ Status ModelPlan::check() const {
     return invalid_arg("'max_batch_size' must be non-negative value for " + name);
   }
   if (instance_count == 0) return invalid_arg("model '" + name + "' has no instances");
+  if (!instance_devices.empty() && instance_devices.size() != instance_count) {
+    return invalid_arg("model '" + name + "' has " + std::to_string(instance_count) +
+                       " instances and devices for " + std::to_string(instance_devices.size()));
+  }
   if (queue_capacity == 0) return invalid_arg("model '" + name + "' has no room in its queue");
   for (auto preferred : dynamic.preferred_batch_sizes) {
     if (preferred <= 0) {

@@ -3,6 +3,7 @@
 #include "sched/scheduler.h"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "sched/default_scheduler.h"
@@ -14,24 +15,29 @@ namespace penstock {
 namespace {
 
 constexpr const char* kFullText = "Exceeds maximum queue size";
+constexpr std::int64_t kSoonNs = 1'000'000;
 constexpr const char* kStopText =
     "Server is stopping, scheduler for model has stopped accepting new inference requests";
 
 }  // namespace
 
+Status deadline_exceeded(const Request& request) {
+  return {Code::kDeadlineExceeded,
+          request.tag_text() + "the deadline expired before the request was executed"};
+}
+
 Scheduler::Scheduler(const ModelPlan& plan, const Clock& clock, RejectSink& sink)
     : plan_(plan), clock_(clock), levels_(plan), sink_(sink), ring_(plan.queue_capacity) {}
 
 Status Scheduler::submit(Request& request, std::int64_t* expires) {
-  // seq_cst: pairs with the store in stop(); a request counted here is seen by the drain
-  const std::uint64_t before = queued_.fetch_add(1);
+  const std::uint64_t before = queue_.enter();
   if (before >= plan_.queue_capacity || !levels_.enter(request)) {
     uncount();
     return refuse(kFullText, request);
   }
   Status refused;
   request.times.queued = clock_.now_ns();
-  if (stopping_.load()) {
+  if (queue_.closed()) {
     refused = refuse(kStopText, request);
   } else {
     request.set_state(RequestState::kQueued);
@@ -43,7 +49,6 @@ Status Scheduler::submit(Request& request, std::int64_t* expires) {
     uncount();
     return refused;
   }
-  if (aborting_.load()) sweep(clock_.now_ns());  // seq_cst: abort() may have looked before the push
   return {};
 }
 
@@ -56,10 +61,9 @@ Status Scheduler::refuse(const char* why, const Request& request) {
   return unavailable(request.tag_text() + why);
 }
 
-// Whoever brings the count to nothing after stop() wakes those who wait for that. seq_cst: either
-// this sees the stop, or the stop's own wake-up comes after the count.
+// Whoever brings the count to nothing after stop() wakes those who wait for that.
 void Scheduler::uncount() {
-  if (queued_.fetch_sub(1) == 1 && stopping_.load()) parker_.notify_all();
+  if (queue_.leave()) parker_.notify_all();
 }
 
 bool Scheduler::next(std::uint32_t instance, Batch& batch) {
@@ -110,19 +114,26 @@ bool Scheduler::take_ending(std::uint32_t instance) {
 }
 
 void Scheduler::stop() {
-  stopping_.store(true);  // seq_cst: see submit()
+  queue_.close();
   parker_.notify_all();
 }
 
 void Scheduler::abort() {
-  aborting_.store(true);  // seq_cst: see submit()
+  aborting_.store(true);  // before the close: who is let in no more is refused
   stop();
   sweep(clock_.now_ns());
+  // One that was counted before may not be on the ring yet: its submitter does not look back.
+  while (!queue_.empty()) {
+    std::this_thread::yield();
+    sweep(clock_.now_ns());
+  }
 }
 
-std::uint64_t Scheduler::pending() const {
-  return queued_.load(std::memory_order_relaxed);  // relaxed: a gauge
+std::uint64_t Scheduler::ahead_of(const Request& request) const {
+  return levels_.size() == 1 ? pending() : levels_.up_to(request);
 }
+
+std::uint64_t Scheduler::pending() const { return queue_.inside(); }
 
 bool Scheduler::pop(Request*& request) { return ring_.try_pop(request); }
 
@@ -133,11 +144,18 @@ void Scheduler::leave_queue(Request& request) {
 }
 
 void Scheduler::return_to_queue(Request& request) {
-  queued_.fetch_add(1);  // seq_cst: as in submit()
+  queue_.enter();
   request.set_state(RequestState::kQueued);
 }
 
-bool Scheduler::drained() const { return stopping_.load() && queued_.load() == 0; }
+bool Scheduler::drained() const { return queue_.closed() && queue_.empty(); }
+
+// seq_cst: whoever was counted too late for this looks at what is expected later still, and expects
+// anew (sync/due_time.h).
+std::int64_t Scheduler::next_sweep_ns(std::size_t held, std::int64_t earliest_ns,
+                                      std::int64_t now_ns) const {
+  return queue_.inside() > held ? std::min(earliest_ns, now_ns + kSoonNs) : earliest_ns;
+}
 
 std::int64_t Scheduler::expires_ns(const Request& request) const {
   return std::min(levels_.expires_ns(request), request.deadline_ns);
@@ -148,6 +166,8 @@ bool Scheduler::turn_away(Request* request, std::int64_t now_ns, std::int64_t ex
     turn_away(request, Status(Code::kCancelled, ""), FailureReason::kCanceled);
   } else if (aborting_.load()) {
     turn_away(request, unavailable(request->tag_text() + kStopText), FailureReason::kOther);
+  } else if (now_ns >= request->deadline_ns) {
+    turn_away(request, deadline_exceeded(*request), FailureReason::kRejected);
   } else if (now_ns >= expires_ns) {
     turn_away(request, unavailable("Request timeout expired"), FailureReason::kRejected);
   } else {

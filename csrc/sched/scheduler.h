@@ -24,8 +24,12 @@
 #include "sched/queue_levels.h"
 #include "sync/mpmc_ring.h"
 #include "sync/parker.h"
+#include "sync/turnstile.h"
 
 namespace penstock {
+
+// A request whose end-to-end deadline has passed before it was executed.
+[[nodiscard]] Status deadline_exceeded(const Request& request);
 
 // Takes the requests that never run: expired, cancelled, or refused by a stop.
 class RejectSink {
@@ -58,7 +62,7 @@ class Scheduler {
   // run, as far as it looks.
   [[nodiscard]] virtual Poll poll(std::uint32_t instance, std::int64_t now_ns, Batch& batch) = 0;
   // Turns away all that must not run any more, also when no instance is idle to poll. Says when the
-  // next of what waits expires.
+  // next of what waits expires, or may be found to.
   virtual std::int64_t sweep(std::int64_t now_ns) = 0;
   // Waits for a batch; false once stopped and empty, or for an instance that is to end.
   [[nodiscard]] bool next(std::uint32_t instance, Batch& batch);
@@ -74,6 +78,8 @@ class Scheduler {
   void abort();
   // After stop() or abort(): gives back what was kept for requests that might have come.
   virtual void forget_clients() {}
+  // Requests waiting that are served before one of this priority that comes now.
+  [[nodiscard]] std::uint64_t ahead_of(const Request& request) const;
   // Requests waiting (M-10).
   [[nodiscard]] std::uint64_t pending() const;
   // Of these, so many that an instance could take some of; all, where instances share the queue.
@@ -98,6 +104,10 @@ class Scheduler {
   [[nodiscard]] bool turn_away(Request* request, std::int64_t now_ns, std::int64_t expires_ns);
   // Turns the request away whatever its state.
   void turn_away(Request* request, Status status, FailureReason reason);
+  // When a sweep that has found `held` requests waiting, the first of them until `earliest_ns`, is
+  // to be repeated: soon, if there are more, which are counted but not yet where it looks.
+  [[nodiscard]] std::int64_t next_sweep_ns(std::size_t held, std::int64_t earliest_ns,
+                                           std::int64_t now_ns) const;
   // What is queued is being turned away.
   [[nodiscard]] bool aborting() const { return aborting_.load(); }
   void wake_all() { parker_.notify_all(); }
@@ -118,8 +128,7 @@ class Scheduler {
   RejectSink& sink_;
   MpmcRing<Request*> ring_;
   Parker parker_;
-  std::atomic<std::uint64_t> queued_{0};
-  std::atomic<bool> stopping_{false};
+  Turnstile queue_;  // requests that wait, closed by stop()
   std::atomic<bool> aborting_{false};
   std::atomic<bool> any_ending_{false};  // written under ending_mutex_
   std::mutex ending_mutex_;

@@ -106,6 +106,12 @@ Status HttpDecoder::read_parameters(const Member& member) {
 }
 
 Status HttpDecoder::read_reserved(const Member& parameter, bool& reserved) {
+  if (parameter.name == "deadline_ms") {  // the model may see it, too
+    std::uint64_t ms = 0;
+    PENSTOCK_RETURN_IF_ERROR(read_member(parameter, kTop, ms));
+    request_.deadline_ms = std::min(request_.deadline_ms, ms);
+    return {};
+  }
   const auto* found = std::find(kReservedKeys.begin(), kReservedKeys.end(), parameter.name);
   reserved = found != kReservedKeys.end();
   if (!reserved) return {};
@@ -203,12 +209,11 @@ Status HttpDecoder::read_output(simdjson::dom::element item, const Place& place)
   if (output->binary) {
     return invalid_arg("Output can't set both 'shared_memory_region' and 'binary_data'");
   }
-  std::string_view region_name;
-  PENSTOCK_RETURN_IF_ERROR(read_member(region, place, region_name));
-  std::uint64_t number = 0;
-  if (offset.present) PENSTOCK_RETURN_IF_ERROR(read_member(offset, place, number));
-  PENSTOCK_RETURN_IF_ERROR(read_member(region_bytes, place, number));
-  return unknown_region(region_name);
+  RegionReference to;
+  PENSTOCK_RETURN_IF_ERROR(read_member(region, place, to.region));
+  if (offset.present) PENSTOCK_RETURN_IF_ERROR(read_member(offset, place, to.offset));
+  PENSTOCK_RETURN_IF_ERROR(read_member(region_bytes, place, to.size_bytes));
+  return take_output(source_, to, *output);
 }
 
 }  // namespace penstock::wire

@@ -94,6 +94,7 @@ cdef extern from "penstock/plan.h" namespace "penstock" nogil:
         Ensemble ensemble
         uint32_t instance_count
         vector[InstanceLimit] instance_limits
+        vector[int32_t] instance_devices
         uint32_t queue_capacity
         bool decoupled
         uint32_t supplied_inputs

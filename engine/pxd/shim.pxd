@@ -3,6 +3,7 @@
 from libc.stddef cimport size_t
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libcpp cimport bool
+from libcpp.map cimport map as cmap
 from libcpp.memory cimport shared_ptr, unique_ptr
 from libcpp.string cimport string
 from libcpp.vector cimport vector
@@ -12,17 +13,37 @@ from cpython.ref cimport PyObject
 from buffer cimport BufferLease
 from backend cimport CBatch, CResponder
 from codec cimport CGrpcCodec, CHttpCodec, Reply
-from engine cimport CEngine, CModelVersion, ModelStatistics, ModelVersionRef, WarmUpInput
+from engine cimport (
+    CEngine,
+    Clock,
+    CModelVersion,
+    ModelStatistics,
+    ModelVersionRef,
+    RedisOptions,
+    RemoteCacheState,
+    WarmUpInput,
+)
 from plan cimport CModelPlan, CTensorSpec, ResourceCount
+from regions cimport DeviceUsage, RegionInfo
 from request cimport Parameter, Recycled, Request, Response
 from status cimport Status
 from tensor cimport Shape, TensorView
 
 cdef extern from "shim.h" namespace "penstock::binding" nogil:
     shared_ptr[CEngine] make_engine(
-        uint32_t, size_t, size_t, bool, bool, const vector[ResourceCount]&
+        uint32_t,
+        size_t,
+        size_t,
+        const vector[RedisOptions]&,
+        bool,
+        bool,
+        const vector[ResourceCount]&,
+        bool,
+        vector[string],
+        cmap[int32_t, uint64_t],
     ) except +
     void set_device(ResourceCount&, int32_t)
+    bool remote_cache_state(const CEngine&, RemoteCacheState&) except +
     Status warm_up(CModelVersion&, uint32_t, const vector[vector[WarmUpInput]]&) except +
     Status create_model(CEngine&, const shared_ptr[CModelPlan]&, ModelVersionRef&) except +
     Status find_model(const CEngine&, const string&, int64_t, ModelVersionRef&) except +
@@ -66,11 +87,27 @@ cdef extern from "shim.h" namespace "penstock::binding" nogil:
     Status version_of(const string&, int64_t&) except +
     unique_ptr[CHttpCodec] make_http_codec(CEngine&, uint64_t) except +
     unique_ptr[CGrpcCodec] make_grpc_codec(CEngine&) except +
+    int64_t after_us(int64_t, uint64_t)
+    uint64_t time_left_us(const Request&, const Clock&)
+    bool given_up(const CResponder&, const Clock&)
+    Status deadline_of(const string&, Request&) except +
     void defer(CBatch&, size_t, CResponder&)
     void drop(CResponder&)
     Status begin_response(CResponder&, Response*&) except +
     void fail_response(Response&, int, string) except +
     void add_parameter_to(Response&, const Parameter&) except +
+
+cdef extern from "device_shim.h" namespace "penstock::binding" nogil:
+    int32_t device_of(const TensorView&)
+    void place_on_device(TensorView&, int32_t)
+    size_t stream_of(const CBatch&)
+    bool health_of(const CModelVersion&, string&) except +
+    bool has_devices(CEngine&)
+    vector[DeviceUsage] device_usage(CEngine&) except +
+    Status device_memory(CEngine&, int32_t, uint64_t&, uint64_t&) except +
+    Status add_cuda_region(CEngine&, const string&, const string&, int64_t, uint64_t) except +
+    Status remove_region(CEngine&, bool, const string&) except +
+    Status list_regions(CEngine&, bool, const string&, vector[RegionInfo]&) except +
 
 cdef extern from "sequence_shim.h" namespace "penstock::binding" nogil:
     void set_strategy(CModelPlan&, bool)
@@ -86,6 +123,7 @@ cdef extern from "batch_shim.h" namespace "penstock::binding" nogil:
 cdef extern from "py_owned.h" namespace "penstock::binding":
     BufferLease lend_buffer(PyObject*) except +*
     BufferLease lend_dlpack(DLManagedTensor*, size_t) except +
+    BufferLease lend_object(PyObject*, void*, size_t, int32_t) except +
     void sweep()
 
 cdef extern from "array_owner.h" namespace "penstock::binding":
@@ -105,4 +143,4 @@ cdef extern from "dlpack.h" namespace "penstock::binding":
 
     DLManagedTensor* make_managed(const TensorView&, const BufferLease&,
                                   const shared_ptr[CEngine]&) except +
-    Status view_of_managed(const DLManagedTensor&, TensorView&) except +
+    Status view_of_managed(const DLManagedTensor&, bool, TensorView&) except +

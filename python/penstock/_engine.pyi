@@ -6,8 +6,9 @@ Only `serving`, the frontends' codec calls and the back ends import this module.
 raised as `penstock.errors.ServerError` subclasses. Methods that may wait release the GIL.
 """
 
+import builtins
 from asyncio import Future
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -191,6 +192,7 @@ class ModelPlan:
         queue_capacity: int = 4096,
         instance_count: int = 1,
         instance_limits: Sequence[InstanceLimit] = (),  # one an instance, or none
+        instance_devices: Sequence[int] = (),
         decoupled: bool = False,
         cached: bool = False,  # 4.6, when the engine has a response cache
         warm_up: bool = False,  # instances wait for warm_up() until the version is published
@@ -212,20 +214,37 @@ class Tensor:
     def shape(self) -> tuple[int, ...]: ...
     @property
     def nbytes(self) -> int: ...
+    @property
+    def device(self) -> int:
+        """The GPU in whose memory it is, -1: the host's."""
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """Of a tensor in a GPU's memory; AttributeError else. What is in it is complete."""
     def __buffer__(self, flags: int, /) -> memoryview: ...
     def __dlpack__(self, *, stream: Any = None, **kwargs: Any) -> Any: ...
     def __dlpack_device__(self) -> tuple[int, int]: ...
     def numpy(self) -> npt.NDArray[Any]:
         """A read-only view on the wire bytes (BYTES: a new object array of bytes).
 
-        Raises UnsupportedError for BF16, which numpy has not: use DLPack.
+        Raises UnsupportedError for BF16, which numpy has not: use DLPack. As for a tensor in a
+        GPU's memory.
         """
 
 def tensor_from_numpy(array: npt.NDArray[Any], data_type: int = 0) -> Tensor:
     """No copy when C-contiguous (BYTES are serialised). data_type 0: from the array's dtype."""
 
-def tensor_from_dlpack(obj: Any) -> Tensor:
-    """A C-contiguous CPU tensor of any DLPack producer, without a copy."""
+def tensor_from_dlpack(obj: Any, *, stream: int | None = None, on_device: bool = False) -> Tensor:
+    """A C-contiguous tensor of any DLPack producer, without a copy.
+
+    On the host; with `on_device` it may be in a GPU's memory, too. `stream`: a cudaStream_t on
+    which it will be read, for the producer to order its work before.
+    """
+
+def tensor_from_cuda_array(array: Any, device: int, data_type: int = 0) -> Tensor:
+    """A C-contiguous array with __cuda_array_interface__ on GPU `device`, without a copy.
+
+    It keeps the array. What writes it must be done, or be on the stream of the batch.
+    """
 
 def serialize_bytes(array: npt.NDArray[np.object_]) -> bytes: ...
 def deserialize_bytes(data: Buffer, count: int = -1) -> npt.NDArray[np.object_]: ...
@@ -271,11 +290,18 @@ class Batch:
     def __getitem__(self, index: int) -> BatchRequest: ...
     @property
     def total_batch_size(self) -> int: ...
+    @property
+    def device(self) -> int:
+        """The GPU in whose memory inputs are and outputs may be, -1: all is on the host."""
+    @property
+    def stream(self) -> int:
+        """A cudaStream_t of that GPU, from which outputs there are read; 0 without one."""
     def gather(self, name: str) -> Tensor | None:
         """An input of all requests, one behind the other; None when no request has it.
 
         One contiguous pool buffer, or the request's own bytes when the batch is of one. A ragged
-        input has the shape [elements] (C-4); a batch input is made of the batch (2.4).
+        input has the shape [elements] (C-4); a batch input is made of the batch (2.4). In the
+        memory of `device`, but for strings and shape tensors.
         """
     def scatter(self, name: str, value: Tensor | npt.NDArray[Any]) -> None:
         """An output of the whole batch; rows are handed out without a copy.
@@ -427,15 +453,19 @@ class ModelVersion:
     def name(self) -> str: ...
     @property
     def version(self) -> int: ...
+    @property
+    def problem(self) -> str:
+        """Why no instance can answer any more (their GPUs are lost); empty while one can."""
     def statistics(self) -> dict[str, Any]:
         """Contract 1.11: last_inference, inference_count, execution_count, inference_stats
         {success, fail, queue, compute_input, compute_infer, compute_output, cache_hit,
         cache_miss: {count, ns}}, batch_stats [{batch_size, compute_input, compute_infer,
         compute_output}], response_stats {index: {compute_infer, compute_output, success, fail,
         empty_response, cancel}}, failures {REJECTED, CANCELED, BACKEND, OTHER}, pending,
-        cached (whether its answers are). Beside that the counts of histograms, bucket by bucket,
-        not cumulative: success_counts and queue_counts (bounds: DURATION_BOUNDS_NS), and
-        first_response {count, ms, counts} (bounds: the plan's)."""
+        late (refused at once: they could not have met their deadlines), cached (whether its answers
+        are). Beside that the counts of histograms, bucket by bucket, not cumulative:
+        success_counts and queue_counts (bounds: DURATION_BOUNDS_NS), and first_response {count, ms,
+        counts} (bounds: the plan's)."""
     def summaries(self, quantiles: Sequence[float]) -> dict[str, list[float]]:
         """M-13, M-14, M-17: for each of LATENCIES the quantiles, in us, of the last minute.
 
@@ -465,16 +495,40 @@ class ModelVersion:
         Raises UnsupportedError where they are fixed: sequences, ensembles, the rate limiter.
         """
 
+class RedisServer(Protocol):
+    """Where answers are kept for several servers (4.6); times in milliseconds."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def user(self) -> str: ...
+    @property
+    def password(self) -> str: ...
+    @property
+    def db(self) -> int: ...
+    @property
+    def connect_timeout_ms(self) -> int: ...
+    @property
+    def socket_timeout_ms(self) -> int: ...
+    @property
+    def wait_timeout_ms(self) -> int: ...
+
 class Engine:
     def __init__(
         self,
         *,
         max_requests: int = 65536,
         pool_cached_bytes: int = 268435456,
-        response_cache_bytes: int = 0,  # 0: no response cache
+        response_cache_bytes: int = 0,  # 0: no response cache in the server's memory
+        redis: RedisServer | None = None,  # but there
         pinned: bool = False,
         rate_limited: bool = False,  # 4.5: instance_limits of plans hold
         resources: Sequence[tuple[str, int, int | None]] = (),  # name, count, device (None: any)
+        devices: bool = False,  # what is done with GPUs is done when there is a CUDA runtime
+        cuda_libraries: Sequence[str] = (),  # where to look for it; none: the usual names
+        device_pool_bytes: Mapping[int, int] | None = None,  # by GPU; else 64 MiB
     ) -> None: ...
     def create(self, plan: ModelPlan) -> ModelVersion:
         """Raises InvalidArgError for instance limits that would never let an instance run (4.5)."""
@@ -490,10 +544,35 @@ class Engine:
         """Raises as contract H-23 says: InvalidArg, NotFound or Unavailable."""
     @property
     def in_flight(self) -> int: ...
+    def remote_cache_state(self) -> tuple[bool, int, str] | None:
+        """(is it there, how often that has changed, where it is and what is wrong).
+
+        None: there is no cache outside the server; 0 changes: nothing is known yet.
+        """
     @property
     def memory_report(self) -> str: ...
     def pool_stats(self) -> dict[str, int]:
         """acquired, system_allocs, cached_bytes, in_use_bytes."""
+
+class SharedRegions:
+    """Memory of clients, by name (contract 1.9). Raises in its words."""
+
+    def __init__(self, engine: Engine) -> None: ...
+    def register_cuda(self, name: str, handle: bytes, device: int, size_bytes: int) -> None:
+        """`handle`: a cudaIpcMemHandle_t."""
+    def unregister(self, cuda: bool, name: str) -> None:
+        """Empty: all of the kind."""
+    def list(self, cuda: bool, name: str) -> builtins.list[dict[str, Any]]:
+        """name, key, offset, device_id, byte_size of one region, or of all (empty name)."""
+
+def engine_has_devices(engine: Engine) -> bool:
+    """A CUDA runtime was asked for and is there."""
+
+def device_pools(engine: Engine) -> list[dict[str, int]]:
+    """device, pool_bytes, in_use_bytes, cached_bytes of the pools of GPUs' memory in use."""
+
+def gpu_memory(engine: Engine, device: int) -> tuple[int, int]:
+    """Free and all bytes of a GPU. Raises UnavailableError without a CUDA runtime."""
 
 # ---------------------------------------------------------------- frontends
 
@@ -563,8 +642,13 @@ class HttpCodec:
         *,
         parameters: Sequence[tuple[str, bool | int | float | str]] = (),
         trace_context: str = "",
+        received_ns: int = 0,
+        deadline: str | None = None,
     ) -> InferCall:
         """Decodes, admits and queues. version -1: latest. `parameters`: beside the body's own.
+
+        `deadline`: what the header Penstock-Deadline-Ms says, counted from `received_ns` on (of
+        time.monotonic_ns(); 0: from now on).
 
         The body must not change until the call has finished. Raises on a bad request.
         """
@@ -577,11 +661,16 @@ class HttpCodec:
         *,
         parameters: Sequence[tuple[str, bool | int | float | str]] = (),
         trace_context: str = "",
+        received_ns: int = 0,
+        deadline: str | None = None,
     ) -> InferCall:
         """A request that may be answered many times; drain() calls `deliver` with each response."""
 
 class GrpcCodec:
-    """v2 over gRPC for one event loop: serialised ModelInferRequest in, ModelInferResponse out."""
+    """v2 over gRPC for one event loop: serialised ModelInferRequest in, ModelInferResponse out.
+
+    `timeout_us`: until the call's deadline; 0: it has none.
+    """
 
     def __init__(self, engine: Engine, port: CompletionPort) -> None: ...
     def submit(
@@ -591,6 +680,7 @@ class GrpcCodec:
         *,
         parameters: Sequence[tuple[str, bool | int | float | str]] = (),
         trace_context: str = "",
+        timeout_us: int = 0,
     ) -> InferCall:
         """A request that is answered once. Raises on a bad one, or a decoupled model (G-22)."""
     def submit_stream(
@@ -600,6 +690,7 @@ class GrpcCodec:
         *,
         parameters: Sequence[tuple[str, bool | int | float | str]] = (),
         trace_context: str = "",
+        timeout_us: int = 0,
     ) -> InferCall:
         """A request that may be answered many times; drain() calls `deliver` with each response."""
 

@@ -51,8 +51,15 @@ def fp32_plan(**settings: Any) -> ModelPlan:
 class Bench:
     """An engine with one published model. native: run by the core; else whoever calls next()."""
 
-    def __init__(self, *, native: bool = True, delay_ms: float = 0, **settings: Any) -> None:
-        self.engine = Engine(max_requests=4096)
+    def __init__(
+        self,
+        *,
+        native: bool = True,
+        delay_ms: float = 0,
+        engine: Engine | None = None,
+        **settings: Any,
+    ) -> None:
+        self.engine = engine or Engine(max_requests=4096)
         self.port = CompletionPort(self.engine)
         self.codec = HttpCodec(self.engine, self.port)
         self.model: ModelVersion = self.engine.create(fp32_plan(**settings))

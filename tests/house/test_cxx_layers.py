@@ -31,6 +31,9 @@ BELOW: dict[str, set[str]] = {
 ROOM_OF_HEADER = {
     "backend.h": "batch",
     "buffer.h": "memory",
+    "cancel_mark.h": "request",
+    "cuda.h": "memory",
+    "shared_regions.h": "memory",
     "clock.h": "base",
     "codec.h": "wire",
     "completion.h": "sync",
@@ -41,6 +44,8 @@ ROOM_OF_HEADER = {
     "statistics.h": "core",
     "native_backends.h": "backends",
     "plan.h": "request",
+    "redis.h": "cache",
+    "ref_count.h": "sync",
     "request.h": "request",
     "status.h": "base",
     "tensor.h": "base",

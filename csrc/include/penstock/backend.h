@@ -22,6 +22,7 @@
 
 namespace penstock {
 
+class DeviceStage;
 class Responder;
 class SequenceRows;
 
@@ -56,6 +57,15 @@ class Batch {
 
   // Host memory from the engine's pool for outputs; an empty lease when the bound is reached.
   [[nodiscard]] BufferLease allocate(std::size_t size_bytes) { return pool_->acquire(size_bytes); }
+
+  // The GPU in whose memory gather() gives inputs (but strings and shapes) and outputs may be; -1:
+  // all is in the host's memory. input() gives them where their clients put them.
+  [[nodiscard]] std::int32_t device() const;
+  // A cudaStream_t of that GPU: outputs are read from there, so that what writes them must be done,
+  // or be on it. Null without a device.
+  [[nodiscard]] void* stream() const;
+  // Memory of that GPU; an empty lease when there is none.
+  [[nodiscard]] BufferLease allocate_on_device(std::size_t size_bytes);
 
   // Whether anybody has a use for an output: a client, or a sequence that goes on with it.
   [[nodiscard]] bool wants_output(std::uint32_t spec) const;
@@ -93,6 +103,10 @@ class Batch {
   void add_row(Request* request, std::vector<InputTensor>& states, bool padding);
   [[nodiscard]] SequenceRows& sequence_rows() { return *sequence_; }
   void clear();
+  void swap(Batch& other) noexcept;
+  // Null: none. Must outlive the batch's requests.
+  void set_stage(DeviceStage* stage) { stage_ = stage; }
+  [[nodiscard]] DeviceStage* stage() const { return stage_; }
   [[nodiscard]] std::int64_t exec_start_ns() const { return exec_start_ns_; }
   [[nodiscard]] std::int64_t exec_end_ns() const { return exec_end_ns_; }
   // Those to be answered, each once.
@@ -111,6 +125,9 @@ class Batch {
   [[nodiscard]] bool unanswered(std::size_t i) const;
   [[nodiscard]] Status give(std::size_t i, std::uint32_t spec, const TensorView& view,
                             const BufferLease& lease);
+  // ---- batch_device.cc, for an output in a GPU's memory ----
+  [[nodiscard]] Status offer(std::uint32_t spec, const TensorView& view, const BufferLease& lease);
+  [[nodiscard]] Status give_from_device(std::size_t i, std::uint32_t spec, TensorView view);
 
   const ModelPlan* plan_ = nullptr;
   BufferPool* pool_ = nullptr;
@@ -118,6 +135,7 @@ class Batch {
   std::vector<Request*> rows_;
   std::vector<Request*> requests_;
   std::unique_ptr<SequenceRows> sequence_;  // null: no sequence model
+  DeviceStage* stage_ = nullptr;            // null: no device
   bool any_rescheduled_ = false;
   std::int64_t total_batch_size_ = 0;
   std::int64_t exec_start_ns_ = 0;

@@ -21,6 +21,7 @@
 
 #include "penstock/buffer.h"
 #include "penstock/request.h"
+#include "penstock/shared_regions.h"
 #include "penstock/status.h"
 
 namespace penstock {
@@ -51,7 +52,9 @@ enum class Answers : std::uint8_t { kOne, kMany };
 
 class HttpCodec {
  public:
-  explicit HttpCodec(BufferPool& pool, CodecLimits limits = {});
+  // `regions` (may be null: none) must outlive the codec.
+  explicit HttpCodec(BufferPool& pool, CodecLimits limits = {},
+                     const SharedRegions* regions = nullptr);
   ~HttpCodec();
   // The body of POST .../infer, decompressed. `json_bytes` is the value of the request's
   // Inference-Header-Content-Length: nullopt = header absent, 0 = raw binary request (B-3). The
@@ -73,12 +76,16 @@ class HttpCodec {
 // body.
 [[nodiscard]] Result<std::uint64_t> parse_header_length(std::string_view value,
                                                         std::uint64_t content_length);
+// Value of Penstock-Deadline-Ms: whole milliseconds.
+[[nodiscard]] Result<std::uint64_t> parse_deadline_ms(std::string_view value);
 // A model version as text (H-22): "" means latest, -1.
 [[nodiscard]] Result<std::int64_t> parse_version(std::string_view text);
 
 class GrpcCodec {
  public:
-  explicit GrpcCodec(BufferPool& pool, CodecLimits limits = {});
+  // As HttpCodec's.
+  explicit GrpcCodec(BufferPool& pool, CodecLimits limits = {},
+                     const SharedRegions* regions = nullptr);
   ~GrpcCodec();
   struct Target {
     std::string_view model;  // borrowed from the message

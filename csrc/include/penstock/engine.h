@@ -11,7 +11,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,8 +22,11 @@
 #include "penstock/backend.h"
 #include "penstock/buffer.h"
 #include "penstock/clock.h"
+#include "penstock/cuda.h"
 #include "penstock/plan.h"
+#include "penstock/redis.h"
 #include "penstock/request.h"
+#include "penstock/shared_regions.h"
 #include "penstock/statistics.h"
 #include "penstock/status.h"
 #include "penstock/tracer.h"
@@ -60,6 +65,8 @@ class ModelVersion {
   // instance `index` ends: its next() returns false after the batch that it may have. Waits
   // for the thread of a native instance. UNSUPPORTED where none may be added.
   [[nodiscard]] virtual Status end_instance(std::uint32_t index) = 0;
+  // UNAVAILABLE, and why, once no instance can answer any more: the GPUs of all are lost.
+  [[nodiscard]] virtual Status health() const = 0;
 };
 using ModelVersionRef = std::shared_ptr<ModelVersion>;
 
@@ -67,12 +74,18 @@ struct EngineOptions {
   std::uint32_t max_requests = 65536;   // slots; none left: UNAVAILABLE
   std::uint32_t max_responses = 65536;  // of decoupled models, not yet sent
   BufferPoolOptions pool;
-  std::size_t cache_bytes = 0;  // of the response cache; 0: there is none
-  bool pinned = false;          // page-locked pool when a CUDA runtime is there
+  // Of the response cache, in the server's memory; 0: it is in a Redis, if anywhere.
+  std::size_t cache_bytes = 0;
+  std::optional<RedisOptions> redis = {};
+  bool pinned = false;  // page-locked pool when a CUDA runtime is there
   // 4.5: whether plans' instance limits hold, and how much there is of which resource; of the
   // others there is what the most demanding instance needs.
   bool rate_limited = false;
   std::vector<ResourceCount> resources{};
+  bool devices = false;  // what is done with GPUs is done when a CUDA runtime is there
+  std::vector<std::string> cuda_libraries;  // where to look for it; none: the usual names
+  // Idle bytes that the pool of a GPU's memory keeps, where it is not DevicePools::kDefaultBytes.
+  std::map<std::int32_t, std::uint64_t> device_pool_bytes;
   const Clock* clock = nullptr;  // null: RealClock
 };
 
@@ -119,8 +132,14 @@ class Engine {
 
   [[nodiscard]] Tracer& tracer();
   [[nodiscard]] BufferPool& pool();
+  // Nothing: there is no cache outside the server.
+  [[nodiscard]] std::optional<RemoteCacheState> remote_cache_state() const;
   // "page", or "pinned", or "page (why not pinned)".
   [[nodiscard]] const std::string& memory_report() const;
+  // Null: there is no CUDA, and the memory report says why.
+  [[nodiscard]] DevicePools* devices();
+  // Clients' memory; empty until somebody adds to it.
+  [[nodiscard]] SharedRegions& regions();
   [[nodiscard]] const Clock& clock() const;
 
  private:

@@ -178,6 +178,8 @@ struct ModelPlan {
   std::uint32_t instance_count = 1;
   // One an instance; empty: they run when they like. Read where the engine has a rate limiter.
   std::vector<InstanceLimit> instance_limits;
+  // One an instance, or none at all: the GPU in whose memory its tensors are, -1: the host's.
+  std::vector<std::int32_t> instance_devices;
   // The most requests that may wait; a full queue is answered "Exceeds maximum queue size".
   std::uint32_t queue_capacity = 4096;
   bool decoupled = false;
@@ -195,6 +197,11 @@ struct ModelPlan {
   [[nodiscard]] bool sequences() const {
     return scheduler == SchedulerKind::kDirect || scheduler == SchedulerKind::kOldest;
   }
+  // Whether any instance's tensors may be in a GPU's memory.
+  [[nodiscard]] bool uses_devices() const;
+  // Whether a request may have this input in a GPU's memory: nobody but the instances, all of which
+  // are on GPUs, reads it.
+  [[nodiscard]] bool takes_device_input(const TensorSpec& spec) const;
   // What clients give and get: the first so many.
   [[nodiscard]] std::size_t client_inputs() const { return inputs.size() - supplied_inputs; }
   [[nodiscard]] std::size_t client_outputs() const { return outputs.size() - hidden_outputs; }

@@ -25,9 +25,12 @@
 #include <vector>
 
 #include "penstock/buffer.h"
+#include "penstock/cancel_mark.h"
 #include "penstock/clock.h"
 #include "penstock/completion.h"
 #include "penstock/plan.h"
+#include "penstock/ref_count.h"
+#include "penstock/shared_regions.h"
 #include "penstock/status.h"
 #include "penstock/tensor.h"
 #include "penstock/trace.h"
@@ -90,6 +93,7 @@ struct RequestedOutput {
   // How the client wants it; read by the codecs alone.
   std::uint32_t class_count = 0;  // 1.7
   bool binary = false;            // 1.6
+  RegionWindow window;            // 1.9: where it is to be written, if anywhere
 };
 
 struct OutputTensor {
@@ -144,7 +148,10 @@ struct Request {
   std::uint32_t flags = 0;  // RequestFlag
   std::uint64_t priority = 0;
   std::uint64_t timeout_us = 0;
-  std::int64_t deadline_ns = kNoDeadlineNs;  // on the engine's clock
+  // End to end, on the engine's clock: past it the request is not executed any more.
+  std::int64_t deadline_ns = kNoDeadlineNs;
+  // The same, counted from times.received on; the earlier one holds. kNoDeadlineMs: none.
+  std::uint64_t deadline_ms = kNoDeadlineMs;
   Recycled<Parameter> parameters;
   Recycled<InputTensor> inputs;
   Recycled<RequestedOutput> outputs;     // empty: all the model's outputs
@@ -164,6 +171,7 @@ struct Request {
   Response response;
 
   static constexpr std::int64_t kNoDeadlineNs = INT64_MAX;
+  static constexpr std::uint64_t kNoDeadlineMs = UINT64_MAX;
 
   // Finds the spec by name and appends, or appends as unknown. nullptr: already in the request.
   InputTensor* add_input(std::string_view name);
@@ -176,16 +184,12 @@ struct Request {
 
   [[nodiscard]] const ModelPlan& plan() const { return *plan_; }
   [[nodiscard]] ModelVersion* model() const { return model_.get(); }
-  [[nodiscard]] RequestHandle handle() const {
-    // relaxed: read by the slot's owner, who made the generation
-    return {index_, generation_.load(std::memory_order_relaxed)};
-  }
-  // Cancels this use of the slot; a mark for an earlier use never touches a later one.
-  void mark_cancelled(std::uint64_t generation);
-  // relaxed: a hint that is read again at every stage; no data travels with it
-  [[nodiscard]] bool cancelled() const {
-    return cancel_mark_.load(std::memory_order_relaxed) ==
-           generation_.load(std::memory_order_relaxed);
+  [[nodiscard]] RequestHandle handle() const { return {index_, use_.generation()}; }
+  // Read again at every stage.
+  [[nodiscard]] bool cancelled() const { return use_.cancelled(); }
+  // Whether nobody waits for the answer any more: a model that runs for long should look.
+  [[nodiscard]] bool given_up(std::int64_t now_ns) const {
+    return now_ns >= deadline_ns || cancelled();
   }
   [[nodiscard]] RequestState state() const { return state_; }
   // The one setter; aborts in debug builds on a move that the state chart has not.
@@ -198,6 +202,7 @@ struct Request {
 
  private:
   friend class Batch;
+  friend class RemoteAnswers;
   friend class RequestPool;
   friend class Responder;
   friend class Engine;
@@ -213,7 +218,7 @@ struct Request {
   bool counted_ = false;  // among the model's requests in flight: bound and not yet answered
   // Of a request that a Responder answers.
   bool deferred_ = false;
-  std::atomic<std::uint8_t> holds_{0};    // its batch's and its responder's; the last one answers
+  RefCount holds_;                        // its batch's and its responder's; the last one answers
   std::atomic<std::uint32_t> unread_{0};  // responses that the owner has and did not give back
   std::uint32_t sent_ = 0;                // responses ever
   std::int64_t sent_ns_ = 0;              // when the last of them was
@@ -227,9 +232,8 @@ struct Request {
   std::uint64_t cache_key_ = 0;                // of its inputs
   std::uint64_t cache_ns_ = 0;                 // spent on looking up and inserting
   RequestState state_ = RequestState::kFree;
-  std::atomic<std::uint64_t> cancel_mark_{0};  // the generation that was cancelled
   std::uint32_t index_ = 0;
-  std::atomic<std::uint64_t> generation_{1};
+  CancelMark use_;
 };
 
 // Checks a filled request against its plan in the contract's order (C-7) and works out batch_size.

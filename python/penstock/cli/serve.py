@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sys
@@ -12,7 +13,13 @@ from functools import partial
 
 import uvloop
 
-from penstock._engine import DURATION_BOUNDS_NS, Engine, HeaderForwarding
+from penstock._engine import (
+    DURATION_BOUNDS_NS,
+    Engine,
+    HeaderForwarding,
+    device_pools,
+    engine_has_devices,
+)
 from penstock.backends.python.pb_utils.metrics import custom_metrics
 from penstock.cli.table import format_table
 from penstock.config.metrics_settings import MetricsSettings
@@ -29,6 +36,7 @@ from penstock.frontends.http.native import DoorOptions, NativeHttpFrontend
 from penstock.frontends.http.server import HttpFrontend, HttpOptions
 from penstock.frontends.metrics.server import MetricsFrontend, MetricsOptions
 from penstock.models.lifecycle import IndexEntry, LoadFailure
+from penstock.serving.cache_watch import watch_cache
 from penstock.serving.composition import compose_core
 from penstock.serving.control_plane import ControlPlane
 from penstock.serving.data_plane import DataPlane
@@ -36,12 +44,19 @@ from penstock.serving.loaded_version import LoadedVersion
 from penstock.serving.loader import ModelLoader
 from penstock.serving.log_control import LogControl
 from penstock.serving.server import Frontend, Server
+from penstock.serving.shared_memory import SharedMemory
 from penstock.serving.trace_control import TraceControl
 from penstock.serving.trace_export import TraceExport
 from penstock.telemetry.cpu import CpuCollector
+from penstock.telemetry.device_pools import DevicePool, DevicePoolCollector
 from penstock.telemetry.gpu import GpuCollector
 from penstock.telemetry.logging import LogSettings, ServerLog, log_block, setup_logging
-from penstock.telemetry.metrics import ModelCollector, ModelSnapshot, PinnedPoolCollector
+from penstock.telemetry.metrics import (
+    ModelCollector,
+    ModelSnapshot,
+    PinnedPoolCollector,
+    RemoteCacheCollector,
+)
 from penstock.telemetry.nvml import Nvml
 from penstock.telemetry.orca import endpoint_load_metrics
 from penstock.telemetry.registry import MetricsRegistry
@@ -57,6 +72,7 @@ _CODE_NAMES = {
     Code.UNSUPPORTED: "Unsupported",
     Code.ALREADY_EXISTS: "Already exists",
     Code.CANCELLED: "Cancelled",
+    Code.DEADLINE_EXCEEDED: "Deadline exceeded",
 }
 
 
@@ -90,6 +106,7 @@ async def _run(settings: Settings, log: ServerLog) -> int:
         loader,
         server_id=settings.id,
         logs=LogControl(log),
+        shared_memory=SharedMemory(engine, allowed=settings.allow_client_shm),
         traces=TraceControl(
             settings.trace, traces.apply, is_served=lambda name: bool(loader.published(name))
         ),
@@ -104,9 +121,11 @@ async def _run(settings: Settings, log: ServerLog) -> int:
         exit_on_error=settings.exit_on_error,
         on_loaded=lambda failures: _report(lifecycle.index(), failures),
     )
+    watch = asyncio.create_task(watch_cache(engine))
     try:
         return await server.run()
     finally:
+        watch.cancel()
         data.close()
         traces.close()
         core.close()
@@ -230,6 +249,10 @@ def _metrics(settings: Settings, engine: Engine, loader: ModelLoader) -> Metrics
             settings.pinned_memory_pool_byte_size, lambda: engine.pool_stats()["in_use_bytes"]
         )
     )
+    if engine_has_devices(engine):
+        registry.add(DevicePoolCollector(lambda: _device_pools(engine, loader)))
+    if engine.remote_cache_state() is not None:
+        registry.add(RemoteCacheCollector(lambda: (engine.remote_cache_state() or (False,))[0]))
     if settings.allow_gpu_metrics and "TRITON_SERVER_CPU_ONLY" not in os.environ:
         registry.add(GpuCollector(Nvml().read))
     if settings.allow_cpu_metrics:
@@ -276,6 +299,17 @@ def _gpu_uuid(served: LoadedVersion, loader: ModelLoader) -> str:
     }
     device = devices.pop() if len(devices) == 1 else None
     return "" if device is None else loader.find_gpus().uuid(device)
+
+
+def _device_pools(engine: Engine, loader: ModelLoader) -> list[DevicePool]:
+    return [
+        DevicePool(
+            gpu_uuid=loader.find_gpus().uuid(pool["device"]),
+            total_bytes=pool["pool_bytes"],
+            used_bytes=pool["in_use_bytes"],
+        )
+        for pool in device_pools(engine)
+    ]
 
 
 def _report(index: Iterable[IndexEntry], failures: Iterable[LoadFailure]) -> None:

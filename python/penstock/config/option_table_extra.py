@@ -46,7 +46,9 @@ _BACKENDS = Group(
         ),
         Option(
             "cache-config",
-            "Setting of the response cache: 'local,size=<bytes>'. May be repeated.",
+            "Setting of the response cache: 'local,size=<bytes>', or 'redis,host=<name>' and its "
+            "port, user, password, db, connect_timeout, socket_timeout and wait_timeout "
+            "(milliseconds). May be repeated.",
             values.parse_cache_config,
             "cache_config",
             form="<cache>,<setting>=<value>",
@@ -92,20 +94,6 @@ _SCHEDULING = Group(
 )
 
 
-def _memory_option(
-    name: str,
-    help: str,
-    form: str,
-    source: str,
-    default: str = "",
-    reason: str = "the server keeps no memory on GPUs, its back ends do",
-) -> Option:
-    parse = values.parse_pair(name, form)
-    return no_effect(
-        name, help, reason, parse=parse, form=form, default=default, repeats=True, source=source
-    )
-
-
 _MEMORY = Group(
     "Memory and devices",
     (
@@ -117,19 +105,24 @@ _MEMORY = Group(
             form=_INT,
             source="O-63",
         ),
-        _memory_option(
+        Option(
             "cuda-memory-pool-byte-size",
-            "Memory pool of a GPU.",
-            "<device>:<bytes>",
-            "O-64",
-            "67108864",
+            "Memory of a GPU that its pool keeps for reuse, 67108864 where nothing is said.",
+            values.parse_device_bytes("cuda-memory-pool-byte-size"),
+            "cuda_memory_pool_byte_size",
+            form="<device>:<bytes>",
+            repeats=True,
+            source="O-64",
         ),
-        _memory_option(
+        no_effect(
             "cuda-virtual-address-size",
             "Virtual address range of a GPU.",
-            "<device>:<bytes>",
-            "O-65",
-            "1073741824",
+            "growable memory is not supported",
+            parse=values.parse_pair("cuda-virtual-address-size", "<device>:<bytes>"),
+            form="<device>:<bytes>",
+            default="1073741824",
+            repeats=True,
+            source="O-65",
         ),
         Option(
             "min-supported-compute-capability",
@@ -157,20 +150,20 @@ _MEMORY = Group(
             repeats=True,
             source="O-68",
         ),
-        _memory_option(
+        Option(
             "model-load-gpu-limit",
-            "Share of a GPU's memory that models may take.",
-            "<device>:<fraction>",
-            "O-69",
-            reason="the memory of GPUs is not watched",
+            "Share of a GPU's memory in use from which no model is loaded there.",
+            values.parse_device_share("model-load-gpu-limit"),
+            "model_load_gpu_limit",
+            form="<device>:<fraction>",
+            repeats=True,
+            source="O-69",
         ),
-        refused(
+        Option(
             "allow-client-shm",
-            "Let clients register shared memory.",
-            "shared memory for clients is not available",
-            parse=values.parse_bool,
-            harmless=(False,),
-            default="false",
+            "Let clients register memory of GPUs that they share.",
+            values.parse_bool,
+            "allow_client_shm",
             form=_BOOL,
             source="O-70",
         ),

@@ -160,6 +160,31 @@ def parse_resource(value: str) -> tuple[str, int, int | None]:
     return found[1], int(found[2]), None if found[3] is None else int(found[3])
 
 
+def parse_device_bytes(option: str) -> Callable[[str], tuple[int, int]]:
+    """`<device>:<bytes>`."""
+    pair = parse_pair(option, "<device>:<bytes>")
+
+    def parse(value: str) -> tuple[int, int]:
+        device, size = pair(value)
+        return parse_count(device), parse_bytes(size)
+
+    return parse
+
+
+def parse_device_share(option: str) -> Callable[[str], tuple[int, float]]:
+    """`<device>:<fraction>`, a share from 0 to 1."""
+    pair = parse_pair(option, "<device>:<fraction>")
+
+    def parse(value: str) -> tuple[int, float]:
+        device, share = pair(value)
+        fraction = parse_float(share)
+        if fraction > 1:
+            raise ValueError(f"--{option} expects a fraction from 0 to 1. Got {value}")
+        return parse_count(device), fraction
+
+    return parse
+
+
 def parse_host_policy(value: str) -> tuple[str, str, str]:
     """--host-policy: `<policy>,<setting>=<value>` with one of two settings (O-68, C-14)."""
     name, setting, setting_value = parse_setting("host-policy", named="policy_name")(value)

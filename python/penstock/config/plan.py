@@ -79,6 +79,8 @@ class PlanSpec:
     instance_count: int = 1
     #: one an instance, or none
     instance_limits: tuple[InstanceLimitData, ...] = ()
+    #: one an instance, or none: the GPU in whose memory its tensors are, -1: the host's
+    instance_devices: tuple[int, ...] = ()
     decoupled: bool = False
     #: 4.6, when the server has a response cache
     cached: bool = False

@@ -36,7 +36,9 @@ def describe(
     name, load = model.name, _load(record)
     if record is not None and record.versions:
         return [
-            IndexEntry(name, number, version.state, _reason(record, version), load, model.namespace)
+            IndexEntry(
+                name, number, _state(version), _reason(record, version), load, model.namespace
+            )
             for number, version in sorted(record.versions.items())
         ]
     failure = DUPLICATE if duplicate else record.failure if record is not None else ""
@@ -53,6 +55,12 @@ def _load(record: ModelRecord | None) -> Mapping[str, Any]:
     return record.progress.snapshot()
 
 
+def _state(version: VersionRecord) -> VersionState:
+    return VersionState.UNAVAILABLE if version.problem else version.state
+
+
 def _reason(record: ModelRecord, version: VersionRecord) -> str:
     """A failed load left this version as it was: its reason is the news then."""
+    if version.problem:
+        return version.problem
     return record.failure if version.settled and record.failure else version.reason

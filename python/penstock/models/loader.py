@@ -31,6 +31,10 @@ class VersionHandle(Protocol):
     def stages(self) -> Mapping[str, float]:
         """Where the time of the load went: name of the part -> seconds."""
 
+    @property
+    def problem(self) -> str:
+        """Why it can answer nothing any more (its GPUs are lost); empty while it can."""
+
 
 class Loader(Protocol):
     """Implemented by `serving`. All methods are called from several threads, never twice at a

@@ -66,7 +66,14 @@ class VersionRecord:
     def settled(self) -> bool:
         """Fine for strict readiness."""
         unloaded = self.state is VersionState.UNAVAILABLE and self.reason == UNLOADED
-        return self.state is VersionState.READY or unloaded
+        return (self.state is VersionState.READY and not self.problem) or unloaded
+
+    @property
+    def problem(self) -> str:
+        """Why a version that is served can answer nothing any more; empty while it can."""
+        if self.state is not VersionState.READY or self.handle is None:
+            return ""
+        return self.handle.problem
 
 
 @dataclass(frozen=True)

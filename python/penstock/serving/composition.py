@@ -13,6 +13,7 @@ from penstock.backends.registry import find_backend
 from penstock.config.settings import Settings
 from penstock.devices.cuda import find_gpus
 from penstock.devices.host_policy import resolve_host_policies
+from penstock.devices.runtime import cuda_runtime_libraries
 from penstock.models.lifecycle import Lifecycle, LifecycleOptions
 from penstock.models.repository import Repository, open_repository
 from penstock.models.stores.open_source import RemoteSources, StoreOptions
@@ -46,8 +47,12 @@ def compose_core(settings: Settings) -> Core:
     engine = Engine(
         max_requests=settings.max_requests,
         pool_cached_bytes=settings.pinned_memory_pool_byte_size,
-        response_cache_bytes=settings.response_cache_byte_size,
+        response_cache_bytes=settings.cache.local_bytes,
+        redis=settings.cache.redis,
         pinned=settings.pinned_memory_pool_byte_size > 0,
+        devices=True,
+        cuda_libraries=cuda_runtime_libraries(),
+        device_pool_bytes=dict(settings.cuda_memory_pool_byte_size),
         rate_limited=settings.rate_limit == "execution_count",
         resources=settings.rate_limit_resources,
     )
@@ -58,6 +63,7 @@ def compose_core(settings: Settings) -> Core:
         backend_settings=settings.backend_settings,
         find_gpus=lambda: find_gpus(settings.min_supported_compute_capability),
         host_policies=resolve_host_policies(settings.host_policies),
+        gpu_limits=dict(settings.model_load_gpu_limit),
         queue_capacity=settings.queue_capacity,
         metrics=settings.metrics,
         drain_timeout_s=float(settings.exit_timeout_secs),

@@ -22,6 +22,7 @@ from penstock.models.lifecycle import IndexEntry, Lifecycle, LoadParameter
 from penstock.serving.loaded_version import LoadedVersion
 from penstock.serving.loader import ModelLoader
 from penstock.serving.log_control import LogControl
+from penstock.serving.shared_memory import SharedMemory
 from penstock.serving.trace_control import TraceControl
 
 #: What the server metadata promises (contract 1.3).
@@ -32,6 +33,7 @@ EXTENSIONS = (
     "model_repository(unload_dependents)",
     "schedule_policy",
     "model_configuration",
+    "cuda_shared_memory",
     "binary_tensor_data",
     "parameters",
     "statistics",
@@ -57,8 +59,10 @@ class ControlPlane:
         server_id: str,
         logs: LogControl | None = None,
         traces: TraceControl | None = None,
+        shared_memory: SharedMemory | None = None,
     ) -> None:
-        """`logs`, `traces`: None when they cannot be changed."""
+        """`logs`, `traces`: None when they cannot be changed; `shared_memory`: there is none."""
+        self.shared_memory = shared_memory or SharedMemory(engine, allowed=False)
         self._engine = engine
         self._lifecycle = lifecycle
         self._loader = loader
@@ -68,6 +72,7 @@ class ControlPlane:
         self._threads = ThreadPoolExecutor(_BLOCKING_THREADS, thread_name_prefix="control")
         self._started = False
         self._exiting = False
+        self._broken: set[tuple[str, int]] = set()
         self._watchers: list[Callable[[], None]] = []
         lifecycle.on_change = self._changed
 
@@ -98,6 +103,15 @@ class ControlPlane:
         """
         self._watchers.append(watcher)
         watcher()
+
+    def look_after_devices(self) -> None:
+        """To be called now and then where there are GPUs: tells watchers of models they lost."""
+        broken = {
+            (each.name, each.version) for each in self._loader.all_published() if each.problem
+        }
+        if broken != self._broken:
+            self._broken = broken
+            self._changed()
 
     def check_started(self) -> None:
         """Raises UnavailableError `Server not ready` before the server is ready (H-24)."""
@@ -136,10 +150,9 @@ class ControlPlane:
         """H-4, G-3: False for a version that is known but not ready; unknown raises (H-23)."""
         self._check_available()
         try:
-            self._engine.find(name, version)
+            return not self._engine.find(name, version).problem
         except UnavailableError:
             return False
-        return True
 
     def model_metadata(self, name: str, version: int) -> dict[str, Any]:
         """H-5, G-5: version -1 lists all ready versions. Raises H-23."""

@@ -35,6 +35,11 @@ class LoadedVersion:
     namespace: str = ""
 
     @property
+    def problem(self) -> str:
+        """Why it can answer nothing any more (its GPUs are lost); empty while it can."""
+        return self.model.problem
+
+    @property
     def load_seconds(self) -> float:
         """All stages together."""
         return sum(self.stages.values())

@@ -30,6 +30,7 @@ from penstock.devices.gpus import NO_GPUS, Gpus
 from penstock.errors import InvalidArgError
 from penstock.models.identity import ModelId
 from penstock.models.loader import NO_KEYS, VersionHandle
+from penstock.serving.device_memory import check_limits, instance_devices
 from penstock.serving.instance_sets import InstanceSets, place
 from penstock.serving.loaded_version import (
     LoadedVersion,
@@ -54,6 +55,7 @@ class ModelLoader:
         backend_settings: Callable[[str], Mapping[str, str]] = lambda name: {},
         find_gpus: Callable[[], Gpus] = lambda: NO_GPUS,
         host_policies: Mapping[str, tuple[int, ...]] = MappingProxyType({}),
+        gpu_limits: Mapping[int, float] = MappingProxyType({}),
         queue_capacity: int = 4096,
         metrics: MetricsSettings = DEFAULT_METRICS,
         drain_timeout_s: float = 30.0,
@@ -61,13 +63,15 @@ class ModelLoader:
         """`backend_settings` gives --backend-config for one back end (contract 5.4).
 
         `find_gpus` is called once, when a model that may use one is loaded. `host_policies`: the
-        cores of those that have settings (C-14).
+        cores of those that have settings (C-14). `gpu_limits`: by GPU, the share of its memory in
+        use from which no model is loaded there (R-31).
         """
         self._engine = engine
         self._find_backend = find_backend
         self._backend_settings = backend_settings
         self._find_gpus = functools.cache(find_gpus)
         self._host_policies = host_policies
+        self._gpu_limits = gpu_limits
         self._queue_capacity = queue_capacity
         self._metrics = metrics
         self._instances = InstanceSets(engine, drain_timeout_s)
@@ -118,10 +122,15 @@ class ModelLoader:
             return self._load_ensemble(model_dir, version, config, namespace, composing)
         clock = StageClock()
         context = self._context(name, model_dir, version, config)
-        plan_spec = self._plan_spec(config, version, model_dir)
-        plan = make_plan(plan_spec)
         specs = [self._instance_spec(data) for data in make_instances(config)]
-        loaded = self._find_backend(config.backend).load(context)
+        check_limits(self._engine, name, specs, self._gpu_limits)
+        backend = self._find_backend(config.backend)
+        plan_spec = dataclasses.replace(
+            self._plan_spec(config, version, model_dir),
+            instance_devices=instance_devices(self._engine, backend, context, specs),
+        )
+        plan = make_plan(plan_spec)
+        loaded = backend.load(context)
         clock.passed("load")
         try:
             model = self._engine.create(plan)
@@ -151,6 +160,8 @@ class ModelLoader:
         version = cast(LoadedVersion, handle)
         if config.model_warmup or version.model.instance_limit <= version.plan.instance_count:
             return False
+        if version.plan.instance_devices:
+            return False  # their tensors' places are part of the plan
         if any(group.HasField("rate_limiter") for group in config.instance_group):
             return False
         return {place(data) for data in make_instances(config)} <= {

@@ -28,6 +28,7 @@ def make_plan(spec: PlanSpec) -> ModelPlan:
             queue_capacity=spec.queue_capacity,
             instance_count=spec.instance_count,
             instance_limits=spec.instance_limits,
+            instance_devices=spec.instance_devices,
             decoupled=spec.decoupled,
             cached=spec.cached,
             warm_up=spec.warm_up,

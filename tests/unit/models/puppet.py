@@ -20,7 +20,7 @@ from penstock.models.repository import open_repository
 TIMEOUT_S = 20.0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Handle:
     """A loaded version; `serial` tells one load from the next."""
 
@@ -31,6 +31,7 @@ class Handle:
     model_dir: Path
     namespace: str = ""
     stages: Mapping[str, float] = field(default_factory=dict)
+    problem: str = ""
 
 
 @dataclass

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
@@ -15,10 +15,6 @@ from penstock.errors import InvalidArgError, UnsupportedError
 from penstock.models.lifecycle import LoadParameter
 from penstock.serving.control_plane import ControlPlane
 from penstock.serving.log_control import LogValue
-
-_SHM_DISABLED = (
-    "Client shared memory is disabled. Start the server with '--allow-client-shm=true' to enable."
-)
 
 _LOG_FIELDS = {bool: "bool_param", int: "uint32_param", str: "string_param"}
 
@@ -120,22 +116,6 @@ class ControlRpcs:
             dependents = value.bool_param
         await self._control.unload(request.model_name, unload_dependents=dependents)
         return inference_pb2.RepositoryModelUnloadResponse()
-
-    async def system_shm_status(
-        self, request: inference_pb2.SystemSharedMemoryStatusRequest
-    ) -> inference_pb2.SystemSharedMemoryStatusResponse:
-        """G-13: no region can exist (X-1)."""
-        return inference_pb2.SystemSharedMemoryStatusResponse()
-
-    async def cuda_shm_status(
-        self, request: inference_pb2.CudaSharedMemoryStatusRequest
-    ) -> inference_pb2.CudaSharedMemoryStatusResponse:
-        """G-16: no region can exist (X-1)."""
-        return inference_pb2.CudaSharedMemoryStatusResponse()
-
-    async def refuse_shm(self, request: Message) -> NoReturn:
-        """G-14, G-15, G-17, G-18 (X-1)."""
-        raise UnsupportedError(_SHM_DISABLED)
 
     async def trace_setting(
         self, request: inference_pb2.TraceSettingRequest

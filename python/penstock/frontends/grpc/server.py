@@ -20,6 +20,7 @@ from penstock.frontends.grpc.context import Context
 from penstock.frontends.grpc.control import ControlRpcs
 from penstock.frontends.grpc.infer import InferRpc
 from penstock.frontends.grpc.metadata import check_restricted
+from penstock.frontends.grpc.shared_memory import SharedMemoryRpcs
 from penstock.frontends.grpc.status import GRPC_STATUS
 from penstock.frontends.grpc.stream import StreamRpc
 from penstock.frontends.header_policy import HeaderPolicy
@@ -161,7 +162,8 @@ class GrpcFrontend:
         infer = InferRpc(self._data, self._control, self._options.headers)
         control = ControlRpcs(self._control)
         methods = {}
-        for name, (api, rpc) in _control_table(control).items():
+        memory = SharedMemoryRpcs(self._control.shared_memory)
+        for name, (api, rpc) in (_control_table(control) | _memory_table(memory)).items():
             request_type = getattr(inference_pb2, f"{name}Request")
             serve = self._unary(request_type, api, rpc)
             methods[name] = grpc.unary_unary_rpc_method_handler(serve)
@@ -208,12 +210,18 @@ def _control_table(control: ControlRpcs) -> dict[str, tuple[str, Rpc]]:
         "RepositoryIndex": ("model-repository", control.repository_index),
         "RepositoryModelLoad": ("model-repository", control.repository_model_load),
         "RepositoryModelUnload": ("model-repository", control.repository_model_unload),
-        "SystemSharedMemoryStatus": ("shared-memory", control.system_shm_status),
-        "SystemSharedMemoryRegister": ("shared-memory", control.refuse_shm),
-        "SystemSharedMemoryUnregister": ("shared-memory", control.refuse_shm),
-        "CudaSharedMemoryStatus": ("shared-memory", control.cuda_shm_status),
-        "CudaSharedMemoryRegister": ("shared-memory", control.refuse_shm),
-        "CudaSharedMemoryUnregister": ("shared-memory", control.refuse_shm),
         "TraceSetting": ("trace", control.trace_setting),
         "LogSettings": ("logging", control.log_settings),
+    }
+
+
+def _memory_table(memory: SharedMemoryRpcs) -> dict[str, tuple[str, Rpc]]:
+    """As _control_table."""
+    return {
+        "SystemSharedMemoryStatus": ("shared-memory", memory.system_status),
+        "SystemSharedMemoryRegister": ("shared-memory", memory.system_register),
+        "SystemSharedMemoryUnregister": ("shared-memory", memory.system_unregister),
+        "CudaSharedMemoryStatus": ("shared-memory", memory.cuda_status),
+        "CudaSharedMemoryRegister": ("shared-memory", memory.cuda_register),
+        "CudaSharedMemoryUnregister": ("shared-memory", memory.cuda_unregister),
     }

@@ -4,17 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from aiohttp.web import BaseRequest
 
-from penstock.errors import UnsupportedError
 from penstock.frontends.http.control import ControlHandlers
 from penstock.frontends.http.generate import GenerateHandler
 from penstock.frontends.http.infer import InferHandler
-from penstock.frontends.http.reply import Reply, json_reply
+from penstock.frontends.http.reply import Reply
 from penstock.frontends.http.router import Router
+from penstock.frontends.http.shared_memory import SharedMemoryHandlers
 
 Handler = Callable[[BaseRequest, dict[str, str]], Awaitable[Reply]]
 
@@ -26,20 +26,17 @@ class Route(NamedTuple):
     handler: Handler
 
 
-_SHM_DISABLED = (
-    "Client shared memory is disabled. Start the server with '--allow-client-shm=true' to enable."
-)
-_SHM_KINDS = ("systemsharedmemory", "cudasharedmemory")
-
-
 def build_router(
-    infer: InferHandler, generate: GenerateHandler, control: ControlHandlers
+    infer: InferHandler,
+    generate: GenerateHandler,
+    control: ControlHandlers,
+    memory: Sequence[SharedMemoryHandlers],
 ) -> Router[Route]:
     """All routes H-1..H-19."""
     router: Router[Route] = Router()
     _add_inference(router, infer, generate)
     _add_control(router, control)
-    _add_shared_memory(router)
+    _add_shared_memory(router, memory)
     return router
 
 
@@ -78,22 +75,12 @@ def _add_control(router: Router[Route], control: ControlHandlers) -> None:
         )
 
 
-def _add_shared_memory(router: Router[Route]) -> None:
-    """X-1: no region can exist, so status is an empty list and the rest is refused."""
-    refuse = _refuse(_SHM_DISABLED)
-    for kind in _SHM_KINDS:
-        for region in (f"/v2/{kind}", f"/v2/{kind}/region/{{region}}"):
-            router.add("GET", f"{region}/status", Route("shared-memory", _shm_status))
-            router.add("POST", f"{region}/register", Route("shared-memory", refuse))
-            router.add("POST", f"{region}/unregister", Route("shared-memory", refuse))
-
-
-async def _shm_status(request: BaseRequest, parameters: dict[str, str]) -> Reply:
-    return json_reply([])
-
-
-def _refuse(message: str) -> Handler:
-    async def refuse(request: BaseRequest, parameters: dict[str, str]) -> Reply:
-        raise UnsupportedError(message)
-
-    return refuse
+def _add_shared_memory(router: Router[Route], memory: Sequence[SharedMemoryHandlers]) -> None:
+    for handlers in memory:
+        for region in (f"/v2/{handlers.path}", f"/v2/{handlers.path}/region/{{region}}"):
+            for method, action, serve in (
+                ("GET", "status", handlers.status),
+                ("POST", "register", handlers.register),
+                ("POST", "unregister", handlers.unregister),
+            ):
+                router.add(method, f"{region}/{action}", Route("shared-memory", serve))
