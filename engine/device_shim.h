@@ -62,6 +62,19 @@ inline Status add_cuda_region(Engine& engine, const std::string& name, const std
   return engine.regions().add(std::move(info), std::move(memory));
 }
 
+inline Status add_system_region(Engine& engine, const std::string& name, const std::string& key,
+                                std::uint64_t offset, std::uint64_t size_bytes) {
+  PENSTOCK_RETURN_IF_ERROR(engine.regions().check_new(name));
+  BufferLease memory;
+  PENSTOCK_RETURN_IF_ERROR(take(open_system_region(name, key, offset, size_bytes), memory));
+  RegionInfo info;
+  info.name = name;
+  info.key = key;
+  info.offset = offset;
+  info.size_bytes = size_bytes;
+  return engine.regions().add(std::move(info), std::move(memory));
+}
+
 // Empty: all of the kind.
 inline Status remove_region(Engine& engine, bool cuda, const std::string& name) {
   if (!name.empty()) return engine.regions().remove(region_kind(cuda), name);

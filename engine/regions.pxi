@@ -10,6 +10,7 @@ from engine cimport CEngine
 from regions cimport DeviceUsage, RegionInfo
 from shim cimport (
     add_cuda_region,
+    add_system_region,
     device_memory,
     device_usage,
     has_devices,
@@ -35,6 +36,16 @@ cdef class SharedRegions:
             status = add_cuda_region(
                 deref(self.engine), c_name, c_handle, device, size_bytes
             )
+        check(status)
+
+    def register_system(
+        self, str name not None, str key not None, uint64_t offset, uint64_t size_bytes
+    ):
+        cdef string c_name = utf8(name)
+        cdef string c_key = utf8(key)
+        cdef Status status
+        with nogil:  # the kernel maps memory
+            status = add_system_region(deref(self.engine), c_name, c_key, offset, size_bytes)
         check(status)
 
     def unregister(self, bint cuda, str name not None):

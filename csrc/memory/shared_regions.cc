@@ -5,6 +5,8 @@
 #include <cstring>
 #include <limits>
 
+#include "memory/system_region.h"
+
 namespace penstock {
 namespace {
 
@@ -25,8 +27,12 @@ Status other_kind(RegionKind asked, const RegionInfo& info) {
 }  // namespace
 
 Status SharedRegions::check_new_locked(std::string_view name) const {
-  if (regions_.find(name) == regions_.end()) return {};
-  return {Code::kAlreadyExists, "shared memory region " + quoted(name) + " already in manager"};
+  if (regions_.find(name) != regions_.end()) {
+    return {Code::kAlreadyExists, "shared memory region " + quoted(name) + " already in manager"};
+  }
+  if (regions_.size() < kMost) return {};
+  return unavailable("failed to register shared memory region " + quoted(name) + ": there are " +
+                     std::to_string(kMost) + " already. Unregister some first.");
 }
 
 Status SharedRegions::check_new(std::string_view name) const {
@@ -106,6 +112,9 @@ Result<RegionWindow> SharedRegions::window(std::string_view name, std::uint64_t 
     return invalid_arg("Invalid offset + byte size for shared memory region: " + quoted(name));
   }
   const BufferLease& memory = found->second.memory;
+  if (found->second.info.kind == RegionKind::kSystem) {
+    PENSTOCK_RETURN_IF_ERROR(check_system_region(name, *memory.get()));
+  }
   return RegionWindow{memory, memory->data + offset, size_bytes};
 }
 
@@ -130,7 +139,7 @@ Status SharedRegions::write(const RegionWindow& window, const std::byte* from,
   if (window.lease->memory == MemoryKind::kGpu) {
     return copy(window.lease->device, window.data, from, size_bytes);
   }
-  std::memcpy(window.data, from, size_bytes);
+  std::memmove(window.data, from, size_bytes);  // an input may lie in the same region
   return {};
 }
 

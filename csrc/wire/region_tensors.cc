@@ -2,6 +2,7 @@
 // Copyright (c) 2026 The Penstock Authors
 #include "wire/region_tensors.h"
 
+#include <cstdint>
 #include <string>
 
 #include "wire/request_rules.h"
@@ -16,9 +17,15 @@ Result<RegionWindow> find(const RegionSource& source, const RegionReference& at)
   return not_found("Unable to find shared memory region: '" + std::string(at.region) + "'");
 }
 
-bool stays_on_device(const ModelPlan& plan, const InputTensor& input) {
-  // One that no model has is only named in the error.
-  return input.spec == kUnknownSpec || plan.takes_device_input(plan.inputs[input.spec]);
+// Whether the model may be given the window itself. What is read twice, as the lengths of strings
+// are, is not: the client can change it in between. Nor what no processor could read at once.
+bool stays_there(const ModelPlan& plan, const InputTensor& input, const RegionWindow& window) {
+  if (window.lease->memory == MemoryKind::kGpu) {
+    // One that no model has is only named in the error.
+    return input.spec == kUnknownSpec || plan.takes_device_input(plan.inputs[input.spec]);
+  }
+  if (input.view.type == DataType::kBytes) return false;
+  return reinterpret_cast<std::uintptr_t>(window.data) % element_size(input.view.type) == 0;
 }
 
 }  // namespace
@@ -28,7 +35,7 @@ Status take_input(const RegionSource& source, const RegionReference& from, const
   auto window = find(source, from);
   if (!window.ok()) return window.take_status();
   const RegionWindow& found = window.value();
-  if (found.lease->memory != MemoryKind::kGpu || stays_on_device(plan, input)) {
+  if (stays_there(plan, input, found)) {
     borrow(input, found.data, found.size_bytes, found.lease);
     input.view.memory = found.lease->memory;
     input.view.device = found.lease->device;
@@ -36,10 +43,10 @@ Status take_input(const RegionSource& source, const RegionReference& from, const
   }
   if (found.size_bytes > source.limits.max_input_bytes) {
     return invalid_arg("input '" + std::string(name) + "' has " + std::to_string(found.size_bytes) +
-                       " bytes in CUDA shared memory, at most " +
+                       " bytes in shared memory, at most " +
                        std::to_string(source.limits.max_input_bytes) +
-                       " are copied for a model that is not on the GPU. Use "
-                       "--http-max-input-size to increase the limit.");
+                       " are copied for the model. Use --http-max-input-size to increase the "
+                       "limit.");
   }
   std::byte* bytes = nullptr;
   PENSTOCK_RETURN_IF_ERROR(acquire(source.pool, name, found.size_bytes, input, bytes));

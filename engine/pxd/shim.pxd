@@ -106,6 +106,9 @@ cdef extern from "device_shim.h" namespace "penstock::binding" nogil:
     vector[DeviceUsage] device_usage(CEngine&) except +
     Status device_memory(CEngine&, int32_t, uint64_t&, uint64_t&) except +
     Status add_cuda_region(CEngine&, const string&, const string&, int64_t, uint64_t) except +
+    Status add_system_region(
+        CEngine&, const string&, const string&, uint64_t, uint64_t
+    ) except +
     Status remove_region(CEngine&, bool, const string&) except +
     Status list_regions(CEngine&, bool, const string&, vector[RegionInfo]&) except +
 

@@ -560,6 +560,8 @@ class SharedRegions:
     def __init__(self, engine: Engine) -> None: ...
     def register_cuda(self, name: str, handle: bytes, device: int, size_bytes: int) -> None:
         """`handle`: a cudaIpcMemHandle_t."""
+    def register_system(self, name: str, key: str, offset: int, size_bytes: int) -> None:
+        """`key`: of a POSIX shared memory object."""
     def unregister(self, cuda: bool, name: str) -> None:
         """Empty: all of the kind."""
     def list(self, cuda: bool, name: str) -> builtins.list[dict[str, Any]]:

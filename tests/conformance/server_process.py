@@ -4,16 +4,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import itertools
 import json
 import os
+import random
 import signal
 import socket
 import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import EllipsisType, TracebackType
@@ -24,12 +27,24 @@ STOP_DEADLINE_S = 20.0
 _POLL_S = 0.02
 
 
+def _own_ports() -> Iterator[int]:
+    """Below those that the kernel gives to clients, and apart from other test processes'."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 10_000 + 2_000 * (worker % 10)
+    start = random.randrange(2_000)  # of another run beside this one
+    return (first + (start + step) % 2_000 for step in itertools.count())
+
+
+_PORTS = _own_ports()
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [taken.getsockname()[1] for taken in sockets]
-    for taken in sockets:
-        taken.close()
+    """Ports that were free a moment ago, each given once in a long while."""
+    ports: list[int] = []
+    while len(ports) < count:
+        port = next(_PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            ports.append(port)
     return ports
 
 

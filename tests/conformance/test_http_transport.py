@@ -258,7 +258,7 @@ def test_a_decompression_bomb(server: ServerProcess) -> None:
     )
 
 
-@pytest.mark.parametrize("body", [b"plain", gzip.compress(b"{}" * 100)[:-9], b""])
+@pytest.mark.parametrize("body", [b"plain", gzip.compress(b"{}" * 100, mtime=0)[:-9], b""])
 def test_a_body_that_is_not_what_it_says(server: ServerProcess, body: bytes) -> None:
     reply = server.request("POST", INFER, body, {"Content-Encoding": "gzip"})
     assert reply.status == 400

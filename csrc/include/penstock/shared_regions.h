@@ -50,7 +50,10 @@ class SharedRegions {
   // `cuda` may be null: copies from and to GPUs are refused then.
   explicit SharedRegions(std::shared_ptr<CudaRuntime> cuda) : cuda_(std::move(cuda)) {}
 
-  // ALREADY_EXISTS, whatever kind has the name (SHM-2).
+  // More would cost descriptors and address space that nobody has asked the server's owner for.
+  static constexpr std::size_t kMost = 1024;
+
+  // ALREADY_EXISTS, whatever kind has the name (SHM-2). UNAVAILABLE: there are kMost.
   [[nodiscard]] Status add(RegionInfo info, BufferLease memory);
   // Says so before a region is opened in vain.
   [[nodiscard]] Status check_new(std::string_view name) const;
@@ -60,7 +63,7 @@ class SharedRegions {
   // By name. Empty `name`: all of the kind; else NOT_FOUND in the words of SHM-4.
   [[nodiscard]] Result<std::vector<RegionInfo>> list(RegionKind kind, std::string_view name) const;
 
-  // SHM-6. INVALID_ARG and NOT_FOUND in its words.
+  // SHM-6. INVALID_ARG and NOT_FOUND in its words; INVALID_ARG where the client has shortened it.
   [[nodiscard]] Result<RegionWindow> window(std::string_view name, std::uint64_t offset,
                                             std::uint64_t size_bytes) const;
   // Between a window and host memory, wherever the window is; waits for it.
@@ -71,7 +74,7 @@ class SharedRegions {
  private:
   struct Region {
     RegionInfo info;
-    BufferLease memory;
+    BufferLease memory;  // kSystem: of open_system_region
   };
   [[nodiscard]] Status copy(std::int32_t device, void* to, const void* from,
                             std::size_t size_bytes) const;
@@ -82,6 +85,10 @@ class SharedRegions {
   std::map<std::string, Region, std::less<>> regions_;  // under mutex_
 };
 
+// SHM-2: a POSIX shared memory object, by its key.
+[[nodiscard]] Result<BufferLease> open_system_region(std::string_view name, std::string_view key,
+                                                     std::uint64_t offset,
+                                                     std::uint64_t size_bytes);
 // SHM-3: memory of another process, by its cudaIpcMemHandle_t. `cuda` null: UNSUPPORTED, by name.
 [[nodiscard]] Result<BufferLease> open_cuda_region(const std::shared_ptr<CudaRuntime>& cuda,
                                                    std::string_view name, std::string_view handle,

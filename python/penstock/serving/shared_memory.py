@@ -14,7 +14,6 @@ from penstock.errors import InvalidArgError, UnsupportedError
 _DISABLED = (
     "Client shared memory is disabled. Start the server with '--allow-client-shm=true' to enable."
 )
-_NO_SYSTEM = "system shared memory is not available, only CUDA shared memory is"
 
 
 class SharedMemory:
@@ -33,10 +32,18 @@ class SharedMemory:
         """
         return self._regions.list(cuda, name)
 
-    async def register_system(self, name: str) -> None:
-        """Raises UnsupportedError."""
+    def check_system(self, name: str) -> None:
+        """Raises what registering it would, whatever it is (SHM-1, SHM-2)."""
         self._check_allowed()
-        raise UnsupportedError(_NO_SYSTEM)
+        if not name:
+            raise InvalidArgError(
+                "'region name' is necessary to register system shared memory region"
+            )
+
+    async def register_system(self, name: str, key: str, offset: int, size_bytes: int) -> None:
+        """SHM-2. Raises InvalidArgError, AlreadyExistsError, InternalError, UnavailableError."""
+        self.check_system(name)
+        await asyncio.to_thread(self._regions.register_system, name, key, offset, size_bytes)
 
     def check_cuda(self, name: str) -> None:
         """Raises what registering it would, whatever its handle (SHM-1, SHM-3)."""

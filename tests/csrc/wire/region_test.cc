@@ -4,8 +4,11 @@
 // Tensors in memory that clients share with the server (contract 1.9), through both codecs.
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "fake_cudart.h"
 #include "penstock/shared_regions.h"
+#include "shm_object.h"
 #include "wire/proto_text.h"
 #include "wire/wire_fixture.h"
 
@@ -20,8 +23,7 @@ class RegionTest : public WireTest {
     std::string handle(64, '\0');
     fake_->foreign_handle(handle.data(), 64, 0);
     add(RegionKind::kCuda, "gpu", open_cuda_region(cuda_, "gpu", handle, 0, 64).value());
-    host_ = pool_.acquire(64);
-    add(RegionKind::kSystem, "host", host_);
+    add(RegionKind::kSystem, "host", open_system_region("host", host_.key(), 0, 64).value());
   }
 
   void add(RegionKind kind, const char* name, BufferLease memory) {
@@ -54,14 +56,32 @@ class RegionTest : public WireTest {
   FakeCudart fake_{PENSTOCK_FAKE_CUDART};
   std::shared_ptr<CudaRuntime> cuda_;
   SharedRegions regions_;
-  BufferLease host_;
+  ShmObject host_{64};
 };
 
 TEST_F(RegionTest, InputOnTheHostIsAView) {
   values_of_region("host")[1] = 7;
   EXPECT_OK(http_from("host", 8, 4));
-  EXPECT_EQ(input().view.data, host_->data + 4);
-  EXPECT_EQ(values_of<float>(input().view)[0], 7);
+  host_.values<float>()[1] = 8;
+  EXPECT_EQ(values_of<float>(input().view)[0], 8);
+}
+
+TEST_F(RegionTest, UnalignedInputIsCopied) {
+  std::memset(host_.values<char>() + 5, 0, 8);
+  EXPECT_OK(http_from("host", 8, 5));
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(input().view.data) % sizeof(float), 0U);
+  EXPECT_EQ(values_of<float>(input().view)[0], 0);
+}
+
+TEST_F(RegionTest, StringsAreCopiedBeforeTheyAreRead) {
+  plan_.inputs[0].type = DataType::kBytes;
+  host_.values<std::uint32_t>()[0] = 4;
+  EXPECT_OK(http(R"({"inputs":[{"name":"IN","datatype":"BYTES","shape":[1],"parameters":{)"
+                 R"("shared_memory_region":"host","shared_memory_byte_size":8}}]})"));
+  host_.values<std::uint32_t>()[0] = 1U << 31;
+  std::uint32_t length = 0;
+  std::memcpy(&length, input().view.data, sizeof(length));
+  EXPECT_EQ(length, 4U);
 }
 
 TEST_F(RegionTest, InputOnAGpuIsCopiedForAModelOnTheHost) {

@@ -31,7 +31,9 @@ class SharedMemoryRpcs:
         self, request: inference_pb2.SystemSharedMemoryRegisterRequest
     ) -> inference_pb2.SystemSharedMemoryRegisterResponse:
         """G-14."""
-        await self._memory.register_system(request.name)
+        await self._memory.register_system(
+            request.name, request.key, request.offset, request.byte_size
+        )
         return inference_pb2.SystemSharedMemoryRegisterResponse()
 
     async def system_unregister(

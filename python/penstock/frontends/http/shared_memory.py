@@ -40,15 +40,24 @@ class SharedMemoryHandlers:
     async def register(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
         """SHM-2, SHM-3."""
         name = parameters.get("region", "")
-        if not self._cuda:
-            await self._memory.register_system(name)
-            return json_reply({})
+        await (self._register_cuda if self._cuda else self._register_system)(request, name)
+        return json_reply({})
+
+    async def _register_system(self, request: BaseRequest, name: str) -> None:
+        self._memory.check_system(name)
+        body = await read_json_object(request, self._max_input_bytes)
+        key = _field(body, "key")
+        if not isinstance(key, str):
+            raise InvalidArgError("Unable to parse 'key': expected a string")
+        offset = _count(body, "offset") if "offset" in body else 0
+        await self._memory.register_system(name, key, offset, _count(body, "byte_size"))
+
+    async def _register_cuda(self, request: BaseRequest, name: str) -> None:
         self._memory.check_cuda(name)
         body = await read_json_object(request, self._max_input_bytes)
         handle = _handle(_field(body, "raw_handle"))
         device = _count(body, "device_id")
         await self._memory.register_cuda(name, handle, device, _count(body, "byte_size"))
-        return json_reply({})
 
     async def unregister(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
         """SHM-5."""
