@@ -17,9 +17,26 @@ std::shared_ptr<ServedModel> served(const ModelVersionRef& model) {
   return std::static_pointer_cast<ServedModel>(model);
 }
 
+class SharedAllocator final : public Allocator {
+ public:
+  explicit SharedAllocator(std::shared_ptr<Allocator> source) : source_(std::move(source)) {}
+  void* allocate(std::size_t size_bytes) override { return source_->allocate(size_bytes); }
+  void deallocate(void* memory, std::size_t size_bytes) noexcept override {
+    source_->deallocate(memory, size_bytes);
+  }
+  [[nodiscard]] MemoryKind kind() const override { return source_->kind(); }
+
+ private:
+  const std::shared_ptr<Allocator> source_;
+};
+
 // The allocator behind the pool, and why it is that one.
-std::unique_ptr<Allocator> choose_allocator(bool pinned, std::string& report) {
-  if (pinned) {
+std::unique_ptr<Allocator> choose_allocator(const EngineOptions& options, std::string& report) {
+  if (options.allocator) {
+    report = "given";
+    return std::make_unique<SharedAllocator>(options.allocator);
+  }
+  if (options.pinned) {
     auto allocator = make_pinned_allocator();
     if (allocator.ok()) {
       report = "pinned";
@@ -39,7 +56,7 @@ std::unique_ptr<Allocator> choose_allocator(bool pinned, std::string& report) {
 struct Engine::Impl {
   explicit Impl(const EngineOptions& options)
       : clock(options.clock != nullptr ? options.clock : &real_clock),
-        pool(choose_allocator(options.pinned, memory_report), options.pool),
+        pool(choose_allocator(options, memory_report), options.pool),
         requests(options.max_requests),
         responses(options.max_responses),
         reaper(*clock) {

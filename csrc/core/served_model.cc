@@ -66,6 +66,7 @@ bool ServedModel::enter(Request& request) {
   request.counted_ = true;
   request.plan_ = plan_.get();
   request.model_ = shared_from_this();
+  request.sink_ = this;
   return true;
 }
 
@@ -244,6 +245,7 @@ void ServedModel::response_read(Request& request) {
   request.unread_.fetch_sub(1);  // seq_cst, as the load in begin_response(): one sees the other
   response_room_.notify_all();
   if (ensemble_) ensemble_->look();
+  if (request.reader_) request.reader_->response_read();
 }
 
 void ServedModel::finish(Request& request, Response* last, Status status) {
@@ -291,9 +293,10 @@ void ServedModel::reject(Request* request, Status status, FailureReason reason) 
 
 void ServedModel::start(std::uint32_t index, std::unique_ptr<NativeInstance> instance) {
   std::lock_guard lock(threads_mutex_);
-  threads_.emplace_back([this, index, owned = std::move(instance)] {
+  natives_.push_back(std::move(instance));
+  threads_.emplace_back([this, index, native = natives_.back().get()] {
     pthread_setname_np(pthread_self(), plan_->name.substr(0, 15).c_str());
-    run(index, *owned);
+    run(index, *native);
   });
 }
 
@@ -312,7 +315,9 @@ void ServedModel::set_compute(Request& request, const std::array<std::uint64_t, 
 
 void ServedModel::run(std::uint32_t index, NativeInstance& instance) {
   Batch batch;
-  while (next(index, batch)) {
+  for (;;) {
+    instance.wait_ready();
+    if (!next(index, batch)) return;
     try {
       instance.execute(batch);
     } catch (const std::exception& e) {  // nothing may cross a thread's entry
@@ -341,8 +346,10 @@ void ServedModel::shut_down(std::int64_t timeout_ns) {
   refusing_responses_.store(true);  // seq_cst: see begin_response()
   response_room_.notify_all();
   std::lock_guard lock(threads_mutex_);
+  for (auto& native : natives_) native->stop();
   for (auto& thread : threads_) thread.join();
   threads_.clear();
+  natives_.clear();
   scheduler_->forget_clients();
 }
 

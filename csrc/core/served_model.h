@@ -41,6 +41,7 @@ struct ServedModelContext {
 
 class ServedModel final : public ModelVersion,
                           public Sweepable,
+                          public ResponseSink,
                           public std::enable_shared_from_this<ServedModel>,
                           private RejectSink {
  public:
@@ -77,15 +78,15 @@ class ServedModel final : public ModelVersion,
   // As next(), at once.
   [[nodiscard]] PollKind try_next(std::uint32_t index, Batch& batch);
   // As begin_response(), but null when the client has not taken enough yet.
-  [[nodiscard]] Result<Response*> try_begin_response(Request& request);
+  [[nodiscard]] Result<Response*> try_begin_response(Request& request) override;
   void drop_response(Response* response) { context_.responses.release(response); }
   // S-49: statistics of the request, in ns: input, infer, output.
   static void set_compute(Request& request, const std::array<std::uint64_t, 3>& compute_ns);
 
   // ---- for Responder ----
-  [[nodiscard]] Result<Response*> begin_response(Request& request);
-  void send(Request& request, Response* response);
-  void finish(Request& request, Response* last, Status status);
+  [[nodiscard]] Result<Response*> begin_response(Request& request) override;
+  void send(Request& request, Response* response) override;
+  void finish(Request& request, Response* last, Status status) override;
   // The owner is done with a response that was not the final one.
   void response_read(Request& request);
 
@@ -132,6 +133,7 @@ class ServedModel final : public ModelVersion,
   Parker drained_;
   std::mutex threads_mutex_;
   std::vector<std::thread> threads_;  // under threads_mutex_
+  std::vector<std::unique_ptr<NativeInstance>> natives_;  // under threads_mutex_; outlive threads_
 };
 
 }  // namespace penstock

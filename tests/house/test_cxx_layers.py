@@ -22,7 +22,7 @@ BELOW: dict[str, set[str]] = {
     "cache": {"batch"},
     "core": {"sched", "cache"},
     "backends": {"batch"},
-    "worker": {"request"},
+    "worker": {"core"},
     "wire": {"request"},
     "door": {"wire", "core"},
 }
@@ -42,6 +42,7 @@ ROOM_OF_HEADER = {
     "request.h": "request",
     "status.h": "base",
     "tensor.h": "base",
+    "worker.h": "worker",
 }
 
 #: third-party headers, and the only rooms that may include them

@@ -94,6 +94,7 @@ struct EngineOptions {
   std::size_t cache_bytes = 0;   // of the response cache; 0: there is none
   bool pinned = false;           // page-locked pool when a CUDA runtime is there
   const Clock* clock = nullptr;  // null: RealClock
+  std::shared_ptr<Allocator> allocator;  // of the pool; null: page or pinned memory
 };
 
 class Engine {

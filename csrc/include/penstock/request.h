@@ -34,6 +34,26 @@ namespace penstock {
 
 class ModelVersion;
 struct Request;
+struct Response;
+
+// Is told when the owner of a request is done with a response that was not the final one.
+class ResponseReader {
+ public:
+  virtual ~ResponseReader() = default;
+  virtual void response_read() = 0;  // on any thread
+};
+
+// Where the responses of a decoupled request go: what a Responder calls, and waits for.
+class ResponseSink {
+ public:
+  virtual ~ResponseSink() = default;
+  // Waits until the client has taken enough of the responses before; see Responder::begin().
+  [[nodiscard]] virtual Result<Response*> begin_response(Request& request) = 0;
+  // The same at once: null when the client has not.
+  [[nodiscard]] virtual Result<Response*> try_begin_response(Request& request) = 0;
+  virtual void send(Request& request, Response* response) = 0;
+  virtual void finish(Request& request, Response* last, Status status) = 0;
+};
 
 // A vector whose clear() keeps its elements, and so their capacity, for the next use.
 template <typename T>
@@ -180,7 +200,9 @@ struct Request {
   // relaxed: a hint that is read again at every stage; no data travels with it
   [[nodiscard]] bool cancelled() const {
     return cancel_mark_.load(std::memory_order_relaxed) ==
-           generation_.load(std::memory_order_relaxed);
+               generation_.load(std::memory_order_relaxed) ||
+           (cancelled_elsewhere_ != nullptr &&
+            cancelled_elsewhere_->load(std::memory_order_relaxed) != 0);
   }
   [[nodiscard]] RequestState state() const { return state_; }
   // The one setter; aborts in debug builds on a move that the state chart has not.
@@ -194,11 +216,16 @@ struct Request {
   friend class OrderedDelivery;
   friend class ServedModel;
   friend class SubmitBurst;
+  friend class WorkerModel;
   friend class RequestTestPeer;
   void reset();
 
   const ModelPlan* plan_ = nullptr;
   std::shared_ptr<ModelVersion> model_;  // the pin: alive while set
+  ResponseSink* sink_ = nullptr;         // the model's
+  std::shared_ptr<ResponseReader> reader_;  // of a model in another process
+  // Told by the process that the request came from; null: this is the one.
+  const std::atomic<std::uint32_t>* cancelled_elsewhere_ = nullptr;
   bool counted_ = false;  // among the model's requests in flight: bound and not yet answered
   // Of a request that a Responder answers.
   bool deferred_ = false;

@@ -20,24 +20,21 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NoReturn, cast
 
-from penstock._engine import Engine, ModelPlan, ModelVersion, TensorSpec
+from penstock._engine import Engine, ModelPlan, ModelVersion
 from penstock._proto.model_config_pb2 import ModelConfig, ModelEnsembling, ModelInstanceGroup
 from penstock.backends.interface import Backend, InstanceSpec, LoadedModel, ModelContext, UsesGpus
-from penstock.config.plan import (
-    InstanceData,
-    PlanSpec,
-    TensorSpecData,
-    make_instances,
-    make_plan_spec,
-)
+from penstock.config.plan import InstanceData, make_instances, make_plan_spec
 from penstock.config.plan_ensemble import make_ensemble
 from penstock.config.platforms import ENSEMBLE_PLATFORM
 from penstock.config.validation import validate_response_cache
 from penstock.devices.gpus import NO_GPUS, Gpus
-from penstock.errors import InternalError, InvalidArgError, ServerError
+from penstock.errors import InvalidArgError, ServerError
 from penstock.models.loader import VersionHandle
 from penstock.serving.instances import InstanceThread, start_instances
+from penstock.serving.plans import make_plan
 from penstock.serving.warm_up import warm_up
+from penstock.serving.workers.model import Workers
+from penstock.serving.workers.settings import runs_in_process
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -82,6 +79,7 @@ class ModelLoader:
         self._queue_capacity = queue_capacity
         self._drain_timeout_s = drain_timeout_s
         self._cpu_share = len(os.sched_getaffinity(0))
+        self._workers = Workers(engine)
         self._lock = threading.Lock()
         self._published: dict[str, tuple[LoadedVersion, ...]] = {}
 
@@ -100,6 +98,8 @@ class ModelLoader:
         context = dataclasses.replace(
             self._context(name, model_dir, version, config), max_batch_size_set=max_batch_size_set
         )
+        if runs_in_process(config):
+            return self._workers.complete(context)
         self._find_backend(config.backend).auto_complete(context)
         return context.config
 
@@ -122,9 +122,9 @@ class ModelLoader:
         started = time.monotonic()
         context = self._context(name, model_dir, version, config)
         plan_spec = make_plan_spec(config, version, model_dir, queue_capacity=self._queue_capacity)
-        plan = _make_plan(plan_spec)
+        plan = make_plan(plan_spec)
         specs = [self._instance_spec(data) for data in make_instances(config)]
-        loaded = self._find_backend(config.backend).load(context)
+        loaded = self._load(context)
         try:
             model = self._engine.create(plan)
             if plan_spec.cached and not model.statistics()["cached"]:
@@ -176,6 +176,11 @@ class ModelLoader:
                 version for name in sorted(self._published) for version in self._published[name]
             ]
 
+    def _load(self, context: ModelContext) -> LoadedModel:
+        if runs_in_process(context.config):
+            return self._workers.load(context)
+        return self._find_backend(context.config.backend).load(context)
+
     def _load_ensemble(
         self, name: str, model_dir: Path, version: int, config: ModelConfig
     ) -> LoadedVersion:
@@ -192,7 +197,7 @@ class ModelLoader:
             name=name,
             version=version,
             config=config,
-            model=self._engine.create(_make_plan(spec)),
+            model=self._engine.create(make_plan(spec)),
             load_seconds=0.0,
             loaded=_NothingLoaded(),
             instances=(),
@@ -284,45 +289,3 @@ def _unload(name: str, version: int, loaded: LoadedModel) -> None:
         loaded.unload()
     except Exception:
         _LOGGER.exception("failed to unload model '%s' version %d cleanly", name, version)
-
-
-def _make_plan(spec: PlanSpec) -> ModelPlan:
-    try:
-        return ModelPlan(
-            name=spec.name,
-            version=spec.version,
-            max_batch_size=spec.max_batch_size,
-            inputs=[_make_tensor_spec(tensor) for tensor in spec.inputs],
-            outputs=[_make_tensor_spec(tensor) for tensor in spec.outputs],
-            dynamic_batching=spec.dynamic_batching,
-            preferred_batch_sizes=spec.preferred_batch_sizes,
-            max_queue_delay_us=spec.max_queue_delay_us,
-            preserve_ordering=spec.preserve_ordering,
-            queue_policy=spec.queue_policy,
-            default_priority_level=spec.default_priority_level,
-            level_policies=spec.level_policies,
-            queue_capacity=spec.queue_capacity,
-            instance_count=spec.instance_count,
-            decoupled=spec.decoupled,
-            cached=spec.cached,
-            warm_up=spec.warm_up,
-            ensemble=spec.ensemble,
-            sequence=spec.sequence,
-        )
-    except ServerError:
-        raise
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InternalError(f"unable to plan model '{spec.name}': {error}") from error
-
-
-def _make_tensor_spec(spec: TensorSpecData) -> TensorSpec:
-    return TensorSpec(
-        spec.name,
-        spec.data_type,
-        spec.dims,
-        reshape=spec.reshape,
-        optional=spec.optional,
-        allow_ragged_batch=spec.allow_ragged_batch,
-        is_shape_tensor=spec.is_shape_tensor,
-        labels=spec.labels,
-    )

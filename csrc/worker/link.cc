@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 The Penstock Authors
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "penstock/worker.h"
+#include "worker/connection.h"
+
+namespace penstock {
+namespace worker {
+namespace {
+
+class Link final : public WorkerLink, public std::enable_shared_from_this<Link> {
+ public:
+  Link(std::shared_ptr<const ModelPlan> plan, BufferPool& pool, WorkerOptions options)
+      : plan_(std::move(plan)), pool_(pool), options_(std::move(options)) {}
+
+  Result<std::shared_ptr<WorkerConnection>> connect() override {
+    auto memory = SharedMemory::create(options_.max_bytes);
+    if (!memory.ok()) return memory.take_status();
+    return std::shared_ptr<WorkerConnection>(
+        std::make_shared<Connection>(plan_, options_, std::move(memory.value()), pool_));
+  }
+
+  void serve(const std::shared_ptr<WorkerConnection>& connection, int pidfd) override {
+    auto next = std::static_pointer_cast<Connection>(connection);
+    next->set_pidfd(pidfd);
+    std::shared_ptr<Connection> before;
+    {
+      std::lock_guard lock(mutex_);
+      before = std::exchange(current_, std::move(next));
+      refusal_.reset();
+    }
+    changed_.notify_all();
+    // The instance's thread may be sending its last batch right now: then it closes.
+    if (before && before->in_flight() == 0 && !before->is_lost()) before->close();
+  }
+
+  void refuse(std::string why) override {
+    {
+      std::lock_guard lock(mutex_);
+      refusal_ = std::move(why);
+    }
+    changed_.notify_all();
+  }
+
+  std::unique_ptr<NativeInstance> instance() override;
+
+  void wait_ready() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return live() || refusal_ || stopped_; });
+  }
+
+  void stop() {
+    {
+      std::lock_guard lock(mutex_);
+      stopped_ = true;
+    }
+    changed_.notify_all();
+  }
+
+  void execute(Batch& batch) {
+    bool tried = false;
+    for (;;) {
+      Status refused;
+      const std::shared_ptr<Connection> connection = wait_live(refused);
+      if (!connection) return batch.fail_all(refused);
+      const Outcome outcome = connection->execute(batch);
+      if (!is_current(connection)) connection->close();  // replaced meanwhile: it has no batch now
+      if (outcome == Outcome::kAnswered) return;
+      if (outcome == Outcome::kLostUntaken) continue;
+      if (!options_.idempotent || std::exchange(tried, true)) {
+        return batch.fail_all(unavailable("Failed to process the request(s) for model '" +
+                                          options_.name + "', message: its worker process ended: " +
+                                          connection->why()));
+      }
+    }
+  }
+
+  void end() {
+    std::shared_ptr<Connection> last;
+    {
+      std::lock_guard lock(mutex_);
+      last = current_;
+    }
+    if (last) last->close();
+  }
+
+ private:
+  [[nodiscard]] bool live() const { return current_ && !current_->is_lost(); }
+
+  [[nodiscard]] bool is_current(const std::shared_ptr<Connection>& connection) {
+    std::lock_guard lock(mutex_);
+    return current_ == connection;
+  }
+
+  std::shared_ptr<Connection> wait_live(Status& refused) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return live() || refusal_ || stopped_; });
+    if (live()) return current_;
+    refused = unavailable(refusal_ ? *refusal_
+                                   : "model '" + plan_->name +
+                                         "' is being stopped while its worker process is not there");
+    return nullptr;
+  }
+
+  const std::shared_ptr<const ModelPlan> plan_;
+  BufferPool& pool_;
+  const WorkerOptions options_;
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable changed_;
+  std::shared_ptr<Connection> current_;
+  std::optional<std::string> refusal_;
+  bool stopped_ = false;
+};
+
+class WorkerInstance final : public NativeInstance {
+ public:
+  explicit WorkerInstance(std::shared_ptr<Link> link) : link_(std::move(link)) {}
+  ~WorkerInstance() override { link_->end(); }
+  void execute(Batch& batch) override { link_->execute(batch); }
+  void wait_ready() override { link_->wait_ready(); }
+  void stop() override { link_->stop(); }
+
+ private:
+  const std::shared_ptr<Link> link_;
+};
+
+std::unique_ptr<NativeInstance> Link::instance() {
+  return std::make_unique<WorkerInstance>(shared_from_this());
+}
+
+}  // namespace
+}  // namespace worker
+
+std::shared_ptr<WorkerLink> WorkerLink::make(std::shared_ptr<const ModelPlan> plan,
+                                             BufferPool& pool, WorkerOptions options) {
+  return std::make_shared<worker::Link>(std::move(plan), pool, std::move(options));
+}
+
+}  // namespace penstock

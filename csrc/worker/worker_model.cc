@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 The Penstock Authors
+#include "worker/worker_model.h"
+
+#include <cstring>
+#include <ctime>
+#include <utility>
+
+#include "batch/sequence_rows.h"
+#include "penstock/worker.h"
+#include "worker/arena_allocator.h"
+
+namespace penstock {
+
+using worker::Channel;
+using worker::MessageKind;
+using worker::MessageWriter;
+using worker::WorkerRow;
+
+namespace {
+
+constexpr std::uint32_t kMaxRequests = 65536;
+// Idle output blocks that are kept for the next answers.
+constexpr std::size_t kCachedBytes = std::size_t{16} << 20;
+
+void pause_briefly() {
+  const timespec pause{0, 200'000};
+  nanosleep(&pause, nullptr);
+}
+
+}  // namespace
+
+WorkerModel::WorkerModel(std::shared_ptr<const ModelPlan> plan, std::shared_ptr<Engine> engine,
+                         std::shared_ptr<worker::SharedMemory> memory)
+    : plan_(std::move(plan)),
+      engine_(std::move(engine)),
+      requests_(kMaxRequests),
+      responses_(kMaxRequests),
+      channel_(std::move(memory), worker::Side::kWorker, engine_->pool()) {}
+
+bool WorkerModel::next(std::uint32_t /*index*/, Batch& batch) {
+  batch.begin(*plan_, engine_->pool(), engine_->clock());
+  for (;;) {
+    switch (channel_.take(message_)) {
+      case Channel::Taken::kNothing:
+        channel_.wait(kNoDeadline);  // a server that ends takes this process with it
+        continue;
+      case Channel::Taken::kBroken:
+        return false;
+      case Channel::Taken::kOne:
+        break;
+    }
+    if (message_.kind == MessageKind::kStop) return false;
+    if (message_.kind == MessageKind::kBatch && take_batch(batch)) return true;
+  }
+}
+
+bool WorkerModel::take_batch(Batch& batch) {
+  batch_number_ = message_.id;
+  const Status status = decode_batch(channel_, message_, *plan_, requests_, rows_);
+  message_.block.reset();  // the inputs keep it
+  if (status.ok()) {
+    add_rows(batch);
+    return true;
+  }
+  for (const WorkerRow& row : rows_) {
+    if (row.request != nullptr) requests_.release(row.request);
+  }
+  rows_.clear();
+  post(MessageKind::kExhausted, batch_number_, {});
+  return false;
+}
+
+void WorkerModel::add_rows(Batch& batch) {
+  for (const WorkerRow& row : rows_) {
+    Request& request = *row.request;
+    request.plan_ = plan_.get();
+    request.sink_ = this;
+    if (row.cell < worker::kCells) {
+      request.cancelled_elsewhere_ = &channel_.cell(row.cell).cancelled;
+    }
+    for (auto state : {RequestState::kQueued, RequestState::kBatched, RequestState::kExecuting}) {
+      request.set_state(state);
+    }
+    plan_->sequences() ? batch.add_row(&request, no_states_, row.padding) : batch.add(&request);
+  }
+}
+
+void WorkerModel::complete(std::uint32_t /*index*/, Batch& batch) {
+  write_answers(batch);
+  batch.clear();
+  for (const WorkerRow& row : rows_) {
+    row.request->deferred_ ? let_go(*row.request) : requests_.release(row.request);
+  }
+  rows_.clear();
+}
+
+void WorkerModel::write_answers(Batch& batch) {
+  MessageWriter to(scratch_);
+  to.put(batch.exec_start_ns());
+  to.put(batch.exec_end_ns());
+  const std::size_t count = to.hole<std::uint32_t>();
+  std::uint32_t written = 0;
+  for (std::size_t row = 0; row < rows_.size(); ++row) {
+    const Request& request = *rows_[row].request;
+    if (rows_[row].padding || request.deferred_) continue;
+    const bool again = plan_->sequences() && batch.sequence_rows().rescheduled(row);
+    to.put(static_cast<std::uint32_t>(row));
+    to.put(again);
+    if (!again) write_response(channel_, *plan_, request.response, to);
+    ++written;
+  }
+  to.set(count, written);
+  post(MessageKind::kAnswers, batch_number_, scratch_);
+}
+
+void WorkerModel::post(MessageKind kind, std::uint64_t id, const std::vector<std::byte>& bytes) {
+  BufferLease block;
+  if (!bytes.empty()) {
+    block = channel_.acquire(bytes.size());
+    if (block) {
+      std::memcpy(block->data, bytes.data(), bytes.size());
+    } else {
+      kind = MessageKind::kExhausted;
+    }
+  }
+  const std::size_t size = block ? bytes.size() : 0;
+  // Full: the server will take messages, or end, and this process with it.
+  while (!channel_.post(kind, id, block, size)) {
+    channel_.wake();
+    pause_briefly();
+  }
+  channel_.wake();
+}
+
+void WorkerModel::let_go(Request& request) {
+  // acq_rel: the last one sees what the other wrote
+  if (request.holds_.fetch_sub(1, std::memory_order_acq_rel) == 1) requests_.release(&request);
+}
+
+void WorkerModel::start(std::uint32_t, std::unique_ptr<NativeInstance>) {}
+
+Status WorkerModel::warm_up(std::uint32_t, std::span<const std::vector<WarmUpInput>>) {
+  return unsupported("a worker process is warmed up by its server");
+}
+
+Result<Response*> WorkerModel::begin_response(Request& request) {
+  return try_begin_response(request);
+}
+
+Result<Response*> WorkerModel::try_begin_response(Request& request) {
+  Response* response = responses_.acquire();
+  if (response == nullptr) return unavailable("too many responses in a worker process");
+  response->request = &request;
+  return response;
+}
+
+void WorkerModel::send(Request& /*request*/, Response* response) { responses_.release(response); }
+
+void WorkerModel::finish(Request& request, Response* last, Status /*status*/) {
+  if (last != nullptr) responses_.release(last);
+  let_go(request);
+}
+
+Result<WorkerEnd> attach_worker(int fd, std::shared_ptr<const ModelPlan> plan,
+                                const WorkerOptions& options) {
+  auto memory = worker::SharedMemory::attach(fd);
+  if (!memory.ok()) return memory.take_status();
+  EngineOptions engine;
+  engine.pool.max_cached_bytes = kCachedBytes;
+  engine.allocator = std::make_shared<worker::ArenaAllocator>(
+      memory.value(), true, worker::ArenaOptions{options.initial_bytes, options.growth_bytes});
+  auto made = std::make_shared<Engine>(std::move(engine));
+  auto model = std::make_shared<WorkerModel>(std::move(plan), made, std::move(memory.value()));
+  return WorkerEnd{std::move(made), std::move(model)};
+}
+
+}  // namespace penstock

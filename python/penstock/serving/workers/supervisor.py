@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""The thread that starts worker processes and hears of everything that happens to them.
+
+All that decides about workers runs on this one thread: what it calls never blocks, and needs no
+locks. It lives as long as the server, which the kernel ties its children to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import logging
+import os
+import selectors
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Final, TypeVar
+
+_LOGGER: Final = logging.getLogger(__name__)
+_ResultT = TypeVar("_ResultT")
+
+
+class Timer:
+    """A call that is to come; it can be cancelled."""
+
+    __slots__ = ("call", "cancelled")
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self.call = call
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        """It will not come."""
+        self.cancelled = True
+
+
+class Supervisor:
+    """An event loop on a daemon thread. `call`: any thread; the rest: its own."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._calls: deque[Callable[[], None]] = deque()
+        self._timers: list[tuple[float, int, Timer]] = []
+        self._serial = itertools.count()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._selector.register(self._wake, selectors.EVENT_READ, self._woken)
+        self._thread = threading.Thread(target=self._run, name="worker-supervisor", daemon=True)
+        self._thread.start()
+
+    def call(self, work: Callable[[], _ResultT]) -> Future[_ResultT]:
+        """Has the thread do it; what it raises is the future's."""
+        future: Future[_ResultT] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(work())
+            except BaseException as error:
+                future.set_exception(error)
+
+        self._calls.append(run)
+        os.eventfd_write(self._wake, 1)
+        return future
+
+    def watch(self, fd: int, readable: Callable[[], None]) -> None:
+        """Calls `readable` whenever there is something to read."""
+        self._selector.register(fd, selectors.EVENT_READ, readable)
+
+    def forget(self, fd: int) -> None:
+        """Before the descriptor is closed; one that is not watched is nothing."""
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(fd)
+
+    def after(self, seconds: float, call: Callable[[], None]) -> Timer:
+        """Calls once, when the time has passed."""
+        timer = Timer(call)
+        heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._serial), timer))
+        return timer
+
+    def _woken(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._wake)
+
+    def _run(self) -> None:
+        while True:
+            for key, _ in self._selector.select(self._until_timer()):
+                if key.fd in self._selector.get_map():  # the one before may have forgotten it
+                    self._guard(key.data)
+            while self._calls:
+                self._guard(self._calls.popleft())
+            now = time.monotonic()
+            while self._timers and self._timers[0][0] <= now:
+                timer = heapq.heappop(self._timers)[2]
+                if not timer.cancelled:
+                    self._guard(timer.call)
+
+    def _until_timer(self) -> float | None:
+        if self._calls:
+            return 0.0
+        return max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else None
+
+    @staticmethod
+    def _guard(call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception:  # the others must be watched on
+            _LOGGER.exception("the supervisor of worker processes met a failure")
