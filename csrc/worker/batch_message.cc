@@ -51,11 +51,11 @@ Status BatchEncoder::place(const Batch& batch) {
   return {};
 }
 
-void BatchEncoder::write_row(const Batch& batch, std::size_t row, std::uint32_t cell,
+void BatchEncoder::write_row(const Batch& batch, std::size_t row, std::uint64_t ticket,
                              MessageWriter& to) {
   const Request& request = batch.request(row);
   const ModelPlan& plan = batch.plan();
-  to.put(cell);
+  to.put(ticket);
   to.put(batch.padding(row));
   to.text(request.id);
   to.put(request.correlation_id);
@@ -92,11 +92,11 @@ void BatchEncoder::copy_to(std::byte* to) const {
 }
 
 Result<BatchEncoder::Encoded> BatchEncoder::encode(Channel& channel, const Batch& batch,
-                                                   std::span<const std::uint32_t> cells) {
+                                                   std::span<const std::uint64_t> tickets) {
   PENSTOCK_RETURN_IF_ERROR(place(batch));
   MessageWriter writer(scratch_);
   writer.put(static_cast<std::uint32_t>(batch.size()));
-  for (std::size_t row = 0; row < batch.size(); ++row) write_row(batch, row, cells[row], writer);
+  for (std::size_t row = 0; row < batch.size(); ++row) write_row(batch, row, tickets[row], writer);
   const std::size_t message_bytes = scratch_.size();
   const std::uint64_t data_at = aligned(message_bytes);
   BufferLease block;
@@ -137,7 +137,7 @@ class BatchDecoder {
  private:
   void read_row(WorkerRow& row) {
     Request& request = *row.request;
-    row.cell = reader_.get<std::uint32_t>();
+    row.ticket = reader_.get<std::uint64_t>();
     row.padding = reader_.flag();
     request.id = reader_.text();
     request.correlation_id = reader_.get<std::uint64_t>();

@@ -20,7 +20,9 @@
 
 namespace penstock::worker {
 
-inline constexpr std::uint32_t kNoCell = UINT32_MAX;
+inline constexpr std::uint64_t kNoTicket = UINT64_MAX;
+// The cell of a request, which begins its ticket.
+inline std::uint32_t cell_of(std::uint64_t ticket) { return static_cast<std::uint32_t>(ticket); }
 
 class BatchEncoder {
  public:
@@ -28,9 +30,9 @@ class BatchEncoder {
     BufferLease block;
     std::size_t message_bytes = 0;
   };
-  // `cells`: one a row. UNAVAILABLE when the memory of the worker is exhausted.
+  // `tickets`: one a row, what the worker calls it by. UNAVAILABLE when the memory of the worker is exhausted.
   [[nodiscard]] Result<Encoded> encode(Channel& channel, const Batch& batch,
-                                       std::span<const std::uint32_t> cells);
+                                       std::span<const std::uint64_t> tickets);
 
  private:
   struct Piece {
@@ -39,7 +41,8 @@ class BatchEncoder {
     bool present = false;
   };
   [[nodiscard]] Status place(const Batch& batch);
-  void write_row(const Batch& batch, std::size_t row, std::uint32_t cell, class MessageWriter& to);
+  void write_row(const Batch& batch, std::size_t row, std::uint64_t ticket,
+                 class MessageWriter& to);
   void copy_to(std::byte* to) const;
 
   std::vector<Piece> pieces_;  // [spec * rows + row]
@@ -50,7 +53,7 @@ class BatchEncoder {
 // A row as the worker has it.
 struct WorkerRow {
   Request* request = nullptr;
-  std::uint32_t cell = kNoCell;
+  std::uint64_t ticket = kNoTicket;
   bool padding = false;
 };
 

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "penstock/worker.h"
 #include "worker/connection.h"
@@ -34,8 +35,7 @@ class Link final : public WorkerLink, public std::enable_shared_from_this<Link> 
       refusal_.reset();
     }
     changed_.notify_all();
-    // The instance's thread may be sending its last batch right now: then it closes.
-    if (before && before->in_flight() == 0 && !before->is_lost()) before->close();
+    if (before && !before->is_lost()) before->retire();
   }
 
   void refuse(std::string why) override {
@@ -62,20 +62,31 @@ class Link final : public WorkerLink, public std::enable_shared_from_this<Link> 
   }
 
   void execute(Batch& batch) {
+    std::vector<Responder> responders;
+    if (plan_->decoupled) {
+      for (std::size_t row = 0; row < batch.size(); ++row) {
+        responders.push_back(batch.padding(row) ? Responder() : batch.defer(row));
+      }
+    }
     bool tried = false;
     for (;;) {
-      Status refused;
-      const std::shared_ptr<Connection> connection = wait_live(refused);
-      if (!connection) return batch.fail_all(refused);
-      const Outcome outcome = connection->execute(batch);
-      if (!is_current(connection)) connection->close();  // replaced meanwhile: it has no batch now
-      if (outcome == Outcome::kAnswered) return;
-      if (outcome == Outcome::kLostUntaken) continue;
-      if (!options_.idempotent || std::exchange(tried, true)) {
-        return batch.fail_all(unavailable("Failed to process the request(s) for model '" +
-                                          options_.name + "', message: its worker process ended: " +
-                                          connection->why()));
+      Status failed;
+      const std::shared_ptr<Connection> connection = wait_live(failed);
+      if (connection) {
+        const Outcome outcome = connection->execute(batch, responders);
+        if (outcome == Outcome::kAnswered) return;
+        if (outcome == Outcome::kLostUntaken) continue;
+        // Responses of a decoupled request may have reached its client.
+        if (options_.idempotent && !plan_->decoupled && !std::exchange(tried, true)) continue;
+        failed = unavailable("Failed to process the request(s) for model '" + options_.name +
+                             "', message: its worker process ended: " + connection->why());
       }
+      for (Responder& responder : responders) {
+        if (!responder.finished()) {
+          responder.finish(nullptr, Status(failed.code(), failed.message()));
+        }
+      }
+      return batch.fail_all(failed);
     }
   }
 
@@ -85,16 +96,11 @@ class Link final : public WorkerLink, public std::enable_shared_from_this<Link> 
       std::lock_guard lock(mutex_);
       last = current_;
     }
-    if (last) last->close();
+    if (last) last->retire();
   }
 
  private:
   [[nodiscard]] bool live() const { return current_ && !current_->is_lost(); }
-
-  [[nodiscard]] bool is_current(const std::shared_ptr<Connection>& connection) {
-    std::lock_guard lock(mutex_);
-    return current_ == connection;
-  }
 
   std::shared_ptr<Connection> wait_live(Status& refused) {
     std::unique_lock lock(mutex_);

@@ -67,6 +67,7 @@ struct Lane {
 struct RequestCell {
   std::atomic<std::uint32_t> cancelled;  // 1: its client does not wait any more
   std::atomic<std::uint32_t> read;       // a futex: how many of its responses the client has taken
+  std::atomic<std::uint32_t> waiting;    // 1: the worker waits on `read`
 };
 
 struct ControlArea {

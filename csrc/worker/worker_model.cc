@@ -23,6 +23,13 @@ constexpr std::uint32_t kMaxRequests = 65536;
 // Idle output blocks that are kept for the next answers.
 constexpr std::size_t kCachedBytes = std::size_t{16} << 20;
 
+// How often who waits for its client looks for a cancellation that it was not told of.
+constexpr std::int64_t kLookNs = 100'000'000;
+
+std::uint32_t cell_of(const Request& request) {
+  return worker::cell_of(reinterpret_cast<std::uint64_t>(request.tag));
+}
+
 void pause_briefly() {
   const timespec pause{0, 200'000};
   nanosleep(&pause, nullptr);
@@ -36,7 +43,8 @@ WorkerModel::WorkerModel(std::shared_ptr<const ModelPlan> plan, std::shared_ptr<
       engine_(std::move(engine)),
       requests_(kMaxRequests),
       responses_(kMaxRequests),
-      channel_(std::move(memory), worker::Side::kWorker, engine_->pool()) {}
+      channel_(std::move(memory), worker::Side::kWorker, engine_->pool()),
+      sent_(worker::kCells) {}
 
 bool WorkerModel::next(std::uint32_t /*index*/, Batch& batch) {
   batch.begin(*plan_, engine_->pool(), engine_->clock());
@@ -76,9 +84,12 @@ void WorkerModel::add_rows(Batch& batch) {
     Request& request = *row.request;
     request.plan_ = plan_.get();
     request.sink_ = this;
-    if (row.cell < worker::kCells) {
-      request.cancelled_elsewhere_ = &channel_.cell(row.cell).cancelled;
+    const std::uint32_t cell = worker::cell_of(row.ticket);
+    if (cell < worker::kCells) {
+      request.cancelled_elsewhere_ = &channel_.cell(cell).cancelled;
+      sent_[cell] = 0;
     }
+    request.tag = reinterpret_cast<void*>(row.ticket);
     for (auto state : {RequestState::kQueued, RequestState::kBatched, RequestState::kExecuting}) {
       request.set_state(state);
     }
@@ -145,21 +156,57 @@ Status WorkerModel::warm_up(std::uint32_t, std::span<const std::vector<WarmUpInp
 }
 
 Result<Response*> WorkerModel::begin_response(Request& request) {
-  return try_begin_response(request);
+  for (;;) {
+    auto begun = try_begin_response(request);
+    if (!begun.ok() || begun.value() != nullptr) return begun;
+    worker::RequestCell& cell = channel_.cell(cell_of(request));
+    const std::uint32_t read = cell.read.load();
+    cell.waiting.store(1);  // before the second look: pairs with the exchange after the count
+    begun = try_begin_response(request);
+    if (!begun.ok() || begun.value() != nullptr) return begun;
+    worker::futex_wait(cell.read, read, RealClock().now_ns() + kLookNs);
+  }
 }
 
 Result<Response*> WorkerModel::try_begin_response(Request& request) {
+  if (request.cancelled()) return Status(Code::kCancelled, "");
+  const std::uint32_t cell = cell_of(request);
+  if (sent_[cell] - channel_.cell(cell).read.load() >= plan_->response_capacity) {
+    return static_cast<Response*>(nullptr);
+  }
   Response* response = responses_.acquire();
   if (response == nullptr) return unavailable("too many responses in a worker process");
   response->request = &request;
   return response;
 }
 
-void WorkerModel::send(Request& /*request*/, Response* response) { responses_.release(response); }
+void WorkerModel::send(Request& request, Response* response) {
+  ++sent_[cell_of(request)];
+  post_response(request, *response, false, false);
+  responses_.release(response);
+}
 
-void WorkerModel::finish(Request& request, Response* last, Status /*status*/) {
-  if (last != nullptr) responses_.release(last);
+void WorkerModel::finish(Request& request, Response* last, Status status) {
+  Response& response = request.response;
+  if (last != nullptr) {
+    std::swap(response.outputs, last->outputs);
+    std::swap(response.parameters, last->parameters);
+    responses_.release(last);
+  }
+  response.status = std::move(status);
+  response.answered = true;
+  post_response(request, response, true, last == nullptr && response.status.ok());
   let_go(request);
+}
+
+void WorkerModel::post_response(const Request& request, const Response& response, bool final,
+                                bool bare) {
+  std::lock_guard lock(responses_mutex_);
+  MessageWriter to(response_scratch_);
+  to.put(final);
+  to.put(bare);
+  write_response(channel_, *plan_, response, to);
+  post(MessageKind::kResponse, reinterpret_cast<std::uint64_t>(request.tag), response_scratch_);
 }
 
 Result<WorkerEnd> attach_worker(int fd, std::shared_ptr<const ModelPlan> plan,

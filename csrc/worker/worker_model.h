@@ -47,6 +47,7 @@ class WorkerModel final : public ModelVersion,
   void add_rows(Batch& batch);
   void write_answers(Batch& batch);
   void post(worker::MessageKind kind, std::uint64_t id, const std::vector<std::byte>& bytes);
+  void post_response(const Request& request, const Response& response, bool final, bool bare);
   void let_go(Request& request);
 
   const std::shared_ptr<const ModelPlan> plan_;
@@ -59,6 +60,9 @@ class WorkerModel final : public ModelVersion,
   std::vector<InputTensor> no_states_;
   std::uint64_t batch_number_ = 0;
   std::vector<std::byte> scratch_;
+  std::vector<std::uint32_t> sent_;  // by cell: responses that were no final one
+  std::mutex responses_mutex_;
+  std::vector<std::byte> response_scratch_;  // under responses_mutex_
 };
 
 }  // namespace penstock

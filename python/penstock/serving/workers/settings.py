@@ -17,7 +17,7 @@ EXECUTION_MODE: Final = "EXECUTION_MODE"
 PROCESS: Final = "process"
 IN_PROCESS: Final = "in_process"
 #: What back ends have without the parameter; the others run in the server.
-DEFAULT_MODES: Final[Mapping[str, str]] = {"python": IN_PROCESS}
+DEFAULT_MODES: Final[Mapping[str, str]] = {"python": PROCESS}
 
 _MIN_SHM_BYTES: Final = 1 << 20
 _MAX_SHM_BYTES: Final = 1 << 40
