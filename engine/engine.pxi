@@ -100,6 +100,13 @@ cdef class ModelVersion:
     def version(self):
         return self.plan.version
 
+    @property
+    def alive(self):
+        return self.model.get().alive()
+
+    def set_alive(self, bint alive):
+        self.model.get().set_alive(alive)
+
     def statistics(self):
         return statistics_dict(self.model.get().statistics())
 

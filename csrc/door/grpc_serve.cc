@@ -128,7 +128,7 @@ Status GrpcConnection::model_ready(const GrpcCodec::Target& target, bool& ready)
     return unavailable("Server not ready");
   }
   auto found = context_.engine.find(target.model, version.value());
-  ready = found.ok();
+  ready = found.ok() && found.value()->alive();
   if (found.ok() || found.status().code() == Code::kUnavailable) return {};
   return found.take_status();
 }

@@ -267,8 +267,8 @@ void Http1Connection::set_model_ready(const Route& found) {
     return outgoing().set_error(503, "Server not ready");
   }
   const auto model = context_.engine.find(found.model, version.value());
-  if (model.ok()) return outgoing().set_empty(200);
-  if (model.status().code() == Code::kUnavailable) {
+  if (model.ok() && model.value()->alive()) return outgoing().set_empty(200);
+  if (model.ok() || model.status().code() == Code::kUnavailable) {
     return outgoing().set_error(400, "Model version not ready");
   }
   outgoing().set_error(model.status());

@@ -54,6 +54,8 @@ cdef extern from "penstock/engine.h" namespace "penstock" nogil:
         bool next(uint32_t, CBatch&) except +
         void complete(uint32_t, CBatch&) except +
         void start(uint32_t, unique_ptr[CNativeInstance]) except +
+        bool alive()
+        void set_alive(bool)
 
     ctypedef shared_ptr[CModelVersion] ModelVersionRef
 

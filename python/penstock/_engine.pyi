@@ -384,6 +384,13 @@ class ModelVersion:
         compute_output}], response_stats {index: {compute_infer, compute_output, success, fail,
         empty_response, cancel}}, failures {REJECTED, CANCELED, BACKEND, OTHER}, pending,
         cached (whether its answers are)."""
+    @property
+    def alive(self) -> bool:
+        """Whether an instance lives: without one the model is not ready (H-4)."""
+
+    def set_alive(self, alive: bool) -> None:
+        """Says so."""
+
     def start_native(self, index: int, instance: NativeInstance) -> None: ...
     def warm_up(
         self,

@@ -84,6 +84,15 @@ class ModelVersion {
   // published; one call an instance at a time. The first failure, UNAVAILABLE when it is too late.
   [[nodiscard]] virtual Status warm_up(std::uint32_t index,
                                        std::span<const std::vector<WarmUpInput>> requests) = 0;
+
+  // Whether an instance lives. Without one, requests wait for the next, but nobody is told that the
+  // model is ready.
+  [[nodiscard]] bool alive() const { return alive_.load(std::memory_order_relaxed); }
+  // relaxed, as the load: a flag that no data goes with
+  void set_alive(bool alive) { alive_.store(alive, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<bool> alive_{true};
 };
 using ModelVersionRef = std::shared_ptr<ModelVersion>;
 

@@ -24,13 +24,20 @@ def describe(name: str, record: ModelRecord | None, *, duplicate: bool) -> list[
     """The lines of one model; `record` is None when it was never loaded."""
     if record is not None and record.versions:
         return [
-            IndexEntry(name, number, version.state, _reason(record, version))
-            for number, version in sorted(record.versions.items())
+            _entry(name, record, version) for _, version in sorted(record.versions.items())
         ]
     failure = DUPLICATE if duplicate else record.failure if record is not None else ""
     if failure:
         return [IndexEntry(name, None, VersionState.UNAVAILABLE, failure)]
     return [IndexEntry(name)]
+
+
+def _entry(name: str, record: ModelRecord, version: VersionRecord) -> IndexEntry:
+    """One that is served is not, while its instances have been given up."""
+    if version.state is VersionState.READY and version.handle and version.handle.refusal:
+        refusal = version.handle.refusal
+        return IndexEntry(name, version.version, VersionState.UNAVAILABLE, refusal)
+    return IndexEntry(name, version.version, version.state, _reason(record, version))
 
 
 def _reason(record: ModelRecord, version: VersionRecord) -> str:

@@ -116,7 +116,7 @@ class Lifecycle:
         return entries
 
     def ready(self) -> bool:
-        """S-READY, but for the health of instances."""
+        """S-READY."""
         with self._lock:
             if not self._initialised or not self._options.strict_readiness:
                 return self._initialised

@@ -19,6 +19,14 @@ class VersionHandle(Protocol):
     def version(self) -> int:
         """The version's number."""
 
+    @property
+    def alive(self) -> bool:
+        """Whether an instance lives."""
+
+    @property
+    def refusal(self) -> str:
+        """Why no instance lives, and none is expected to soon; "": one does, or will."""
+
 
 class Loader(Protocol):
     """Implemented by `serving`. All methods are called from several threads, never twice at a

@@ -60,7 +60,12 @@ class VersionRecord:
     def settled(self) -> bool:
         """Fine for strict readiness."""
         unloaded = self.state is VersionState.UNAVAILABLE and self.reason == UNLOADED
-        return self.state is VersionState.READY or unloaded
+        return (self.state is VersionState.READY and self.alive) or unloaded
+
+    @property
+    def alive(self) -> bool:
+        """Whether an instance of it lives."""
+        return self.handle is not None and self.handle.alive
 
 
 @dataclass

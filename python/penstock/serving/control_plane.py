@@ -54,6 +54,7 @@ class ControlPlane:
         self._exiting = False
         self._watchers: list[Callable[[], None]] = []
         lifecycle.on_change = self._changed
+        loader.on_change = self._changed
 
     @property
     def started(self) -> bool:
@@ -106,10 +107,9 @@ class ControlPlane:
         """H-4, G-3: False for a version that is known but not ready; unknown raises (H-23)."""
         self._check_available()
         try:
-            self._engine.find(name, version)
+            return self._engine.find(name, version).alive
         except UnavailableError:
             return False
-        return True
 
     def model_metadata(self, name: str, version: int) -> dict[str, Any]:
         """H-5, G-5: version -1 lists all ready versions. Raises H-23."""

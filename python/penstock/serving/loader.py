@@ -33,7 +33,7 @@ from penstock.models.loader import VersionHandle
 from penstock.serving.instances import InstanceThread, start_instances
 from penstock.serving.plans import make_plan
 from penstock.serving.warm_up import warm_up
-from penstock.serving.workers.model import Workers
+from penstock.serving.workers.model import WorkerModel, Workers
 from penstock.serving.workers.settings import runs_in_process
 
 _LOGGER = logging.getLogger(__name__)
@@ -50,6 +50,16 @@ class LoadedVersion:
     load_seconds: float
     loaded: LoadedModel
     instances: Sequence[InstanceThread]
+
+    @property
+    def alive(self) -> bool:
+        """Whether an instance lives; those in the server do."""
+        return self.model.alive
+
+    @property
+    def refusal(self) -> str:
+        """Why no instance lives, and none is expected to soon."""
+        return self.loaded.refusal if isinstance(self.loaded, WorkerModel) else ""
 
 
 class ModelLoader:
@@ -80,6 +90,8 @@ class ModelLoader:
         self._drain_timeout_s = drain_timeout_s
         self._cpu_share = len(os.sched_getaffinity(0))
         self._workers = Workers(engine)
+        #: Called when instances have died or come back, on any thread, with nothing locked.
+        self.on_change: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
         self._published: dict[str, tuple[LoadedVersion, ...]] = {}
 
@@ -131,6 +143,8 @@ class ModelLoader:
                 _LOGGER.warning(
                     "model '%s' enables the response cache, but the server has none", name
                 )
+            if isinstance(loaded, WorkerModel):
+                self._watch(model, loaded)
             instances = self._start(model, loaded, specs, context)
         except BaseException:
             _unload(name, version, loaded)
@@ -180,6 +194,13 @@ class ModelLoader:
         if runs_in_process(context.config):
             return self._workers.load(context)
         return self._find_backend(context.config.backend).load(context)
+
+    def _watch(self, model: ModelVersion, loaded: WorkerModel) -> None:
+        def changed() -> None:
+            model.set_alive(loaded.alive)
+            self.on_change()
+
+        loaded.on_change = changed
 
     def _load_ensemble(
         self, name: str, model_dir: Path, version: int, config: ModelConfig

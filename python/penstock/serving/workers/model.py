@@ -69,8 +69,10 @@ class WorkerModel:
         self._slots: list[WorkerSlot] = []
         self._links: list[WorkerLink] = []
         self._threads = max(1, context.cpu_share // max(1, len(make_instances(context.config))))
-        #: Called with whether an instance serves, and why none will; on the supervisor's thread.
-        self.on_change: Callable[[bool, str], None] = lambda alive, refusal: None
+        #: Called when `alive` or `refusal` has changed, on the supervisor's thread.
+        self.on_change: Callable[[], None] = lambda: None
+        self.alive = True
+        self.refusal = ""
 
     def create_instance(self, spec: InstanceSpec, plan: ModelPlan) -> NativeInstance:
         """Starts the instance's process and waits until it has loaded the model.
@@ -124,7 +126,9 @@ class WorkerModel:
         if refusal:
             for link in self._links:
                 link.refuse(f"model '{self._context.name}' is not served: {refusal}")
-        self.on_change(alive, refusal)
+        if (alive, refusal) != (self.alive, self.refusal):
+            self.alive, self.refusal = alive, refusal
+            self.on_change()
 
 
 class Completion:
