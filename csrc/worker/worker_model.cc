@@ -101,7 +101,7 @@ void WorkerModel::complete(std::uint32_t /*index*/, Batch& batch) {
   write_answers(batch);
   batch.clear();
   for (const WorkerRow& row : rows_) {
-    row.request->deferred_ ? let_go(*row.request) : requests_.release(row.request);
+    row.request->deferred_ ? let_go(*row.request) : give_back(*row.request);
   }
   rows_.clear();
 }
@@ -146,7 +146,12 @@ void WorkerModel::post(MessageKind kind, std::uint64_t id, const std::vector<std
 
 void WorkerModel::let_go(Request& request) {
   // acq_rel: the last one sees what the other wrote
-  if (request.holds_.fetch_sub(1, std::memory_order_acq_rel) == 1) requests_.release(&request);
+  if (request.holds_.fetch_sub(1, std::memory_order_acq_rel) == 1) give_back(request);
+}
+
+void WorkerModel::give_back(Request& request) {
+  request.set_state(RequestState::kDone);
+  requests_.release(&request);
 }
 
 void WorkerModel::start(std::uint32_t, std::unique_ptr<NativeInstance>) {}

@@ -49,6 +49,7 @@ class WorkerModel final : public ModelVersion,
   void post(worker::MessageKind kind, std::uint64_t id, const std::vector<std::byte>& bytes);
   void post_response(const Request& request, const Response& response, bool final, bool bare);
   void let_go(Request& request);
+  void give_back(Request& request);
 
   const std::shared_ptr<const ModelPlan> plan_;
   const std::shared_ptr<Engine> engine_;

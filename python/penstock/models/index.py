@@ -23,9 +23,7 @@ class IndexEntry:
 def describe(name: str, record: ModelRecord | None, *, duplicate: bool) -> list[IndexEntry]:
     """The lines of one model; `record` is None when it was never loaded."""
     if record is not None and record.versions:
-        return [
-            _entry(name, record, version) for _, version in sorted(record.versions.items())
-        ]
+        return [_entry(name, record, version) for _, version in sorted(record.versions.items())]
     failure = DUPLICATE if duplicate else record.failure if record is not None else ""
     if failure:
         return [IndexEntry(name, None, VersionState.UNAVAILABLE, failure)]

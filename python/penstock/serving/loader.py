@@ -28,7 +28,7 @@ from penstock.config.plan_ensemble import make_ensemble
 from penstock.config.platforms import ENSEMBLE_PLATFORM
 from penstock.config.validation import validate_response_cache
 from penstock.devices.gpus import NO_GPUS, Gpus
-from penstock.errors import InvalidArgError, ServerError
+from penstock.errors import InvalidArgError
 from penstock.models.loader import VersionHandle
 from penstock.serving.instances import InstanceThread, start_instances
 from penstock.serving.plans import make_plan

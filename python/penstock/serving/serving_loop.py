@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from penstock._engine import Batch, ModelVersion
 from penstock.backends.interface import Instance
@@ -13,11 +14,22 @@ from penstock.errors import Code, ServerError
 _LOGGER = logging.getLogger(__name__)
 
 
-def serve_batches(version: ModelVersion, index: int, instance: Instance, name: str) -> None:
-    """Executes batches until the version is stopped, and finalizes the instance."""
+def serve_batches(
+    version: ModelVersion,
+    index: int,
+    instance: Instance,
+    name: str,
+    *,
+    executed: Callable[[], None] = lambda: None,
+) -> None:
+    """Executes batches until the version is stopped, and finalizes the instance.
+
+    `executed` is called with every batch, before it is answered.
+    """
     try:
         while (batch := version.next(index)) is not None:
             _execute(instance, batch, name)
+            executed()
             version.complete(index, batch)
             del batch  # its tensors must not stay while the next one is waited for
     finally:

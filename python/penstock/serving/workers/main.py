@@ -23,6 +23,7 @@ from penstock.serving.plans import make_worker_plan
 from penstock.serving.serving_loop import serve_batches
 from penstock.serving.workers.control import ControlSocket
 from penstock.serving.workers.job import Job, encode_config
+from penstock.serving.workers.metrics import MetricReport
 
 
 def main(arguments: list[str]) -> None:
@@ -66,7 +67,9 @@ def _serve(job: Job, memory_fd: int, control: ControlSocket) -> None:
     version = attach_worker(
         memory_fd, plan, initial_bytes=memory.initial_bytes, growth_bytes=memory.growth_bytes
     )
-    loaded = find_backend(job.backend).load(context)
+    backend = find_backend(job.backend)
+    report = MetricReport(control.send)
+    loaded = backend.load(context)
     try:
         instance = loaded.create_instance(spec, plan)
     except ServerError:
@@ -79,8 +82,9 @@ def _serve(job: Job, memory_fd: int, control: ControlSocket) -> None:
             f"parameter EXECUTION_MODE"
         )
     control.send({"is": "ready"})
-    serve_batches(version, 0, instance, spec.name)
+    serve_batches(version, 0, instance, spec.name, executed=report.flush)
     loaded.unload()
+    report.flush()
 
 
 class _ControlHandler(logging.Handler):

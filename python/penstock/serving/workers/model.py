@@ -5,6 +5,7 @@ end's own `LoadedModel`."""
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import threading
@@ -90,9 +91,7 @@ class WorkerModel:
             execute_timeout_s=settings.execute_timeout_s,
             idempotent=settings.idempotent,
         )
-        job = Job(
-            self._context.config.backend, self._context, spec, settings.memory, _log_level()
-        )
+        job = Job(self._context.config.backend, self._context, spec, settings.memory, _log_level())
         slot = WorkerSlot(
             self._supervisor,
             link,
@@ -112,7 +111,8 @@ class WorkerModel:
 
     def unload(self) -> None:
         """Ends all processes, and waits for that."""
-        stopped = [self._supervisor.call(lambda s=slot: s.stop(_STOP_S)) for slot in self._slots]
+        stop = [functools.partial(slot.stop, _STOP_S) for slot in self._slots]
+        stopped = [self._supervisor.call(each) for each in stop]
         for future in stopped:
             try:
                 future.result().result(timeout=2 * _STOP_S)

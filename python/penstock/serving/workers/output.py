@@ -24,9 +24,7 @@ _CHUNKS: Final = 16
 class OutputLog:
     """Reads a pipe, which must not block, when there is something to read."""
 
-    def __init__(
-        self, fd: int, name: str, *, now: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, fd: int, name: str, *, now: Callable[[], float] = time.monotonic) -> None:
         self._fd = fd
         self._name = name
         self._now = now

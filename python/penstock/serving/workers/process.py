@@ -42,14 +42,14 @@ class WorkerProcess:
         os.set_blocking(output, False)
         fds = (theirs.fileno(), memory_fd)
         try:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603  no word of it comes from outside
                 [sys.executable, "-P", "-m", _PROGRAM, *map(str, (*fds, os.getpid()))],
                 stdin=subprocess.DEVNULL,
                 stdout=write_end,
                 stderr=write_end,
                 pass_fds=fds,
                 start_new_session=True,
-                env=_environment(os.environ, threads),
+                env=_environment(os.environ, job, threads),
             )
         except BaseException:
             ours.close()
@@ -111,6 +111,7 @@ def _signal_name(number: int) -> str:
         return "unknown"
 
 
-def _environment(own: Mapping[str, str], threads: int) -> dict[str, str]:
-    """The server's, and bounds on the threads that frameworks start."""
-    return {**dict.fromkeys(_THREAD_COUNTS, str(threads)), **own}
+def _environment(own: Mapping[str, str], job: Job, threads: int) -> dict[str, str]:
+    """The server's, bounds on the threads that frameworks start, and a name for people."""
+    name = job.instance.name if job.instance else job.context.name
+    return {**dict.fromkeys(_THREAD_COUNTS, str(threads)), **own, "PENSTOCK_INSTANCE": name}

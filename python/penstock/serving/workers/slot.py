@@ -22,6 +22,7 @@ from typing import Any, Final
 from penstock._engine import WorkerConnection, WorkerLink
 from penstock.errors import InternalError, ServerError, UnavailableError, error_from_code
 from penstock.serving.workers.job import Job
+from penstock.serving.workers.metrics import MetricMirror
 from penstock.serving.workers.output import OutputLog
 from penstock.serving.workers.process import WorkerProcess
 from penstock.serving.workers.supervisor import Supervisor, Timer
@@ -74,6 +75,7 @@ class WorkerSlot:
         self._started: Future[None] | None = Future()
         self._stopped: Future[None] | None = None
         self._timer: Timer | None = None
+        self._metrics = MetricMirror()
         self._crashes: deque[float] = deque(maxlen=CRASH_LOOP[0])
         #: why no process serves, and none is expected to soon; "": one does, or will
         self.refusal = ""
@@ -138,7 +140,9 @@ class WorkerSlot:
             self._started.set_result(None)
             self._started = None
         else:
-            _LOGGER.info("instance '%s' serves again, in process %d", self.name, running.process.pid)
+            _LOGGER.info(
+                "instance '%s' serves again, in process %d", self.name, running.process.pid
+            )
         self._changed()
 
     # ------------------------------------------------------------ events
@@ -160,6 +164,8 @@ class WorkerSlot:
                 running.failure = _failure(message)
             case "log":
                 _log(message)
+            case "metrics":
+                self._metrics.apply(message)
 
     def _on_output(self, running: Running) -> None:
         if not running.output.read():
