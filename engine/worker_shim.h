@@ -16,8 +16,8 @@
 
 namespace penstock::binding {
 
-inline std::shared_ptr<WorkerLink> make_link(const std::shared_ptr<ModelPlan>& plan,
-                                             Engine& engine, const WorkerOptions& options) {
+inline std::shared_ptr<WorkerLink> make_link(const std::shared_ptr<ModelPlan>& plan, Engine& engine,
+                                             const WorkerOptions& options) {
   return WorkerLink::make(plan, engine.pool(), options);
 }
 

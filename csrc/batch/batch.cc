@@ -147,6 +147,19 @@ bool Batch::input(std::size_t i, std::uint32_t spec, TensorView& view, BufferLea
   return true;
 }
 
+// Whether the rows' inputs lie one behind the other, as those do that another process has gathered.
+bool Batch::contiguous(std::uint32_t spec) const {
+  const InputTensor* before = find(0, spec);
+  for (std::size_t i = 1; i < rows_.size(); ++i) {
+    const InputTensor* next = find(i, spec);
+    const bool joined = next->lease && next->lease.get() == before->lease.get() &&
+                        next->view.data == before->view.data + before->view.size_bytes;
+    if (!joined) return false;
+    before = next;
+  }
+  return true;
+}
+
 Status Batch::concatenate(std::uint32_t spec, TensorView& view, BufferLease& lease) {
   std::size_t total = 0;
   std::int64_t rows = 0;
@@ -155,11 +168,15 @@ Status Batch::concatenate(std::uint32_t spec, TensorView& view, BufferLease& lea
     total += part.size_bytes;  // each was received: the sum of what is in memory
     rows += part.shape.empty() ? 0 : part.shape[0];
   }
-  lease = pool_->acquire(total);
-  if (!lease) {
+  const bool as_it_is = contiguous(spec);
+  if (!as_it_is) lease = pool_->acquire(total);
+  if (!lease && !as_it_is) {
     return unavailable("no memory to gather input '" + plan_->inputs[spec].name + "' of model '" +
                        plan_->name + "': " + std::to_string(total) + " bytes");
   }
+  view.size_bytes = total;
+  if (!view.shape.empty()) view.shape[0] = rows;
+  if (as_it_is) return {};
   std::byte* to = lease->data;
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     const TensorView& part = find(i, spec)->view;
@@ -167,9 +184,7 @@ Status Batch::concatenate(std::uint32_t spec, TensorView& view, BufferLease& lea
     to += part.size_bytes;
   }
   view.data = lease->data;
-  view.size_bytes = total;
   view.memory = lease->memory;
-  if (!view.shape.empty()) view.shape[0] = rows;
   gathered_.append() = lease;
   return {};
 }

@@ -132,7 +132,7 @@ class ServedModel final : public ModelVersion,
   std::atomic<bool> retiring_{false};
   Parker drained_;
   std::mutex threads_mutex_;
-  std::vector<std::thread> threads_;  // under threads_mutex_
+  std::vector<std::thread> threads_;                      // under threads_mutex_
   std::vector<std::unique_ptr<NativeInstance>> natives_;  // under threads_mutex_; outlive threads_
 };
 

@@ -75,7 +75,8 @@ void read_output(const Channel& channel, const ModelPlan& plan, BufferPool& pool
   if (!must_copy(plan, output)) return;
   BufferLease copy = pool.acquire(size);
   if (!copy) {
-    answer_status = unavailable("no memory to copy output '" + plan.outputs[output.spec].name + "'");
+    answer_status =
+        unavailable("no memory to copy output '" + plan.outputs[output.spec].name + "'");
     return;
   }
   std::memcpy(copy->data, output.view.data, size);

@@ -2,9 +2,9 @@
 // Copyright (c) 2026 The Penstock Authors
 //
 // ArenaAllocator: the memory of a BufferPool whose blocks another process reads: pieces of one
-// arena, first fit. Pages are asked for as the arena fills, `growth_bytes` at a time, and given back
-// from its end; `initial_bytes` stay. What it knows of its pieces lies in private memory: the other
-// process can spoil bytes, never the allocator.
+// arena, first fit. Pages are asked for as the arena fills, `growth_bytes` at a time, and given
+// back from its end; `initial_bytes` stay. What it knows of its pieces lies in private memory: the
+// other process can spoil bytes, never the allocator.
 //
 // Thread safety: all methods, any thread, under a lock; a pool asks only when it is not warm.
 // Ownership: keeps the mapping. Nothing blocks but the lock.

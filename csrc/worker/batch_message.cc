@@ -2,6 +2,7 @@
 // Copyright (c) 2026 The Penstock Authors
 #include "worker/batch_message.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -55,6 +56,7 @@ void BatchEncoder::write_row(const Batch& batch, std::size_t row, std::uint64_t 
                              MessageWriter& to) {
   const Request& request = batch.request(row);
   const ModelPlan& plan = batch.plan();
+  to.put(static_cast<std::uint32_t>(row));
   to.put(ticket);
   to.put(batch.padding(row));
   to.text(request.id);
@@ -92,11 +94,15 @@ void BatchEncoder::copy_to(std::byte* to) const {
 }
 
 Result<BatchEncoder::Encoded> BatchEncoder::encode(Channel& channel, const Batch& batch,
-                                                   std::span<const std::uint64_t> tickets) {
+                                                   std::span<const std::uint64_t> tickets,
+                                                   const std::vector<bool>& skipped) {
   PENSTOCK_RETURN_IF_ERROR(place(batch));
   MessageWriter writer(scratch_);
-  writer.put(static_cast<std::uint32_t>(batch.size()));
-  for (std::size_t row = 0; row < batch.size(); ++row) write_row(batch, row, tickets[row], writer);
+  const auto left_out = std::count(skipped.begin(), skipped.end(), true);
+  writer.put(static_cast<std::uint32_t>(batch.size() - static_cast<std::size_t>(left_out)));
+  for (std::size_t row = 0; row < batch.size(); ++row) {
+    if (skipped.empty() || !skipped[row]) write_row(batch, row, tickets[row], writer);
+  }
   const std::size_t message_bytes = scratch_.size();
   const std::uint64_t data_at = aligned(message_bytes);
   BufferLease block;
@@ -137,6 +143,7 @@ class BatchDecoder {
  private:
   void read_row(WorkerRow& row) {
     Request& request = *row.request;
+    row.number = reader_.get<std::uint32_t>();
     row.ticket = reader_.get<std::uint64_t>();
     row.padding = reader_.flag();
     request.id = reader_.text();

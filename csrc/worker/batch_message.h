@@ -30,9 +30,11 @@ class BatchEncoder {
     BufferLease block;
     std::size_t message_bytes = 0;
   };
-  // `tickets`: one a row, what the worker calls it by. UNAVAILABLE when the memory of the worker is exhausted.
+  // `tickets`: one a row, what the worker calls it by; `skipped`: rows to leave out, or empty.
+  // UNAVAILABLE when the memory of the worker is exhausted.
   [[nodiscard]] Result<Encoded> encode(Channel& channel, const Batch& batch,
-                                       std::span<const std::uint64_t> tickets);
+                                       std::span<const std::uint64_t> tickets,
+                                       const std::vector<bool>& skipped);
 
  private:
   struct Piece {
@@ -54,6 +56,7 @@ class BatchEncoder {
 struct WorkerRow {
   Request* request = nullptr;
   std::uint64_t ticket = kNoTicket;
+  std::uint32_t number = 0;  // among the server's
   bool padding = false;
 };
 

@@ -5,11 +5,12 @@
 // and the blocks that go with them.
 //
 // A sender places bytes in blocks of its own pool (which lies in its arena) and lends them; the
-// receiver reads them where they lie and lets go by setting a bit, from any thread, which the sender
-// collects when it needs memory. Nothing that the peer wrote is believed: descriptors and message
-// bytes are copied first, places are checked against the peer's arena, a slot that the peer gives
-// back twice is ignored. Thread safety: post(), lend(), wake(): any thread; take(), wait(): one
-// thread at a time. Ownership: keeps the mapping; a received lease keeps it, too. wait() blocks.
+// receiver reads them where they lie and lets go by setting a bit, from any thread, which the
+// sender collects when it needs memory. Nothing that the peer wrote is believed: descriptors and
+// message bytes are copied first, places are checked against the peer's arena, a slot that the peer
+// gives back twice is ignored. Thread safety: post(), lend(), wake(): any thread; take(), wait():
+// one thread at a time. Ownership: keeps the mapping; a received lease keeps it, too. wait()
+// blocks.
 #pragma once
 
 #include <array>
@@ -97,7 +98,7 @@ class Channel {
   RingConsumer consumer_;
   std::mutex mutex_;  // guards what follows
   RingProducer producer_;
-  std::vector<BufferLease> lent_;        // by slot
+  std::vector<BufferLease> lent_;  // by slot
   std::vector<std::uint32_t> free_slots_;
 };
 

@@ -57,11 +57,12 @@ Connection::~Connection() {
 
 // ---------------------------------------------------------------- out
 
-Outcome Connection::execute(Batch& batch, std::span<Responder> responders) {
+Outcome Connection::execute(Batch& batch, std::span<Responder> responders,
+                            const std::vector<bool>& skipped) {
   batch.mark_exec_start();
   executing_.store(true);
   Status status = open_rows(batch, responders);
-  if (status.ok()) status = send(batch);
+  if (status.ok()) status = send(batch, skipped);
   Outcome outcome = Outcome::kAnswered;
   if (status.ok()) {
     outcome = wait_answers(batch, responders);
@@ -101,8 +102,8 @@ void Connection::take_back_rows(std::span<Responder> responders) {
   }
 }
 
-Status Connection::send(Batch& batch) {
-  auto encoded = encoder_.encode(channel_, batch, tickets_);
+Status Connection::send(Batch& batch, const std::vector<bool>& skipped) {
+  auto encoded = encoder_.encode(channel_, batch, tickets_, skipped);
   if (!encoded.ok()) return encoded.take_status();
   const std::size_t size = encoded.value().message_bytes;
   {
@@ -158,8 +159,8 @@ Connection::Seen Connection::look(Batch& batch, std::span<Responder> responders)
     return seen;
   }
   if (message_.kind == MessageKind::kExhausted) {
-    const Status status = unavailable("no memory for the answers of a worker process of model '" +
-                                      plan_->name + "'");
+    const Status status =
+        unavailable("no memory for the answers of a worker process of model '" + plan_->name + "'");
     take_back_rows(responders);
     for (Responder& responder : responders) {
       if (!responder.finished()) responder.finish(nullptr, Status(status.code(), status.message()));
@@ -173,9 +174,9 @@ Connection::Seen Connection::look(Batch& batch, std::span<Responder> responders)
 void Connection::wait(std::int64_t until_ns) {
   if (!receiver_.joinable()) return channel_.wait(until_ns);
   std::unique_lock lock(returned_mutex_);
-  returned_changed_.wait_for(lock, std::chrono::nanoseconds(std::max<std::int64_t>(
-                                       until_ns - now_ns(), 0)),
-                             [this] { return has_returned_ || is_lost(); });
+  returned_changed_.wait_for(
+      lock, std::chrono::nanoseconds(std::max<std::int64_t>(until_ns - now_ns(), 0)),
+      [this] { return has_returned_ || is_lost(); });
 }
 
 // kAnswers: `message` is what the batch waits for.

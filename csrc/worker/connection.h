@@ -47,10 +47,12 @@ class Connection final : public WorkerConnection {
   [[nodiscard]] std::uint64_t in_flight() const override;
   [[nodiscard]] std::uint64_t answered() const override { return answered_.load(); }
 
-  // `responders`: of a decoupled model, one a row, those of padding empty; else none. With kLost...,
-  // nothing of the batch was answered yet, the responders are the caller's again, and why() says
-  // what happened.
-  [[nodiscard]] Outcome execute(Batch& batch, std::span<Responder> responders);
+  // `responders`: of a decoupled model, one a row, those of padding empty; else none. `skipped`:
+  // rows that were answered already, or empty. With
+  // kLost..., nothing of the batch was answered yet, the responders are the caller's again, and
+  // why() says what happened.
+  [[nodiscard]] Outcome execute(Batch& batch, std::span<Responder> responders,
+                                const std::vector<bool>& skipped);
   // close(), once it has answered all.
   void retire();
   void set_pidfd(int pidfd) { pidfd_.store(pidfd); }
@@ -63,7 +65,7 @@ class Connection final : public WorkerConnection {
   // ---- out ----
   [[nodiscard]] Status open_rows(const Batch& batch, std::span<Responder> responders);
   void take_back_rows(std::span<Responder> responders);
-  [[nodiscard]] Status send(Batch& batch);
+  [[nodiscard]] Status send(Batch& batch, const std::vector<bool>& skipped);
   // ---- in ----
   [[nodiscard]] Outcome wait_answers(Batch& batch, std::span<Responder> responders);
   [[nodiscard]] Seen look(Batch& batch, std::span<Responder> responders);

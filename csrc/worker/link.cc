@@ -3,11 +3,13 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "penstock/worker.h"
 #include "worker/connection.h"
+#include "worker/quarantine.h"
 
 namespace penstock {
 namespace worker {
@@ -68,14 +70,17 @@ class Link final : public WorkerLink, public std::enable_shared_from_this<Link> 
         responders.push_back(batch.padding(row) ? Responder() : batch.defer(row));
       }
     }
+    const std::vector<bool>& refused = quarantine_.refused(batch, RealClock().now_ns());
+    if (!refused.empty() && turn_away(batch, responders, refused)) return;
     bool tried = false;
     for (;;) {
       Status failed;
       const std::shared_ptr<Connection> connection = wait_live(failed);
       if (connection) {
-        const Outcome outcome = connection->execute(batch, responders);
-        if (outcome == Outcome::kAnswered) return;
+        const Outcome outcome = connection->execute(batch, responders, refused);
+        if (outcome == Outcome::kAnswered) return quarantine_.forgive();
         if (outcome == Outcome::kLostUntaken) continue;
+        quarantine_.blame(batch, RealClock().now_ns());
         // Responses of a decoupled request may have reached its client.
         if (options_.idempotent && !plan_->decoupled && !std::exchange(tried, true)) continue;
         failed = unavailable("Failed to process the request(s) for model '" + options_.name +
@@ -102,20 +107,42 @@ class Link final : public WorkerLink, public std::enable_shared_from_this<Link> 
  private:
   [[nodiscard]] bool live() const { return current_ && !current_->is_lost(); }
 
+  // Answers the refused rows; true when there are no others.
+  bool turn_away(Batch& batch, std::span<Responder> responders, const std::vector<bool>& refused) {
+    bool all = true;
+    for (std::size_t row = 0; row < batch.size(); ++row) {
+      if (!refused[row]) {
+        all = all && batch.padding(row);
+        continue;
+      }
+      Status why = unavailable("model '" + plan_->name +
+                               "' refuses the request: its worker processes ended twice when they "
+                               "had executed it");
+      if (responders.empty()) {
+        batch.fail(row, std::move(why));
+      } else if (!responders[row].finished()) {
+        responders[row].finish(nullptr, std::move(why));
+      }
+    }
+    return all;
+  }
+
   std::shared_ptr<Connection> wait_live(Status& refused) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return live() || refusal_ || stopped_; });
     if (live()) return current_;
-    refused = unavailable(refusal_ ? *refusal_
-                                   : "model '" + plan_->name +
-                                         "' is being stopped while its worker process is not there");
+    refused =
+        unavailable(refusal_ ? *refusal_
+                             : "model '" + plan_->name +
+                                   "' is being stopped while its worker process is not there");
     return nullptr;
   }
 
   const std::shared_ptr<const ModelPlan> plan_;
   BufferPool& pool_;
   const WorkerOptions options_;
-  std::mutex mutex_;  // guards what follows
+  Quarantine quarantine_;  // the instance's thread's
+  std::mutex mutex_;       // guards what follows
   std::condition_variable changed_;
   std::shared_ptr<Connection> current_;
   std::optional<std::string> refusal_;

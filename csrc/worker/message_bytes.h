@@ -4,9 +4,9 @@
 // MessageWriter, MessageReader: values one behind the other, as they lie in memory, strings behind
 // their 32-bit length. Both ends are the same machine and the same build.
 //
-// The reader never leaves its bytes: past their end, and for a value that cannot be, it fails, gives
-// zeros, and says so at the end. Thread safety: values. Ownership: the writer borrows its vector;
-// the reader, and the strings it gives, borrow the bytes. Nothing blocks.
+// The reader never leaves its bytes: past their end, and for a value that cannot be, it fails,
+// gives zeros, and says so at the end. Thread safety: values. Ownership: the writer borrows its
+// vector; the reader, and the strings it gives, borrow the bytes. Nothing blocks.
 #pragma once
 
 #include <cstddef>
@@ -78,7 +78,8 @@ class MessageReader {
   [[nodiscard]] std::string_view text() {
     const auto size = get<std::uint32_t>();
     const std::byte* from = skip(size);
-    return from == nullptr ? std::string_view() : std::string_view(reinterpret_cast<const char*>(from), size);
+    return from == nullptr ? std::string_view()
+                           : std::string_view(reinterpret_cast<const char*>(from), size);
   }
   void tensor(TensorView& view);
   void parameters(Recycled<Parameter>& parameters);

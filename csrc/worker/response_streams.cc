@@ -115,8 +115,7 @@ void ResponseStreams::fill(Stream& stream, Response& response) {
   response.status = std::move(answer_.status);
   for (const AnsweredOutput& output : answer_.outputs) {
     if (!response.status.ok()) break;
-    response.status =
-        stream.responder.set_output(response, output.spec, output.view, output.lease);
+    response.status = stream.responder.set_output(response, output.spec, output.view, output.lease);
   }
   for (const Parameter& parameter : answer_.parameters) response.parameters.append() = parameter;
 }
@@ -173,9 +172,9 @@ void ResponseStreams::fail_all(const std::string& why) {
     if (stream.ticket == kNoTicket) continue;
     Responder responder = std::move(stream.responder);
     close(stream);
-    responder.finish(nullptr, unavailable("Failed to process the request(s) for model '" +
-                                          plan_->name + "', message: its worker process ended: " +
-                                          why));
+    responder.finish(nullptr,
+                     unavailable("Failed to process the request(s) for model '" + plan_->name +
+                                 "', message: its worker process ended: " + why));
   }
 }
 

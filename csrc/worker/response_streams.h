@@ -56,7 +56,7 @@ class ResponseStreams {
   const std::shared_ptr<const ModelPlan> plan_;
   Channel& channel_;
   BufferPool& copies_;
-  mutable std::mutex mutex_;  // guards what follows
+  mutable std::mutex mutex_;     // guards what follows
   std::vector<Stream> streams_;  // by cell
   std::vector<std::uint32_t> free_;
   std::uint64_t serial_ = 0;

@@ -15,7 +15,8 @@ void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
                 std::int64_t deadline_ns) {
   constexpr std::int64_t kNsPerSecond = 1'000'000'000;
   const std::int64_t ns = std::max<std::int64_t>(deadline_ns, 0);
-  const timespec until{static_cast<time_t>(ns / kNsPerSecond), static_cast<long>(ns % kNsPerSecond)};
+  const timespec until{static_cast<time_t>(ns / kNsPerSecond),
+                       static_cast<long>(ns % kNsPerSecond)};
   syscall(SYS_futex, &word, FUTEX_WAIT_BITSET, expected,
           deadline_ns == kNoDeadline ? nullptr : &until, nullptr, FUTEX_BITSET_MATCH_ANY);
 }

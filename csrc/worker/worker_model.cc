@@ -116,7 +116,7 @@ void WorkerModel::write_answers(Batch& batch) {
     const Request& request = *rows_[row].request;
     if (rows_[row].padding || request.deferred_) continue;
     const bool again = plan_->sequences() && batch.sequence_rows().rescheduled(row);
-    to.put(static_cast<std::uint32_t>(row));
+    to.put(rows_[row].number);
     to.put(again);
     if (!again) write_response(channel_, *plan_, request.response, to);
     ++written;

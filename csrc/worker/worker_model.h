@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 The Penstock Authors
 //
-// WorkerModel: the model version as its worker process sees it: batches come from the server, formed,
-// and go back answered.
+// WorkerModel: the model version as its worker process sees it: batches come from the server,
+// formed, and go back answered.
 //
 // Thread safety: next() and complete() from one thread at a time; responses of decoupled requests
-// from any. Ownership: the requests of its batches, until they are answered. next() blocks until the
-// server sends something, begin_response() until the client has taken enough.
+// from any. Ownership: the requests of its batches, until they are answered. next() blocks until
+// the server sends something, begin_response() until the client has taken enough.
 #pragma once
 
 #include <memory>

@@ -104,6 +104,7 @@ class Batch {
   [[nodiscard]] bool any_rescheduled() const { return any_rescheduled_; }
 
  private:
+  [[nodiscard]] bool contiguous(std::uint32_t spec) const;
   [[nodiscard]] Status concatenate(std::uint32_t spec, TensorView& view, BufferLease& lease);
   [[nodiscard]] Status check_rows(const TensorSpec& tensor, const TensorView& view) const;
   [[nodiscard]] const InputTensor* find(std::size_t i, std::uint32_t spec) const;

@@ -100,9 +100,9 @@ struct EngineOptions {
   std::uint32_t max_requests = 65536;   // slots; none left: UNAVAILABLE
   std::uint32_t max_responses = 65536;  // of decoupled models, not yet sent
   BufferPoolOptions pool;
-  std::size_t cache_bytes = 0;   // of the response cache; 0: there is none
-  bool pinned = false;           // page-locked pool when a CUDA runtime is there
-  const Clock* clock = nullptr;  // null: RealClock
+  std::size_t cache_bytes = 0;           // of the response cache; 0: there is none
+  bool pinned = false;                   // page-locked pool when a CUDA runtime is there
+  const Clock* clock = nullptr;          // null: RealClock
   std::shared_ptr<Allocator> allocator;  // of the pool; null: page or pinned memory
 };
 

@@ -221,8 +221,8 @@ struct Request {
   void reset();
 
   const ModelPlan* plan_ = nullptr;
-  std::shared_ptr<ModelVersion> model_;  // the pin: alive while set
-  ResponseSink* sink_ = nullptr;         // the model's
+  std::shared_ptr<ModelVersion> model_;     // the pin: alive while set
+  ResponseSink* sink_ = nullptr;            // the model's
   std::shared_ptr<ResponseReader> reader_;  // of a model in another process
   // Told by the process that the request came from; null: this is the one.
   const std::atomic<std::uint32_t>* cancelled_elsewhere_ = nullptr;

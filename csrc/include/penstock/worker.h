@@ -5,11 +5,12 @@
 // between (docs/workers.md).
 //
 // In the server, a WorkerLink stands for one instance. Whoever supervises processes makes a
-// WorkerConnection for each that is started (its memory is the process's alone), says when it serves
-// and when it was lost; the engine runs the link's NativeInstance. In the worker, a ModelVersion
-// gives the batches that the server has sent. Thread safety: all methods, any thread; a
-// ModelVersion's as engine.h says. Ownership: shared; the last user of a connection's memory, which
-// may be a response on its way, unmaps it. Nothing blocks but execute(), wait_ready() and next().
+// WorkerConnection for each that is started (its memory is the process's alone), says when it
+// serves and when it was lost; the engine runs the link's NativeInstance. In the worker, a
+// ModelVersion gives the batches that the server has sent. Thread safety: all methods, any thread;
+// a ModelVersion's as engine.h says. Ownership: shared; the last user of a connection's memory,
+// which may be a response on its way, unmaps it. Nothing blocks but execute(), wait_ready() and
+// next().
 #pragma once
 
 #include <cstdint>
@@ -30,7 +31,7 @@ struct WorkerOptions {
   std::size_t growth_bytes = std::size_t{1} << 20;
   std::size_t max_bytes = std::size_t{1} << 30;
   std::int64_t execute_timeout_ns = 0;  // 0: none; past it the process is killed
-  bool idempotent = false;              // a batch that its process did not survive is tried once more
+  bool idempotent = false;  // a batch that its process did not survive is tried once more
 };
 
 // One process's share of a link.

@@ -8,6 +8,7 @@
 #include <functional>
 #include <random>
 #include <thread>
+#include <utility>
 
 #include "penstock/worker.h"
 #include "support/engine_fixture.h"
@@ -78,6 +79,8 @@ class LinkTest : public ::testing::Test {
   ModelVersionRef model_;
   std::shared_ptr<WorkerLink> link_;
   std::vector<std::thread> workers_;
+  std::atomic<bool> go_{false};  // outlives the threads that wait for it
+  std::atomic<int> tries_{0};
 };
 
 TEST_F(LinkTest, BatchesAreExecutedElsewhere) {
@@ -103,9 +106,8 @@ TEST_F(LinkTest, BatchesAreExecutedElsewhere) {
 TEST_F(LinkTest, AnErrorComesBackWithItsCode) {
   serve(testing::pair_plan(0));
   const auto connection = connect();
-  workers_.push_back(worker(connection, [](Batch& batch) {
-    batch.fail(0, Status(Code::kUnsupported, "not this one"));
-  }));
+  workers_.push_back(worker(
+      connection, [](Batch& batch) { batch.fail(0, Status(Code::kUnsupported, "not this one")); }));
   link_->serve(connection, -1);
   ASSERT_EQ(plan_->max_batch_size, 0);
   Request* request = engine_.acquire();
@@ -135,10 +137,9 @@ TEST_F(LinkTest, WhatWasNotTakenGoesToTheNextProcess) {
 TEST_F(LinkTest, WhatWasTakenIsAnsweredUnavailable) {
   serve(testing::pair_plan(1));
   const auto connection = connect();
-  std::atomic<bool> go{false};
   workers_.push_back(worker(connection, [&](Batch& batch) {
     connection->lost("killed by a test");
-    while (!go.load()) std::this_thread::yield();
+    while (!go_.load()) std::this_thread::yield();
     Doubler().execute(batch);
   }));
   link_->serve(connection, -1);
@@ -147,7 +148,7 @@ TEST_F(LinkTest, WhatWasTakenIsAnsweredUnavailable) {
     EXPECT_EQ(response.status.code(), Code::kUnavailable);
     EXPECT_NE(response.status.message().find("killed by a test"), std::string::npos);
   });
-  go.store(true);
+  go_.store(true);
   connection->close();
 }
 
@@ -155,26 +156,62 @@ TEST_F(LinkTest, AnIdempotentBatchIsTriedOnceMore) {
   WorkerOptions options;
   options.idempotent = true;
   serve(testing::pair_plan(1), options);
-  std::atomic<int> tries{0};
-  std::atomic<bool> go{false};
   std::vector<std::shared_ptr<WorkerConnection>> connections{connect(), connect(), connect()};
   for (std::size_t i = 0; i < 2; ++i) {
     workers_.push_back(worker(connections[i], [&, i](Batch& batch) {
-      ++tries;
+      ++tries_;
       link_->serve(connections[i + 1], -1);
       connections[i]->lost("killed by a test");
-      while (!go.load()) std::this_thread::yield();
+      while (!go_.load()) std::this_thread::yield();
       Doubler().execute(batch);
     }));
   }
   link_->serve(connections[0], -1);
   send(1);
-  owner_.collect(1, [](const Response& response) {
-    EXPECT_EQ(response.status.code(), Code::kUnavailable);
-  });
-  EXPECT_EQ(tries.load(), 2);
-  go.store(true);
+  owner_.collect(
+      1, [](const Response& response) { EXPECT_EQ(response.status.code(), Code::kUnavailable); });
+  EXPECT_EQ(tries_.load(), 2);
+  go_.store(true);
   for (auto& connection : connections) connection->close();
+  for (auto& thread : std::exchange(workers_, {})) thread.join();  // they refer to what is here
+}
+
+TEST_F(LinkTest, ContentsThatEndTwoProcessesAreRefused) {
+  serve(testing::pair_plan(1));
+  const auto dies_of = [&](std::shared_ptr<WorkerConnection> connection) {
+    return [this, connection](Batch& batch) {
+      TensorView in;
+      ASSERT_TRUE(batch.gather(0, in).ok());
+      float value = 0;
+      std::memcpy(&value, in.data, sizeof value);
+      if (value == 1) {
+        connection->lost("value 1");
+        while (!go_.load()) std::this_thread::yield();
+      }
+      Doubler().execute(batch);
+    };
+  };
+  std::vector<std::shared_ptr<WorkerConnection>> connections;
+  const auto start = [&] {
+    connections.push_back(connect());
+    workers_.push_back(worker(connections.back(), dies_of(connections.back())));
+    link_->serve(connections.back(), -1);
+  };
+  start();
+  std::vector<std::string> texts;
+  for (int round = 0; round < 4; ++round) {
+    send(2);                 // 0 and 1
+    if (round < 2) start();  // the one before may be serving the 0
+    owner_.collect(2, [&](const Response& response) {
+      if (!response.status.ok()) texts.push_back(response.status.message());
+    });
+  }
+  go_.store(true);
+  for (auto& connection : connections) connection->close();
+  ASSERT_EQ(texts.size(), 4u);
+  EXPECT_NE(texts[1].find("value 1"), std::string::npos);
+  EXPECT_NE(texts[2].find("refuses the request"), std::string::npos);
+  EXPECT_EQ(texts[3], texts[2]);
 }
 
 TEST_F(LinkTest, RefusedBatchesSayWhy) {
@@ -192,21 +229,21 @@ TEST_F(LinkTest, AnExecuteThatTakesTooLongIsGivenUp) {
   options.execute_timeout_ns = 1'000'000'000;  // the first batch finds the process asleep
   serve(testing::pair_plan(1), options);
   const auto connection = connect();
-  std::atomic<bool> go{true};
+  go_.store(true);
   workers_.push_back(worker(connection, [&](Batch& batch) {
-    while (!go.load()) std::this_thread::yield();
+    while (!go_.load()) std::this_thread::yield();
     Doubler().execute(batch);
   }));
   link_->serve(connection, -1);
   send(1);
   owner_.collect(1, [](const Response& response) { EXPECT_TRUE(response.status.ok()); });
-  go.store(false);
+  go_.store(false);
   send(1);
   owner_.collect(1, [](const Response& response) {
     EXPECT_EQ(response.status.code(), Code::kUnavailable);
     EXPECT_NE(response.status.message().find("EXECUTE_TIMEOUT_MS"), std::string::npos);
   });
-  go.store(true);
+  go_.store(true);
   connection->close();
 }
 

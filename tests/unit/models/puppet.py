@@ -19,7 +19,7 @@ from penstock.models.repository import Repository
 TIMEOUT_S = 20.0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Handle:
     """A loaded version; `serial` tells one load from the next."""
 
@@ -28,6 +28,8 @@ class Handle:
     serial: int
     config: ModelConfig
     model_dir: Path
+    alive: bool = True
+    refusal: str = ""
 
 
 @dataclass
