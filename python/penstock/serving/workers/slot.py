@@ -74,7 +74,7 @@ class WorkerSlot:
         self._serving: Running | None = None
         self._started: Future[None] | None = Future()
         self._stopped: Future[None] | None = None
-        self._timer: Timer | None = None
+        self._timers: dict[str, Timer] = {}
         self._metrics = MetricMirror()
         self._crashes: deque[float] = deque(maxlen=CRASH_LOOP[0])
         #: why no process serves, and none is expected to soon; "": one does, or will
@@ -91,25 +91,23 @@ class WorkerSlot:
         started = self._started
         self._launch()
         if self._max_rss_bytes:
-            self._supervisor.after(_RSS_LOOK_S, self._look_at_rss)
+            self._after("rss", _RSS_LOOK_S, self._look_at_rss)
         return started
 
     def stop(self, timeout_s: float) -> Future[None]:
         """Ends the processes: kindly, and after the time-out by force."""
         if self._stopped is None:
             self._stopped = Future()
-            if self._timer is not None:
-                self._timer.cancel()
+            self._cancel_timers()
             for running in self._running:
                 self._end(running)
-            self._supervisor.after(timeout_s, self._kill_all)
+            self._after("stop", timeout_s, self._kill_all)
             self._check_stopped()
         return self._stopped
 
     # ------------------------------------------------------------ start
 
     def _launch(self) -> None:
-        self._timer = None
         if self._stopped is not None:
             return
         try:
@@ -183,6 +181,8 @@ class WorkerSlot:
         running.output.finish()
         process.close()
         self._running.remove(running)
+        if (timer := self._timers.pop(f"end {process.pid}", None)) is not None:
+            timer.cancel()
         if running is self._serving:
             self._serving = None
             self._changed()
@@ -221,7 +221,7 @@ class WorkerSlot:
             self.refusal = f"instance '{self.name}' ended {most} times without an answer, {why}"
             _LOGGER.error("%s; it is tried again every %d seconds", self.refusal, int(last))
             self._changed()
-        self._timer = self._supervisor.after(delay, self._launch)
+        self._after("restart", delay, self._launch)
 
     # ------------------------------------------------------------ memory, end
 
@@ -241,21 +241,21 @@ class WorkerSlot:
                     self._max_rss_bytes,
                 )
                 self._launch()
-        self._supervisor.after(_RSS_LOOK_S, self._look_at_rss)
+        self._after("rss", _RSS_LOOK_S, self._look_at_rss)
 
     def _end(self, running: Running) -> None:
         running.ending = True
         if running.ready:
             if self._stopped is not None:
                 running.connection.close()
-            self._supervisor.after(_END_S, lambda: self._kill(running))
+            self._after(f"end {running.process.pid}", _END_S, lambda: self._kill(running))
         else:
             running.process.kill()
 
     def _kill(self, running: Running) -> None:
         if running in self._running:
             if running.connection.in_flight and self._stopped is None:
-                self._supervisor.after(_END_S, lambda: self._kill(running))
+                self._after(f"end {running.process.pid}", _END_S, lambda: self._kill(running))
             else:
                 running.process.kill()
 
@@ -265,7 +265,19 @@ class WorkerSlot:
 
     def _check_stopped(self) -> None:
         if self._stopped is not None and not self._running and not self._stopped.done():
+            self._cancel_timers()
             self._stopped.set_result(None)
+
+    def _after(self, purpose: str, seconds: float, call: Callable[[], None]) -> None:
+        """In place of an earlier one for the same."""
+        if (before := self._timers.get(purpose)) is not None:
+            before.cancel()
+        self._timers[purpose] = self._supervisor.after(seconds, call)
+
+    def _cancel_timers(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
 
 
 def _failure(message: dict[str, Any]) -> ServerError:

@@ -3,7 +3,7 @@
 """The thread that starts worker processes and hears of everything that happens to them.
 
 All that decides about workers runs on this one thread: what it calls never blocks, and needs no
-locks. It lives as long as the server, which the kernel ties its children to.
+locks. It lives as long as any of the processes, which the kernel ends with it.
 """
 
 from __future__ import annotations
@@ -40,17 +40,20 @@ class Timer:
 
 
 class Supervisor:
-    """An event loop on a daemon thread. `call`: any thread; the rest: its own."""
+    """An event loop on a daemon thread. `call`: any thread; the rest: its own.
+
+    The thread ends when it has nothing to watch and nothing to wait for, which is after the last
+    process, and is started again by the next call.
+    """
 
     def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
-        self._calls: deque[Callable[[], None]] = deque()
+        """Starts nothing."""
+        self._lock = threading.Lock()
+        self._calls: deque[Callable[[], None]] = deque()  # what follows: under the lock
+        self._wake: int | None = None  # while the thread runs
+        self._selector = selectors.DefaultSelector()  # what follows: the thread's
         self._timers: list[tuple[float, int, Timer]] = []
         self._serial = itertools.count()
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._selector.register(self._wake, selectors.EVENT_READ, self._woken)
-        self._thread = threading.Thread(target=self._run, name="worker-supervisor", daemon=True)
-        self._thread.start()
 
     def call(self, work: Callable[[], _ResultT]) -> Future[_ResultT]:
         """Has the thread do it; what it raises is the future's."""
@@ -62,8 +65,12 @@ class Supervisor:
             except BaseException as error:
                 future.set_exception(error)
 
-        self._calls.append(run)
-        os.eventfd_write(self._wake, 1)
+        with self._lock:
+            self._calls.append(run)
+            if self._wake is None:
+                self._start()
+            else:
+                os.eventfd_write(self._wake, 1)
         return future
 
     def watch(self, fd: int, readable: Callable[[], None]) -> None:
@@ -81,19 +88,38 @@ class Supervisor:
         heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._serial), timer))
         return timer
 
+    def _start(self) -> None:
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._selector.register(self._wake, selectors.EVENT_READ, self._woken)
+        threading.Thread(target=self._run, name="worker-supervisor", daemon=True).start()
+
+    def _ended(self) -> bool:
+        """Whether there is nothing left to do; then the thread is none any more."""
+        with self._lock:
+            waits = any(not timer.cancelled for _, _, timer in self._timers)
+            if self._calls or waits or len(self._selector.get_map()) > 1:
+                return False
+            self._timers.clear()
+            assert self._wake is not None
+            self._selector.unregister(self._wake)
+            os.close(self._wake)
+            self._wake = None
+            return True
+
     def _woken(self) -> None:
         with contextlib.suppress(BlockingIOError):
-            os.eventfd_read(self._wake)
+            if self._wake is not None:
+                os.eventfd_read(self._wake)
 
     def _run(self) -> None:
-        while True:
+        while not self._ended():
             for key, _ in self._selector.select(self._until_timer()):
                 if key.fd in self._selector.get_map():  # the one before may have forgotten it
                     self._guard(key.data)
             while self._calls:
                 self._guard(self._calls.popleft())
             now = time.monotonic()
-            while self._timers and self._timers[0][0] <= now:
+            while self._timers and (self._timers[0][0] <= now or self._timers[0][2].cancelled):
                 timer = heapq.heappop(self._timers)[2]
                 if not timer.cancelled:
                     self._guard(timer.call)
