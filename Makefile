@@ -18,6 +18,8 @@ FUZZ_ARGS ?=
 FUZZ_SECONDS ?= 60
 # clang 16 or newer, with its runtime: libFuzzer is part of that.
 FUZZ_CXX ?= clang++-19
+# The engine's build and the tests' name the compiler alike, so that ccache knows its own objects.
+export CXX
 
 SYSTEM_PACKAGES := gcc g++ cmake ninja-build libsimdjson-dev libprotozero-dev libgtest-dev \
   libgmock-dev libbenchmark-dev libnghttp2-dev zlib1g-dev openssl

@@ -26,7 +26,8 @@ SERVER_CORE = CORES[0]
 CLIENT_CORE = CORES[min(1, len(CORES) - 1)]
 
 _STEP_S = 0.01
-_START_S = 60.0
+#: an import of TensorFlow on one busy core
+_START_S = 180.0
 
 
 def on_cores(cores: Sequence[int], command: Sequence[str]) -> list[str]:

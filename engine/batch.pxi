@@ -17,6 +17,7 @@ from shim cimport (
     set_double,
     set_int,
     set_string,
+    stream_of,
     string_of,
     uint_of,
 )
@@ -108,18 +109,24 @@ cdef class Batch:
         tensor.engine = self.model.engine
         return tensor
 
-    # The inputs that a row has: as its client sent them, then those of the server.
-    cdef size_t input_count(self, size_t index):
+    # Where the inputs of a sequence's row begin: batch inputs, which no row has, stand before them.
+    cdef size_t row_inputs(self):
         cdef const CModelPlan* plan = &self.batch.plan()
-        return self.batch.request(index).inputs.size() + plan.inputs.size() - plan.client_inputs()
+        return plan.client_inputs() + plan.batch_inputs.size()
+
+    # The inputs that a row has: as its client sent them, then those of its sequence.
+    cdef size_t input_count(self, size_t index):
+        return (
+            self.batch.request(index).inputs.size()
+            + self.batch.plan().inputs.size()
+            - self.row_inputs()
+        )
 
     cdef uint32_t input_spec(self, size_t index, size_t position):
         cdef Request* request = &self.batch.request(index)
         if position < request.inputs.size():
             return request.inputs[position].spec
-        return <uint32_t>(
-            self.batch.plan().client_inputs() + position - request.inputs.size()
-        )
+        return <uint32_t>(self.row_inputs() + position - request.inputs.size())
 
     def __len__(self):
         return self.batch.size() if self.active else 0
@@ -135,6 +142,14 @@ cdef class Batch:
     @property
     def total_batch_size(self):
         return self.batch.total_batch_size() if self.active else 0
+
+    @property
+    def device(self):
+        return self.batch.device() if self.active else -1
+
+    @property
+    def stream(self):
+        return stream_of(deref(self.batch)) if self.active else 0
 
     def gather(self, str name not None):
         self.check_active()

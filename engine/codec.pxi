@@ -9,10 +9,9 @@ from libcpp.memory cimport unique_ptr
 from buffer cimport BufferLease
 from codec cimport CGrpcCodec, CHttpCodec, Reply, c_encode_http_error
 from engine cimport CEngine
-from request cimport Request, Response
+from request cimport Parameter, Request, Response
 from shim cimport (
-    after_us,
-    append_string,
+    append_parameter,
     bind_grpc,
     decode_grpc,
     decode_http,
@@ -158,7 +157,7 @@ cdef class Codec:
     cdef CompletionPort port
     cdef Reply reply
 
-    cdef InferCall new_call(self, int64_t received_ns, uint64_t timeout_us, headers):
+    cdef InferCall new_call(self, parameters, str trace_context):
         cdef InferCall call = InferCall.__new__(InferCall)
         cdef CEngine* engine = self.engine.engine.get()
         cdef Request* request = engine.acquire()
@@ -170,12 +169,14 @@ cdef class Codec:
         call.codec = self
         request.completion = self.port.ring.get()
         request.tag = <void*>call
-        cdef int64_t now = engine.clock().now_ns()
-        request.times.received = received_ns if received_ns > 0 else now
-        if timeout_us > 0:
-            request.deadline_ns = after_us(now, timeout_us)
-        for name, value in headers:
-            append_string(request.parameters, utf8(<str?>name), utf8(<str?>value))
+        request.times.received = engine.clock().now_ns()
+        if trace_context:
+            request.trace_context = utf8(trace_context)
+        cdef Parameter parameter
+        for name, value in parameters:
+            set_value(parameter, value)
+            parameter.name = utf8(<str?>name)
+            append_parameter(deref(request), parameter)
         return call
 
     cdef int send(self, InferCall call) except -1:
@@ -198,6 +199,8 @@ cdef class Codec:
 
     cdef tuple encode(self, const Response& response):
         cdef bytes message
+        if response.final:
+            response.request.mark_sending(self.engine.engine.get().clock())
         try:
             self.write(response)
             message = PyBytes_FromStringAndSize(NULL, self.reply.total_bytes)
@@ -230,27 +233,48 @@ cdef class HttpCodec(Codec):
         json_bytes,
         future,
         *,
-        int64_t received_ns=0,
-        uint64_t timeout_us=0,
-        headers=(),
+        parameters=(),
+        str trace_context not None="",
     ):
-        cdef InferCall call = self.new_call(received_ns, timeout_us, headers)
+        cdef InferCall call = self.new_call(parameters, trace_context)
         call.future = future
+        self.start(call, model, version, body, json_bytes)
+        return call
+
+    def submit_stream(
+        self,
+        str model not None,
+        int64_t version,
+        body,
+        deliver,
+        *,
+        parameters=(),
+        str trace_context not None="",
+    ):
+        cdef InferCall call = self.new_call(parameters, trace_context)
+        call.deliver = deliver
+        call.stream = True
+        self.start(call, model, version, body, None)
+        return call
+
+    cdef int start(self, InferCall call, str model, int64_t version, body, json_bytes) except -1:
         cdef BufferLease owner = lend_buffer(<PyObject*>body)
         cdef Status status
-        cdef bint has_json_bytes = json_bytes is not None
-        cdef uint64_t json_size = json_bytes if has_json_bytes else 0
+        cdef bint sized = json_bytes is not None
+        cdef uint64_t json_size = json_bytes if sized else 0
+        cdef bint stream = call.stream
         cdef Request* request = call.request
         cdef CHttpCodec* codec = self.codec.get()
         check(self.engine.engine.get().bind(deref(request), utf8(model), version))
         if owner.get().size_bytes < NOGIL_BYTES:
-            check(decode_http(deref(codec), has_json_bytes, json_size, owner, deref(request)))
+            check(decode_http(deref(codec), sized, json_size, owner, deref(request), stream))
         else:
             with nogil:
-                status = decode_http(deref(codec), has_json_bytes, json_size, owner, deref(request))
+                status = decode_http(
+                    deref(codec), sized, json_size, owner, deref(request), stream
+                )
             check(status)
-        self.send(call)
-        return call
+        return self.send(call)
 
     cdef int write(self, const Response& response) except -1:
         return check(self.codec.get().encode(response, self.reply))
@@ -270,11 +294,10 @@ cdef class GrpcCodec(Codec):
         message,
         future,
         *,
-        int64_t received_ns=0,
-        uint64_t timeout_us=0,
-        headers=(),
+        parameters=(),
+        str trace_context not None="",
     ):
-        cdef InferCall call = self.new_call(received_ns, timeout_us, headers)
+        cdef InferCall call = self.new_call(parameters, trace_context)
         call.future = future
         self.start(call, message, False)
         return call
@@ -284,11 +307,10 @@ cdef class GrpcCodec(Codec):
         message,
         deliver,
         *,
-        int64_t received_ns=0,
-        uint64_t timeout_us=0,
-        headers=(),
+        parameters=(),
+        str trace_context not None="",
     ):
-        cdef InferCall call = self.new_call(received_ns, timeout_us, headers)
+        cdef InferCall call = self.new_call(parameters, trace_context)
         call.deliver = deliver
         call.stream = True
         self.start(call, message, True)

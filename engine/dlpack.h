@@ -75,7 +75,8 @@ inline DLManagedTensor* make_managed(const TensorView& view, const BufferLease& 
   owner->lease = lease;
   owner->engine = engine;
   t.data = const_cast<std::byte*>(view.data);
-  t.device = {kDLCPU, 0};  // as __dlpack_device__ says; pinned memory is CPU memory to readers
+  // As __dlpack_device__ says; pinned memory is CPU memory to readers.
+  t.device = view.memory == MemoryKind::kGpu ? DLDevice{kDLCUDA, view.device} : DLDevice{kDLCPU, 0};
   t.ndim = static_cast<std::int32_t>(owner->shape.rank());
   t.shape = const_cast<std::int64_t*>(owner->shape.begin());
   t.strides = nullptr;
@@ -87,10 +88,15 @@ inline DLManagedTensor* make_managed(const TensorView& view, const BufferLease& 
   return &owner.release()->managed;
 }
 
-// Checks that a foreign tensor is one this server can read as it lies, and describes it.
-inline Status view_of_managed(const DLManagedTensor& managed, TensorView& view) {
+// Checks that a foreign tensor is one this server can read as it lies, and describes it. In a GPU's
+// memory only where the caller can do with that.
+inline Status view_of_managed(const DLManagedTensor& managed, bool on_device, TensorView& view) {
   const DLTensor& t = managed.dl_tensor;
-  if (t.device.device_type != kDLCPU && t.device.device_type != kDLCUDAHost) {
+  const bool gpu = t.device.device_type == kDLCUDA;
+  view.memory = gpu ? MemoryKind::kGpu : MemoryKind::kCpu;
+  view.device = gpu ? t.device.device_id : 0;
+  if (t.device.device_type != kDLCPU && t.device.device_type != kDLCUDAHost &&
+      !(gpu && on_device)) {
     return unsupported("DLPack tensor is on device type " + std::to_string(t.device.device_type) +
                        ", only CPU memory is supported");
   }

@@ -31,6 +31,7 @@ cdef class HttpDoor:
         idle_timeout_s=None,
         send_timeout_s=None,
         min_bytes_per_second=None,
+        HeaderRules rules=None,
     ):
         cdef HttpDoorOptions options
         cdef HttpDoorLimits* limits = &options.limits
@@ -55,6 +56,8 @@ cdef class HttpDoor:
             limits.send_timeout_ns = nanoseconds(send_timeout_s)
         if min_bytes_per_second is not None:
             limits.min_bytes_per_second = min_bytes_per_second
+        if rules is not None:
+            options.rules = rules.rules
         self.engine = engine
         check(start_http_door(engine.engine, options, self.door))
 

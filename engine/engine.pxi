@@ -2,7 +2,8 @@
 # Copyright (c) 2026 The Penstock Authors
 # Engine and ModelVersion.
 from cython.operator cimport dereference as deref
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libcpp.map cimport map as cmap
 from libcpp.memory cimport shared_ptr, unique_ptr
 from libcpp.string cimport string
 from libcpp.utility cimport move
@@ -11,67 +12,21 @@ from libcpp.vector cimport vector
 from backend cimport CBatch, CNativeInstance
 from buffer cimport BufferPoolStats
 from engine cimport (
-    BatchStat,
     CEngine,
     CModelVersion,
-    DurationStat,
-    ModelStatistics,
     ModelVersionRef,
-    ResponseStat,
     WarmUpInput,
 )
-from shim cimport create_model, failures_of, find_model, make_engine, sweep, warm_up
-
-FAILURE_REASONS = ("REJECTED", "CANCELED", "BACKEND", "OTHER")
-
-
-cdef dict duration(const DurationStat& stat):
-    return {"count": stat.count, "ns": stat.ns}
-
-
-cdef dict batch_row(const BatchStat& row):
-    return {
-        "batch_size": row.batch_size,
-        "compute_input": duration(row.compute_input),
-        "compute_infer": duration(row.compute_infer),
-        "compute_output": duration(row.compute_output),
-    }
-
-
-cdef dict response_row(const ResponseStat& row):
-    return {
-        "compute_infer": duration(row.compute_infer),
-        "compute_output": duration(row.compute_output),
-        "success": duration(row.success),
-        "fail": duration(row.fail),
-        "empty_response": duration(row.empty_response),
-        "cancel": duration(row.cancel),
-    }
-
-
-cdef dict statistics_dict(const ModelStatistics& s):
-    return {
-        "last_inference": s.last_inference_ms,
-        "inference_count": s.inference_count,
-        "execution_count": s.execution_count,
-        "inference_stats": {
-            "success": duration(s.success),
-            "fail": duration(s.fail),
-            "queue": duration(s.queue),
-            "compute_input": duration(s.compute_input),
-            "compute_infer": duration(s.compute_infer),
-            "compute_output": duration(s.compute_output),
-            "cache_hit": duration(s.cache_hit),
-            "cache_miss": duration(s.cache_miss),
-        },
-        "batch_stats": [batch_row(s.batches[i]) for i in range(s.batches.size())],
-        "response_stats": {
-            str(i): response_row(s.responses[i]) for i in range(s.responses.size())
-        },
-        "failures": {name: failures_of(s, i) for i, name in enumerate(FAILURE_REASONS)},
-        "pending": s.pending,
-        "cached": s.cached,
-    }
+from plan cimport ResourceCount
+from shim cimport (
+    create_model,
+    find_model,
+    health_of,
+    make_engine,
+    set_device,
+    sweep,
+    warm_up,
+)
 
 
 cdef class NativeInstance:
@@ -101,17 +56,23 @@ cdef class ModelVersion:
         return self.plan.version
 
     @property
-    def alive(self):
-        return self.model.get().alive()
+    def problem(self):
+        cdef string text
+        health_of(deref(self.model), text)
+        return text.decode("utf-8", "replace")
 
-    def set_alive(self, bint alive):
-        self.model.get().set_alive(alive)
+    def set_problem(self, str problem not None):
+        self.model.get().set_problem(utf8(problem))
 
     def statistics(self):
         return statistics_dict(self.model.get().statistics())
 
+    def summaries(self, quantiles):
+        cdef vector[double] wanted = quantiles
+        return summaries_dict(deref(self.model.get()), wanted)
+
     cdef int check_index(self, uint32_t index) except -1:
-        if index >= self.plan.instance_count:
+        if index >= self.model.get().instance_limit():
             raise InvalidArgError(f"model '{self.name}' has no instance {index}")
         return 0
 
@@ -121,8 +82,20 @@ cdef class ModelVersion:
             raise InvalidArgError("a native instance can be started once")
         self.model.get().start(index, move(instance.instance))
 
+    @property
+    def instance_limit(self):
+        return self.model.get().instance_limit()
+
+    def end_instance(self, uint32_t index):
+        cdef Status status
+        cdef CModelVersion* model = self.model.get()
+        with nogil:
+            status = model.end_instance(index)
+        check(status)
+
     def warm_up(self, uint32_t index, requests):
-        self.check_index(index)
+        if index >= self.plan.instance_count:
+            raise InvalidArgError(f"model '{self.name}' has no instance {index}")
         cdef vector[vector[WarmUpInput]] samples
         cdef WarmUpInput input
         cdef Tensor tensor
@@ -177,9 +150,28 @@ cdef class Engine:
         size_t pool_cached_bytes=268435456,
         size_t response_cache_bytes=0,
         bint pinned=False,
+        bint devices=False,
+        cuda_libraries=(),
+        device_pool_bytes=None,
+        bint rate_limited=False,
+        resources=(),
     ):
+        cdef vector[ResourceCount] counts
+        cdef vector[string] libraries
+        cdef cmap[int32_t, uint64_t] pools
+        for name, count, device in resources:
+            counts.emplace_back()
+            counts.back().name = utf8(name)
+            counts.back().count = count
+            if device is not None:
+                set_device(counts.back(), device)
+        for path in cuda_libraries:
+            libraries.push_back(utf8(<str?>path))
+        for device, size in (device_pool_bytes or {}).items():
+            pools[<int32_t>device] = <uint64_t>size
         self.engine = make_engine(
-            max_requests, pool_cached_bytes, response_cache_bytes, pinned
+            max_requests, pool_cached_bytes, response_cache_bytes, pinned, rate_limited, counts,
+            devices, libraries, pools
         )
         self.published = {}
 
@@ -206,6 +198,10 @@ cdef class Engine:
             unready.push_back(<int64_t>version)
         self.engine.get().publish(utf8(name), models, unready)
         self.published[name] = versions
+
+    def refuse(self, str name not None, str text not None):
+        self.engine.get().refuse(utf8(name), utf8(text))
+        self.published.pop(name, None)
 
     def forget(self, str name not None):
         self.engine.get().forget(utf8(name))

@@ -41,6 +41,7 @@ cdef class GrpcDoor:
         int max_ping_strikes=2,
         int64_t max_connection_age_ms=0,
         int64_t max_connection_age_grace_ms=0,
+        HeaderRules rules=None,
     ):
         cdef GrpcDoorOptions options
         options.listener = listener
@@ -57,6 +58,8 @@ cdef class GrpcDoor:
         options.keepalive.max_ping_strikes = max_ping_strikes
         options.keepalive.max_age_ns = min(max_connection_age_ms, 1 << 42) * MS
         options.keepalive.max_age_grace_ns = min(max_connection_age_grace_ms, 1 << 42) * MS
+        if rules is not None:
+            options.rules = rules.rules
         check(start_grpc_door(engine.engine, options, self.door))
 
     def __dealloc__(self):

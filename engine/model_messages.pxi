@@ -170,6 +170,7 @@ cdef int set_outputs(
             view = TensorView()
             outgoing(batch.model.engine.get(), response.tensors, position, alone, view, lease)
             check(batch.batch.set_output(index, spec, view, lease))
+    batch.batch.answer(index)  # without outputs, too
     if response._parameters:
         for name, value in response._parameters.items():
             batch.set_parameter(index, name, value)

@@ -1,11 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The Penstock Authors
 # TensorSpec and ModelPlan.
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 from libcpp.memory cimport make_shared, shared_ptr
 from libcpp.string cimport string
+from libcpp.vector cimport vector
 
-from plan cimport CModelPlan, CTensorSpec, QueuePolicy, kDelay, kDynamic, kEnsemble
+from plan cimport (
+    CModelPlan,
+    CTensorSpec,
+    InstanceLimit,
+    InstanceResource,
+    QueuePolicy,
+    kDelay,
+    kDynamic,
+    kEnsemble,
+)
 from shim cimport set_reshape, set_type
 from tensor cimport Shape
 
@@ -69,6 +79,20 @@ cdef int fill_policy(QueuePolicy& to, object policy) except -1:
     return 0
 
 
+# `limit`: config.plan_limits.InstanceLimitData.
+cdef int add_limit(vector[InstanceLimit]& limits, object limit) except -1:
+    cdef InstanceResource resource
+    limits.emplace_back()
+    limits.back().priority = limit.priority
+    limits.back().device = limit.device
+    for name, count, is_global in limit.resources:
+        resource.name = (<str?>name).encode()
+        resource.count = count
+        resource.is_global = is_global
+        limits.back().resources.push_back(resource)
+    return 0
+
+
 cdef class ModelPlan:
     cdef shared_ptr[CModelPlan] plan
     cdef readonly str name
@@ -93,11 +117,16 @@ cdef class ModelPlan:
         level_policies=(),
         unsigned int queue_capacity=4096,
         unsigned int instance_count=1,
+        instance_limits=(),
+        instance_devices=(),
         bint decoupled=False,
         bint cached=False,
         bint warm_up=False,
+        first_response_bounds_ms=(),
+        double summary_error=0.0,
         ensemble=None,
         sequence=None,
+        batch=None,
     ):
         cdef TensorSpec spec
         self.plan = make_shared[CModelPlan]()
@@ -128,14 +157,22 @@ cdef class ModelPlan:
             fill_policy(plan.dynamic.level_policies[<size_t>i], policy)
         plan.queue_capacity = queue_capacity
         plan.instance_count = instance_count
+        for limit in instance_limits:
+            add_limit(plan.instance_limits, limit)
+        for device in instance_devices:
+            plan.instance_devices.push_back(<int32_t>device)
         plan.decoupled = decoupled
         plan.cached = cached
         plan.warm_up = warm_up
+        plan.first_response_bounds_ms = first_response_bounds_ms
+        plan.summary_error = summary_error
         if ensemble is not None:
             plan.scheduler = kEnsemble
             fill_ensemble(plan.ensemble, ensemble)
         if sequence is not None:
             fill_sequence(plan[0], sequence)
+        if batch is not None:
+            fill_batch(plan[0], batch)
 
     @property
     def version(self):

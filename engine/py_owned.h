@@ -18,8 +18,9 @@
 namespace penstock::binding {
 
 struct PyOwned : Buffer {
-  Py_buffer view{};  // one of the two is set
+  Py_buffer view{};  // one of the three is set
   DLManagedTensor* managed = nullptr;
+  PyObject* object = nullptr;
   PyOwned* next = nullptr;
 };
 
@@ -40,7 +41,7 @@ class Graveyard {
     } else {
       owned = new PyOwned;
     }
-    owned->refs.store(1, std::memory_order_relaxed);  // relaxed: not yet shared
+    owned->refs.reset(1);  // not yet shared
     owned->release = &Graveyard::bury;
     owned->managed = nullptr;
     owned->memory = MemoryKind::kCpu;
@@ -55,7 +56,9 @@ class Graveyard {
     PyOwned* owned = head_.exchange(nullptr, std::memory_order_acquire);
     while (owned != nullptr) {
       PyOwned* next = owned->next;
-      if (owned->managed != nullptr) {
+      if (owned->object != nullptr) {
+        Py_CLEAR(owned->object);
+      } else if (owned->managed != nullptr) {
         if (owned->managed->deleter != nullptr) owned->managed->deleter(owned->managed);
       } else {
         PyBuffer_Release(&owned->view);
@@ -93,6 +96,19 @@ inline BufferLease lend_buffer(PyObject* object) {
   }
   owned->data = static_cast<std::byte*>(owned->view.buf);
   owned->size_bytes = static_cast<std::size_t>(owned->view.len);
+  return BufferLease::adopt(owned);
+}
+
+// Memory of a GPU that lives as long as an object does.
+inline BufferLease lend_object(PyObject* object, void* memory, std::size_t size_bytes,
+                               std::int32_t device) {
+  PyOwned* owned = Graveyard::instance().make();
+  Py_INCREF(object);
+  owned->object = object;
+  owned->data = static_cast<std::byte*>(memory);
+  owned->size_bytes = size_bytes;
+  owned->memory = MemoryKind::kGpu;
+  owned->device = device;
   return BufferLease::adopt(owned);
 }
 

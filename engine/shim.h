@@ -9,6 +9,7 @@
 #include <malloc.h>
 
 #include <cstring>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -37,14 +38,24 @@ Status take(Result<T> result, T& out) {
 }
 
 inline std::shared_ptr<Engine> make_engine(std::uint32_t max_requests, std::size_t pooled_bytes,
-                                           std::size_t cache_bytes, bool pinned) {
+                                           std::size_t cache_bytes, bool pinned, bool rate_limited,
+                                           const std::vector<ResourceCount>& resources,
+                                           bool devices, std::vector<std::string> cuda_libraries,
+                                           std::map<std::int32_t, std::uint64_t> device_pools) {
   EngineOptions options;
   options.max_requests = max_requests;
   options.pool.max_cached_bytes = pooled_bytes;
   options.cache_bytes = cache_bytes;
   options.pinned = pinned;
+  options.rate_limited = rate_limited;
+  options.resources = resources;
+  options.devices = devices;
+  options.cuda_libraries = std::move(cuda_libraries);
+  options.device_pool_bytes = std::move(device_pools);
   return std::make_shared<Engine>(options);
 }
+
+inline void set_device(ResourceCount& resource, std::int32_t device) { resource.device = device; }
 
 inline Status create_model(Engine& engine, const std::shared_ptr<ModelPlan>& plan,
                            ModelVersionRef& out) {
@@ -85,6 +96,20 @@ inline std::uint64_t failures_of(const ModelStatistics& stats, int reason) {
   return stats.failures[static_cast<std::size_t>(reason)];
 }
 
+inline std::vector<std::int64_t> duration_bounds() {
+  return {kDurationBoundsNs.begin(), kDurationBoundsNs.end()};
+}
+inline std::vector<std::uint64_t> success_counts(const ModelStatistics& stats) {
+  return {stats.success_counts.begin(), stats.success_counts.end()};
+}
+inline std::vector<std::uint64_t> queue_counts(const ModelStatistics& stats) {
+  return {stats.queue_counts.begin(), stats.queue_counts.end()};
+}
+inline LatencySummary summary_of(const ModelVersion& model, int latency,
+                                 const std::vector<double>& quantiles) {
+  return model.summary(static_cast<Latency>(latency), quantiles);
+}
+
 inline void set_reshape(TensorSpec& spec, const Shape& shape) { spec.reshape = shape; }
 
 inline void set_bool(Parameter& p, bool v) { p.value = v; }
@@ -103,11 +128,8 @@ inline void add_parameter(Request& request, const Parameter& parameter) {
   request.response.parameters.append() = parameter;
 }
 
-inline void append_string(Recycled<Parameter>& parameters, const std::string& name,
-                          const std::string& value) {
-  Parameter& p = parameters.append();
-  p.name = name;
-  p.value = value;
+inline void append_parameter(Request& request, const Parameter& parameter) {
+  request.parameters.append() = parameter;
 }
 
 inline void join(const Reply& reply, char* to) {
@@ -120,10 +142,10 @@ inline void join(const Reply& reply, char* to) {
 inline ByteSpan span_of(const BufferLease& lease) { return {lease->data, lease->size_bytes}; }
 
 inline Status decode_http(HttpCodec& codec, bool has_json_bytes, std::uint64_t json_bytes,
-                          const BufferLease& owner, Request& request) {
+                          const BufferLease& owner, Request& request, bool stream) {
   return codec.decode(span_of(owner),
                       has_json_bytes ? std::optional<std::uint64_t>(json_bytes) : std::nullopt,
-                      owner, request);
+                      owner, request, stream ? Answers::kMany : Answers::kOne);
 }
 
 // Reads the target of a gRPC message and binds it.
@@ -153,11 +175,11 @@ inline Status version_of(const std::string& text, std::int64_t& out) {
 inline std::unique_ptr<HttpCodec> make_http_codec(Engine& engine, std::uint64_t max_input_bytes) {
   CodecLimits limits;
   limits.max_input_bytes = max_input_bytes;
-  return std::make_unique<HttpCodec>(engine.pool(), limits);
+  return std::make_unique<HttpCodec>(engine.pool(), limits, &engine.regions());
 }
 
 inline std::unique_ptr<GrpcCodec> make_grpc_codec(Engine& engine) {
-  return std::make_unique<GrpcCodec>(engine.pool());
+  return std::make_unique<GrpcCodec>(engine.pool(), CodecLimits{}, &engine.regions());
 }
 
 inline void defer(Batch& batch, std::size_t index, Responder& out) { out = batch.defer(index); }
@@ -171,11 +193,6 @@ inline void fail_response(Response& response, int code, std::string message) {
 }
 inline void add_parameter_to(Response& response, const Parameter& parameter) {
   response.parameters.append() = parameter;
-}
-
-inline std::int64_t after_us(std::int64_t now_ns, std::uint64_t us) {
-  constexpr std::uint64_t kMaxUs = INT64_MAX / 4000;
-  return now_ns + static_cast<std::int64_t>(us < kMaxUs ? us * 1000 : kMaxUs * 1000);
 }
 
 }  // namespace penstock::binding

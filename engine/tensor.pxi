@@ -82,11 +82,23 @@ cdef class Tensor:
     def nbytes(self):
         return self.view.size_bytes
 
+    @property
+    def device(self):
+        return device_of(self.view)
+
+    @property
+    def __cuda_array_interface__(self):
+        return cuda_array_interface(self.view)
+
     def __getbuffer__(self, Py_buffer* buffer, int flags):
+        check_on_host(self.view)
         PyBuffer_FillInfo(buffer, self, chars(self.view), self.view.size_bytes, 1, flags)
 
     def __dlpack_device__(self):
-        return (1, 0)
+        cdef int device = device_of(self.view)
+        if device < 0:
+            return (1, 0)
+        return (2, device)
 
     def __dlpack__(self, *, stream=None, **kwargs):
         cdef DLManagedTensor* managed = make_managed(self.view, self.lease, self.engine)
@@ -96,6 +108,7 @@ cdef class Tensor:
 
     def numpy(self):
         cdef int kind = type_of(self.view)
+        check_on_host(self.view)
         if kind == BYTES_TYPE:
             return object_array(split_strings(chars(self.view), self.view.size_bytes), self.shape)
         if NUMPY_TYPES[kind] < 0:
@@ -163,14 +176,19 @@ def tensor_from_numpy(array, int data_type=0):
     return tensor_of_buffer(array, own, array.shape)
 
 
-def tensor_from_dlpack(obj):
+def tensor_from_dlpack(obj, *, stream=None, bint on_device=False):
     cdef DLManagedTensor* managed
-    capsule = obj if PyCapsule_IsValid(obj, "dltensor") else obj.__dlpack__()
+    if PyCapsule_IsValid(obj, "dltensor"):
+        capsule = obj
+    elif stream is None:
+        capsule = obj.__dlpack__()
+    else:
+        capsule = obj.__dlpack__(stream=stream)
     if not PyCapsule_IsValid(capsule, "dltensor"):
         raise InvalidArgError("__dlpack__ did not return an unused DLPack capsule")
     managed = <DLManagedTensor*>PyCapsule_GetPointer(capsule, "dltensor")
     cdef Tensor tensor = Tensor()
-    check(view_of_managed(deref(managed), tensor.view))
+    check(view_of_managed(deref(managed), on_device, tensor.view))
     PyCapsule_SetName(capsule, "used_dltensor")
     tensor.lease = lend_dlpack(managed, tensor.view.size_bytes)
     return tensor

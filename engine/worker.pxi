@@ -77,6 +77,10 @@ cdef class WorkerLink:
     def refuse(self, str why not None):
         self.link.get().refuse(utf8(why))
 
+    @property
+    def ended(self):
+        return self.link.get().ended()
+
     def instance(self):
         cdef NativeInstance instance = NativeInstance()
         instance.instance = self.link.get().instance()

@@ -1,98 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The Penstock Authors
-"""The server's CPU time a request beside that of the framework's own call, round by round.
-
-Unbatched requests on 16 connections. Both run on the same core, one after the other, so that what
-else the machine does meets them alike. A framework is its module in this folder: `PACKAGE`,
-`CONFIG`, `FILENAME`, `write(path)` and `bare_call(path)`; one that is not installed is left out.
-"""
+"""Frameworks behind the server: a request's cost beyond the framework's own call, the throughput of
+dynamic batching beside that of a bare loop, and several frameworks at once."""
 
 from __future__ import annotations
 
-import importlib
-import shutil
-import statistics
-import subprocess
-import sys
-from dataclasses import replace
-from importlib.util import find_spec
-from pathlib import Path
-
-from benchmarks.load.penstock_server import start_penstock
-from benchmarks.load.rounds import Client, measure
-from benchmarks.load.workloads import SMALL, Workload, grpc_workload, http_workload
-from benchmarks.processes import SERVER_CORE, WORK, on_cores
-from benchmarks.report import number, table
-
-#: name of the model -> module
-FRAMEWORKS = {
-    "jax": "benchmarks.frameworks.jax_model",
-    "openvino": "benchmarks.frameworks.openvino_model",
-    "pytorch": "benchmarks.frameworks.pytorch_model",
-    "tensorflow": "benchmarks.frameworks.tensorflow_model",
-}
-
-#: A framework may compile after a few calls, and then answer with other last bits.
-_FIRST_CALLS = 5
+from benchmarks.frameworks import overhead, throughput, together
 
 
 def run(*, rounds: int, seconds: float) -> str:
-    """A row for each framework that is installed, and each protocol."""
-    rows = []
-    for name, module in FRAMEWORKS.items():
-        if find_spec(importlib.import_module(module).PACKAGE) is not None:
-            rows += _rows(name, module, rounds, seconds)
-    header = ("Model", "bare call us", "HTTP us", "beyond us", "gRPC us", "beyond us")
-    return table(header, rows) if rows else "No framework is installed."
-
-
-def _rows(name: str, module: str, rounds: int, seconds: float) -> list[tuple[str, ...]]:
-    repository = WORK / "framework_models" / name
-    path = _write(repository, name, module)
-    workloads: list[Workload] = [
-        http_workload(f"{name} http", name, SMALL, echo=False),
-        replace(grpc_workload(f"{name} grpc", name, SMALL, connections=16, streams=1), echo=False),
+    """All three, as Markdown. Raises RuntimeError when no framework is installed."""
+    parts = [
+        overhead.run(rounds=rounds, seconds=seconds),
+        throughput.run(rounds=rounds, seconds=2 * seconds),
+        together.run(rounds=rounds, seconds=2 * seconds),
     ]
-    bare: list[float] = []
-    served: dict[str, list[float]] = {"http": [], "grpc": []}
-    expected: dict[str, bytes] = {}
-    target = start_penstock(repository, name=name)
-    with target.server:
-        for each in workloads * _FIRST_CALLS:
-            expected[each.protocol] = each.check(target.port(each))
-        for turn in range(rounds + 1):
-            cost = _bare_us(module, path, seconds)
-            for each in workloads:
-                answer = expected[each.protocol]
-                sample = measure(target, each, seconds, answer, Client())
-                if turn:  # the first is the warm-up
-                    served[each.protocol].append(sample.cpu_us)
-            if turn:
-                bare.append(cost)
-    figures = [statistics.median(bare)]
-    for costs in served.values():
-        beyond = [cost - call for cost, call in zip(costs, bare, strict=True)]
-        figures += [statistics.median(costs), statistics.median(beyond)]
-    return [(name, *map(number, figures))]
-
-
-def _write(repository: Path, name: str, module: str) -> Path:
-    """The repository of this model alone, written anew by a process of its own."""
-    shutil.rmtree(repository, ignore_errors=True)
-    framework = importlib.import_module(module)
-    path = Path(repository, name, "1", framework.FILENAME)
-    path.parent.mkdir(parents=True)
-    path.parent.with_name("config.pbtxt").write_text(framework.CONFIG)
-    _child("write", module, path)
-    return path
-
-
-def _bare_us(module: str, path: Path, seconds: float) -> float:
-    return float(_child("loop", module, path, f"--seconds={seconds}")) / 1000
-
-
-def _child(action: str, module: str, path: Path, *more: str) -> str:
-    command = [sys.executable, "-m", "benchmarks.frameworks.bare", action, module, str(path), *more]
-    return subprocess.run(
-        on_cores((SERVER_CORE,), command), check=True, capture_output=True, text=True
-    ).stdout
+    return "\n\n".join(parts)

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.frameworks.resnet import Floats
+
 PACKAGE = "jax"
 CONFIG = """
 backend: "jax"
@@ -29,12 +31,11 @@ def write(path: Path) -> None:
     path.write_bytes(export.export(layer, platforms=["cpu"])(INPUT0=argument).serialize())
 
 
-def bare_call(path: Path) -> Callable[[], object]:
+def bare_call(path: Path, argument: Floats) -> Callable[[], object]:
     """One call of the compiled program."""
     import jax
     import numpy as np
     from jax import export
 
     call = jax.jit(export.deserialize(bytearray(path.read_bytes())).call)
-    argument = np.ones((1, 16), np.float32)
     return lambda: np.asarray(call(INPUT0=argument)["OUTPUT0"])

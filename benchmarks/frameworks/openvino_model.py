@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.frameworks.resnet import Floats
+
 PACKAGE = "openvino"
 CONFIG = """
 backend: "openvino"
@@ -32,17 +34,16 @@ def write(path: Path) -> None:
     ov.save_model(ov.Model([opset13.result(product)], [argument]), path, compress_to_fp16=False)
 
 
-def bare_call(path: Path) -> Callable[[], object]:
+def bare_call(path: Path, argument: Floats) -> Callable[[], object]:
     """One inference of a request, with its argument in place."""
-    import numpy as np
     import openvino as ov
 
     settings = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False}
     request = ov.Core().compile_model(path, "CPU", settings).create_infer_request()
-    argument = ov.Tensor(np.ones((1, 16), np.float32))
+    tensor = ov.Tensor(argument)
 
     def call() -> object:
-        request.set_input_tensor(0, argument)
+        request.set_input_tensor(0, tensor)
         request.infer()
         return request.get_output_tensor(0).data
 

@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.frameworks.resnet import Floats
+
 PACKAGE = "torch"
 CONFIG = """
 backend: "pytorch"
@@ -31,12 +33,12 @@ def write(path: Path) -> None:
     torch.jit.script(layer).save(str(path))
 
 
-def bare_call(path: Path) -> Callable[[], object]:
+def bare_call(path: Path, argument: Floats) -> Callable[[], object]:
     """One call of the model, as a program without a server would make it."""
     import torch
 
     torch.set_num_threads(1)
     module = torch.jit.load(str(path)).eval()
-    argument = torch.rand(1, 16)
+    tensor = torch.from_numpy(argument)
     torch._C._set_grad_enabled(False)
-    return lambda: module(argument)
+    return lambda: module(tensor)

@@ -18,13 +18,15 @@ from benchmarks.programs import program
 
 @dataclass(frozen=True)
 class Load:
-    """What the client saw of one run; every answer was a success."""
+    """What the client saw of one run."""
 
     requests: int
     rate: float
     p50_us: float
     p99_us: float
     client_cpu_us: float
+    failed: int = 0
+    unsent: int = 0  # for want of a free connection, at a given rate
 
 
 class LoadRun:
@@ -68,13 +70,23 @@ class LoadRun:
 
     def result(self) -> Load:
         """Waits for the last answer. Raises RuntimeError when a request failed."""
+        return self._report(may_fail=False)
+
+    def outcome(self) -> Load:
+        """As result(), but failures and what the client could not send in time are counted.
+
+        Raises RuntimeError when nothing was answered.
+        """
+        return self._report(may_fail=True)
+
+    def _report(self, *, may_fail: bool) -> Load:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         problem = "" if self._hold and line else self.end()
         if not line:
             raise RuntimeError(f"{self._workload.name}: {problem}")
         report: dict[str, Any] = json.loads(line)
-        if report["failed"] or not report["requests"]:
+        if (report["failed"] and not may_fail) or not report["requests"]:
             self.end()
             raise RuntimeError(
                 f"{self._workload.name}: {report['failed']} requests failed, "
@@ -86,6 +98,8 @@ class LoadRun:
             report["latency_us"]["p50"],
             report["latency_us"]["p99"],
             report["client_cpu_us_per_request"],
+            report["failed"] - report["errors"]["unsent"],
+            report["errors"]["unsent"],
         )
 
     def end(self) -> str:

@@ -87,11 +87,11 @@ void scheduler(benchmark::State& state, bool dynamic) {
     }
     for (std::size_t taken = 0; taken < requests.size(); ++batches) {
       batch.begin(plan, pool, clock);
-      if (!scheduler->next(batch)) std::exit(1);
+      if (!scheduler->next(0, batch)) std::exit(1);
       taken += batch.size();
       for (Request* request : batch.requests()) request->set_state(RequestState::kDone);
+      scheduler->finished(0, batch);
       batch.clear();
-      scheduler->finished();
     }
     for (auto& request : requests) {  // a new slot, as after an answer
       slots.release(request);

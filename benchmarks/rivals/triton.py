@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.load.rounds import Target
@@ -68,7 +69,7 @@ def _call(*command: str) -> None:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout[-1000:]}")
 
 
-def start_triton(repository: Path) -> Target:
+def start_triton(repository: Path, *, options: Sequence[str] = ()) -> Target:
     """Triton with its defaults (its metrics included, as ours are) on the repository."""
     install()
     http, grpc, metrics = free_ports(3)
@@ -80,6 +81,7 @@ def start_triton(repository: Path) -> Target:
         f"--http-port={http}",
         f"--grpc-port={grpc}",
         f"--metrics-port={metrics}",
+        *options,
     ]
     server = Server("triton", command, env={**os.environ, "LD_LIBRARY_PATH": str(_LIBRARIES)})
     try:

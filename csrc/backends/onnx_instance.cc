@@ -40,9 +40,12 @@ OnnxInstance::OnnxInstance(std::shared_ptr<const OnnxSession> session, const Mod
   for (const auto& [tensor, scalar] : bindings.inputs) {
     inputs_.push_back({tensor->name, tensor->type, ort::element_type(tensor->type), scalar});
   }
-  for (const auto& [tensor, scalar] : bindings.outputs) {
-    // The match has proved that a batching model's first dimension is the batch.
+  for (std::uint32_t spec = 0; spec < bindings.outputs.size(); ++spec) {
+    const auto& [tensor, scalar] = bindings.outputs[spec];
+    // The match has proved that a batching model's first dimension is the batch, but for those of
+    // batch outputs.
     const bool size_known = tensor->rank_known && tensor->type != DataType::kBytes &&
+                            plan.find_batch_output(spec) == nullptr &&
                             all_known(tensor->dims, batching_ ? 1 : 0);
     outputs_.push_back({tensor->name, tensor->type, ort::element_type(tensor->type), scalar,
                         size_known, scalar ? Shape{1} : tensor->dims});
@@ -73,6 +76,8 @@ Status OnnxInstance::prepare() {
 }
 
 OnnxInstance::~OnnxInstance() {
+  if (binding_ != nullptr) api_.release_io_binding(binding_);
+  if (device_info_ != nullptr) api_.release_memory_info(device_info_);
   if (run_options_ != nullptr) api_.release_run_options(run_options_);
   if (memory_info_ != nullptr) api_.release_memory_info(memory_info_);
 }
@@ -83,6 +88,7 @@ void OnnxInstance::execute(Batch& batch) {
 }
 
 Status OnnxInstance::answer(Batch& batch) {
+  if (batch.device() >= 0) PENSTOCK_RETURN_IF_ERROR(prepare_device(batch.device()));
   for (std::uint32_t spec = 0; spec < inputs_.size(); ++spec) {
     PENSTOCK_RETURN_IF_ERROR(bind_input(batch, spec));
   }
@@ -90,9 +96,7 @@ Status OnnxInstance::answer(Batch& batch) {
     if (batch.wants_output(spec)) PENSTOCK_RETURN_IF_ERROR(bind_output(batch, spec));
   }
   batch.mark_exec_start();
-  ort::Error* error = api_.run(session_->get(), run_options_, input_names_.data(),
-                               input_values_.data(), input_values_.size(), output_names_.data(),
-                               output_values_.size(), output_values_.data());
+  ort::Error* error = run();
   batch.mark_exec_end();
   PENSTOCK_RETURN_IF_ERROR(api_.check(error));
   for (std::size_t i = 0; i < wanted_.size(); ++i) PENSTOCK_RETURN_IF_ERROR(hand_out(batch, i));
@@ -104,17 +108,16 @@ Status OnnxInstance::bind_input(Batch& batch, std::uint32_t spec) {
   TensorView view;
   PENSTOCK_RETURN_IF_ERROR(batch.gather(spec, view));
   if (view.type == DataType::kInvalid) return {};  // optional, and in no request
-  if (view.memory == MemoryKind::kGpu) {
-    return unsupported("input '" + input.name + "' is in GPU memory, ONNX Runtime runs on the CPU");
-  }
   input_names_.push_back(input.name.c_str());
   ort::Value*& value = input_values_.emplace_back(nullptr);
   if (input.type == DataType::kBytes) {
     if (input.scalar) view.shape.clear();
     return make_string_value(api_, view, &value);
   }
-  PENSTOCK_RETURN_IF_ERROR(align(batch, batch.plan().inputs[spec], view));
-  input_bytes_.emplace_back(view.data, view.size_bytes);
+  if (view.memory != MemoryKind::kGpu) {
+    PENSTOCK_RETURN_IF_ERROR(align(batch, batch.plan().inputs[spec], view));
+    input_bytes_.emplace_back(view.data, view.size_bytes);
+  }
   return create_value(view, input.element_type, input.scalar, &value);
 }
 
@@ -133,8 +136,9 @@ Status OnnxInstance::create_value(const TensorView& view, int element_type, bool
                                   ort::Value** value) {
   const std::byte* data = view.size_bytes > 0 ? view.data : empty_tensor.data();
   // Inputs are only read: ONNX Runtime's signature does not say so.
+  const ort::MemoryInfo* where = view.memory == MemoryKind::kGpu ? device_info_ : memory_info_;
   return api_.check(api_.create_tensor_with_data(
-      memory_info_, const_cast<std::byte*>(data), view.size_bytes, view.shape.begin(),
+      where, const_cast<std::byte*>(data), view.size_bytes, view.shape.begin(),
       scalar ? 0 : view.shape.rank(), element_type, value));
 }
 
@@ -151,10 +155,12 @@ Status OnnxInstance::bind_output(Batch& batch, std::uint32_t spec) {
   const auto size = byte_size(view.type, view.shape);
   if (!size || *size == 0) return {};  // nothing to place, or an error that ONNX Runtime will tell
   view.size_bytes = *size;
-  wanted.lease = batch.allocate(*size);
+  const bool on_device = batch.device() >= 0;
+  wanted.lease = on_device ? batch.allocate_on_device(*size) : batch.allocate(*size);
   if (!wanted.lease) return no_memory(batch, "output", output.name, *size);
   view.data = wanted.lease->data;
   view.memory = wanted.lease->memory;
+  view.device = wanted.lease->device;
   return create_value(view, output.element_type, output.scalar, &value);
 }
 
@@ -169,6 +175,10 @@ Status OnnxInstance::hand_out(Batch& batch, std::size_t position) {
   if (output.type == DataType::kBytes) {
     PENSTOCK_RETURN_IF_ERROR(
         read_string_value(api_, output_values_[position], batch, string_offsets_, view, lease));
+  } else if (batch.device() >= 0) {  // inputs stay there as long as it takes
+    view.memory = MemoryKind::kGpu;
+    view.device = batch.device();
+    lease = lease_value(session_, std::exchange(output_values_[position], nullptr), view);
   } else if (inside_any(input_bytes_, view.data)) {
     PENSTOCK_RETURN_IF_ERROR(copy_out(batch, output, view, lease));
   } else {

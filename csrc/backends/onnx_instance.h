@@ -3,11 +3,11 @@
 //
 // OnnxInstance: runs batches on an OnnxSession.
 //
-// Inputs are handed over where they lie. An output whose size is known before the run is written
-// straight into memory of the engine's pool; any other is allocated by ONNX Runtime and travels to
-// the client inside a lease that owns it. Thread safety: one thread at a time. Ownership: shares
-// the session; arrays are sized once, so that a warm batch allocates only what ONNX Runtime does.
-// execute() blocks for the run.
+// Inputs are handed over where they lie, on the host or on the instance's GPU. An output whose size
+// is known before the run is written straight into memory of the engine's pool there; any other is
+// allocated by ONNX Runtime and travels to the client inside a lease that owns it. Thread safety:
+// one thread at a time. Ownership: shares the session; arrays are sized once, so that a warm batch
+// allocates only what ONNX Runtime does. execute() blocks for the run.
 #pragma once
 
 #include <cstdint>
@@ -62,6 +62,12 @@ class OnnxInstance final : public NativeInstance {
   [[nodiscard]] Status view_value(ort::Value* value, const Output& output, TensorView& view);
   [[nodiscard]] Status create_value(const TensorView& view, int element_type, bool scalar,
                                     ort::Value** value);
+  // ---- onnx_device.cc, for an instance whose tensors are in a GPU's memory ----
+  [[nodiscard]] Status prepare_device(std::int32_t device);
+  [[nodiscard]] ort::Error* run();
+  [[nodiscard]] ort::Error* run_bound();
+  [[nodiscard]] ort::Error* bind_all();
+  [[nodiscard]] ort::Error* take_bound();
   void clear();
 
   const std::shared_ptr<const OnnxSession> session_;
@@ -71,6 +77,9 @@ class OnnxInstance final : public NativeInstance {
   std::vector<Output> outputs_;  // by spec
   ort::MemoryInfo* memory_info_ = nullptr;
   ort::RunOptions* run_options_ = nullptr;  // null: ONNX Runtime's defaults
+  // Null until the first batch of a device.
+  ort::MemoryInfo* device_info_ = nullptr;
+  ort::IoBinding* binding_ = nullptr;
 
   // The batch at hand; emptied by clear().
   struct Wanted {

@@ -68,7 +68,7 @@ bool batch_dim_fits(const ModelPlan& plan, const Shape& model) {
 }
 
 Status check_dims(const ModelPlan& plan, const TensorSpec& spec, OnnxBinding& binding) {
-  if (!binding.tensor->rank_known || spec.allow_ragged_batch) return {};
+  if (!binding.tensor->rank_known) return {};
   const Shape& model = binding.tensor->dims;
   Shape config = spec.reshape ? *spec.reshape : spec.dims;
   if (plan.batching()) {
@@ -91,23 +91,33 @@ Status check_dims(const ModelPlan& plan, const TensorSpec& spec, OnnxBinding& bi
   return {};
 }
 
-// C-4: what is concatenated flat must be taken flat.
-Status check_ragged(const ModelPlan& plan, const TensorSpec& spec, const OnnxTensorInfo& info) {
-  if (!spec.allow_ragged_batch || !info.rank_known || info.dims == Shape{-1}) return {};
+// What has no batch dimension must be taken without one: ragged inputs (C-4) and what tells of them
+// (2.4).
+Status check_flat(const ModelPlan& plan, const TensorSpec& spec, const OnnxTensorInfo& info) {
+  const bool made = spec.source == TensorSource::kBatch;
+  const Shape expected = made ? spec.dims : Shape{-1};
+  if (!info.rank_known ||
+      (made ? info.dims.rank() == expected.rank() && same_dims(info.dims, expected, 0)
+            : info.dims == expected)) {
+    return {};
+  }
   return invalid_arg(failed_to_load(plan) + "configuration expects model provides input with " +
-                     "shape [-1] for ragged input '" + spec.name + "', model provides " +
-                     to_string(info.dims));
+                     "shape " + to_string(expected) + " for " + (made ? "batch" : "ragged") +
+                     " input '" + spec.name + "', model provides " + to_string(info.dims));
 }
 
+// `flat_output`: a batch output, which has whatever shape holds its elements (2.4).
 Status match_one(const ModelPlan& plan, const TensorSpec& spec,
                  const std::vector<OnnxTensorInfo>& infos, Kind kind,
-                 std::vector<OnnxBinding>& bindings) {
+                 std::vector<OnnxBinding>& bindings, bool flat_output = false) {
   OnnxBinding& binding = bindings.emplace_back();
   binding.tensor = find_tensor(infos, spec.name);
   if (binding.tensor == nullptr) return unexpected_name(infos, kind, spec.name);
   PENSTOCK_RETURN_IF_ERROR(check_type(plan, spec, *binding.tensor, kind));
-  PENSTOCK_RETURN_IF_ERROR(check_ragged(plan, spec, *binding.tensor));
-  return check_dims(plan, spec, binding);
+  if (spec.allow_ragged_batch || spec.source == TensorSource::kBatch) {
+    return check_flat(plan, spec, *binding.tensor);
+  }
+  return flat_output ? Status{} : check_dims(plan, spec, binding);
 }
 
 }  // namespace
@@ -125,8 +135,9 @@ Status match_plan(const ModelPlan& plan, const OnnxModel& model, OnnxBindings& b
                          "' is only supported when max_batch_size is 0");
     }
   }
-  for (const auto& spec : plan.outputs) {
-    PENSTOCK_RETURN_IF_ERROR(match_one(plan, spec, model.outputs(), "output", bindings.outputs));
+  for (std::uint32_t i = 0; i < plan.outputs.size(); ++i) {
+    PENSTOCK_RETURN_IF_ERROR(match_one(plan, plan.outputs[i], model.outputs(), "output",
+                                       bindings.outputs, plan.find_batch_output(i) != nullptr));
   }
   return {};
 }

@@ -86,8 +86,7 @@ Result<std::shared_ptr<const OnnxSession>> OnnxSession::create(std::shared_ptr<O
       !s.ok()) {
     return s;
   }
-  return std::shared_ptr<const OnnxSession>(
-      new OnnxSession(std::move(runtime), session, options.arena_shrinkage));
+  return std::shared_ptr<const OnnxSession>(new OnnxSession(std::move(runtime), session, options));
 }
 
 Status describe_inputs(const OnnxSession& session, std::vector<OnnxTensorInfo>& inputs) {

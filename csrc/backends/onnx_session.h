@@ -28,14 +28,20 @@ class OnnxSession {
   // ONNX Runtime wants it mutable even where it only reads.
   [[nodiscard]] ort::Session* get() const { return session_; }
   [[nodiscard]] const std::string& arena_shrinkage() const { return arena_shrinkage_; }
+  [[nodiscard]] const std::string& device_memory() const { return device_memory_; }
 
  private:
-  OnnxSession(std::shared_ptr<OnnxRuntime> runtime, ort::Session* session, std::string shrinkage)
-      : runtime_(std::move(runtime)), session_(session), arena_shrinkage_(std::move(shrinkage)) {}
+  OnnxSession(std::shared_ptr<OnnxRuntime> runtime, ort::Session* session,
+              const OnnxModelOptions& options)
+      : runtime_(std::move(runtime)),
+        session_(session),
+        arena_shrinkage_(options.arena_shrinkage),
+        device_memory_(options.device_memory) {}
 
   const std::shared_ptr<OnnxRuntime> runtime_;
   ort::Session* const session_;
   const std::string arena_shrinkage_;
+  const std::string device_memory_;
 };
 
 // The model's inputs (or outputs) as the session tells them.

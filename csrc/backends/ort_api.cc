@@ -74,6 +74,7 @@ Api::Api(const void* const* table) {
   bind(get_dimensions_count, 61);
   bind(get_dimensions, 62);
   bind(get_tensor_type_and_shape, 65);
+  bind(create_memory_info, 68);
   bind(create_cpu_memory_info, 69);
   bind(allocator_free, 76);
   bind(get_default_allocator, 78);
@@ -90,6 +91,15 @@ Api::Api(const void* const* table) {
   bind(create_threading_options, 121);
   bind(release_threading_options, 122);
   bind(add_session_config_entry, 130);
+  bind(run_with_binding, 133);
+  bind(create_io_binding, 134);
+  bind(release_io_binding, 135);
+  bind(bind_input, 136);
+  bind(bind_output, 137);
+  bind(bind_output_to_device, 138);
+  bind(get_bound_output_values, 140);
+  bind(clear_bound_inputs, 141);
+  bind(clear_bound_outputs, 142);
   bind(set_global_intra_op_num_threads, 147);
   bind(set_global_inter_op_num_threads, 148);
   bind(set_global_spin_control, 149);

@@ -28,6 +28,7 @@ struct MemoryInfo;
 struct TypeInfo;
 struct TensorInfo;  // OrtTensorTypeAndShapeInfo
 struct Value;
+struct IoBinding;
 struct CudaOptions;      // OrtCUDAProviderOptionsV2
 struct TensorRtOptions;  // OrtTensorRTProviderOptionsV2
 
@@ -86,6 +87,8 @@ struct Api {
   Error* (*get_dimensions_count)(const TensorInfo*, std::size_t*);
   Error* (*get_dimensions)(const TensorInfo*, std::int64_t*, std::size_t rank);
   Error* (*get_tensor_type_and_shape)(const Value*, TensorInfo**);
+  Error* (*create_memory_info)(const char* name, int allocator_type, int device, int memory_type,
+                               MemoryInfo**);
   Error* (*create_cpu_memory_info)(int allocator_type, int memory_type, MemoryInfo**);
   Error* (*allocator_free)(Allocator*, void*);
   Error* (*get_default_allocator)(Allocator**);  // borrowed
@@ -102,6 +105,16 @@ struct Api {
   Error* (*create_threading_options)(ThreadingOptions**);
   void (*release_threading_options)(ThreadingOptions*);
   Error* (*add_session_config_entry)(SessionOptions*, const char* key, const char* value);
+  Error* (*run_with_binding)(Session*, const RunOptions*, const IoBinding*);
+  Error* (*create_io_binding)(Session*, IoBinding**);
+  void (*release_io_binding)(IoBinding*);
+  Error* (*bind_input)(IoBinding*, const char* name, const Value*);
+  Error* (*bind_output)(IoBinding*, const char* name, const Value*);
+  Error* (*bind_output_to_device)(IoBinding*, const char* name, const MemoryInfo*);
+  // An array of the allocator's, of values in the order of the outputs' binding.
+  Error* (*get_bound_output_values)(const IoBinding*, Allocator*, Value***, std::size_t*);
+  void (*clear_bound_inputs)(IoBinding*);
+  void (*clear_bound_outputs)(IoBinding*);
   Error* (*set_global_intra_op_num_threads)(ThreadingOptions*, int count);
   Error* (*set_global_inter_op_num_threads)(ThreadingOptions*, int count);
   Error* (*set_global_spin_control)(ThreadingOptions*, int allow);

@@ -17,7 +17,11 @@ namespace penstock {
 void give_output(const Request& request, Response& response, std::uint32_t spec,
                  const TensorView& view, const BufferLease& lease);
 
-// Both.
+// The error for an output in a GPU's memory that nobody can fetch from there.
+[[nodiscard]] Status on_no_device(const ModelPlan& plan, std::uint32_t spec,
+                                  const TensorView& view);
+
+// Both; of an output in the host's memory.
 [[nodiscard]] Status add_output(const Request& request, Response& response, std::uint32_t spec,
                                 const TensorView& view, const BufferLease& lease);
 

@@ -23,7 +23,11 @@ bool ServedModel::answer_from_cache(Request& request) {
   }
   request.times.queued = request.times.batched = started;
   request.times.exec_start = request.times.exec_end = request.times.completed = done;
-  StatisticsCell::Update(unexecuted_).cache_hit(request.cache_ns_, request.cache_ns_);
+  {
+    StatisticsCell::Update update(unexecuted_, done);
+    update.cache_hit(request.cache_ns_, request.cache_ns_);
+    update.first_response(request.cache_ns_);
+  }
   request.set_state(RequestState::kDone);
   leave(request);
   if (!in_order()) {

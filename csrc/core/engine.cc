@@ -2,6 +2,7 @@
 // Copyright (c) 2026 The Penstock Authors
 #include "penstock/engine.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -30,22 +31,20 @@ class SharedAllocator final : public Allocator {
   const std::shared_ptr<Allocator> source_;
 };
 
-// The allocator behind the pool, and why it is that one.
-std::unique_ptr<Allocator> choose_allocator(const EngineOptions& options, std::string& report) {
-  if (options.allocator) {
-    report = "given";
-    return std::make_unique<SharedAllocator>(options.allocator);
-  }
-  if (options.pinned) {
-    auto allocator = make_pinned_allocator();
-    if (allocator.ok()) {
-      report = "pinned";
-      return std::move(allocator.value());
-    }
-    report = "page (" + allocator.status().message() + ")";
-  } else {
-    report = "page";
-  }
+// Null when there is none, or nobody wants it; `why_not` says which.
+std::shared_ptr<CudaRuntime> open_cuda(const EngineOptions& options, std::string& why_not) {
+  if (!options.pinned && !options.devices) return nullptr;
+  auto runtime = CudaRuntime::open(options.cuda_libraries);
+  if (runtime.ok()) return std::move(runtime.value());
+  why_not = " (" + runtime.status().message() + ")";
+  return nullptr;
+}
+
+// The allocator behind the pool.
+std::unique_ptr<Allocator> choose_allocator(const EngineOptions& options,
+                                            std::shared_ptr<CudaRuntime> cuda) {
+  if (options.allocator) return std::make_unique<SharedAllocator>(options.allocator);
+  if (options.pinned && cuda != nullptr) return make_pinned_allocator(std::move(cuda));
   return make_page_allocator();
 }
 
@@ -56,15 +55,22 @@ std::unique_ptr<Allocator> choose_allocator(const EngineOptions& options, std::s
 struct Engine::Impl {
   explicit Impl(const EngineOptions& options)
       : clock(options.clock != nullptr ? options.clock : &real_clock),
-        pool(choose_allocator(options, memory_report), options.pool),
+        cuda(open_cuda(options, memory_report)),
+        pool(choose_allocator(options, cuda), options.pool),
+        regions(cuda),
         requests(options.max_requests),
         responses(options.max_responses),
+        tracer(*clock),
         reaper(*clock) {
+    memory_report = (pool.kind() == MemoryKind::kPinned ? "pinned" : "page") + memory_report;
+    if (cuda != nullptr && options.devices) devices.emplace(cuda, options.device_pool_bytes);
     if (options.cache_bytes > 0) cache = std::make_unique<LocalCache>(options.cache_bytes);
+    if (options.rate_limited) limiter = std::make_shared<RateLimiter>(options.resources);
   }
 
   [[nodiscard]] ServedModelContext model_context(Engine* engine) {
-    return {pool, responses, *clock, sweeper(), engine, cache.get()};
+    DevicePools* const pools = devices ? &*devices : nullptr;
+    return {pool, responses, *clock, tracer, sweeper(), engine, cache.get(), limiter, pools};
   }
   // On a manual clock time passes only when its owner says so, who then sweeps.
   [[nodiscard]] Reaper* sweeper() { return clock == &real_clock ? &reaper : nullptr; }
@@ -72,10 +78,15 @@ struct Engine::Impl {
   RealClock real_clock;
   const Clock* clock;
   std::string memory_report;
+  std::shared_ptr<CudaRuntime> cuda;
   BufferPool pool;
+  std::optional<DevicePools> devices;
+  SharedRegions regions;
   RequestPool requests;
   ResponsePool responses;
   std::unique_ptr<ResponseCache> cache;
+  std::shared_ptr<RateLimiter> limiter;
+  Tracer tracer;
   ModelTable table;
   Reaper reaper;
   std::atomic<bool> accepting{true};
@@ -90,6 +101,8 @@ Engine::~Engine() {
 Result<ModelVersionRef> Engine::create(std::shared_ptr<const ModelPlan> plan) {
   PENSTOCK_RETURN_IF_ERROR(plan->check());
   auto model = std::make_shared<ServedModel>(std::move(plan), impl_->model_context(this));
+  PENSTOCK_RETURN_IF_ERROR(model->limit_instances());
+  PENSTOCK_RETURN_IF_ERROR(model->prepare());
   impl_->reaper.watch(model);
   if (model->plan().scheduler == SchedulerKind::kEnsemble) model->start_ensemble();
   return ModelVersionRef(std::move(model));
@@ -104,6 +117,10 @@ void Engine::publish(const std::string& name, std::vector<ModelVersionRef> ready
     entry.versions[model->plan().version] = served(model);
   }
   impl_->table.publish(name, std::move(entry));
+}
+
+void Engine::refuse(const std::string& name, std::string text) {
+  impl_->table.publish(name, ModelEntry{{}, std::move(text)});
 }
 
 void Engine::forget(const std::string& name) { impl_->table.forget(name); }
@@ -158,12 +175,16 @@ Status Engine::queue(Request& request) {
 }
 
 void Engine::release(Request* request) {
+  if (request->trace != nullptr) [[unlikely]]
+    impl_->tracer.finish(*request);
   if (request->model() != nullptr) static_cast<ServedModel*>(request->model())->leave(*request);
   impl_->requests.release(request);
 }
 
 void Engine::release(Response* response) {
   Request& request = *response->request;
+  if (request.trace != nullptr) [[unlikely]]
+    impl_->tracer.add_outputs(request, *response);
   impl_->responses.release(response);
   static_cast<ServedModel*>(request.model())->response_read(request);
 }
@@ -180,8 +201,11 @@ Result<ModelVersionRef> Engine::find(std::string_view name, std::int64_t version
   return ModelVersionRef(std::move(model.value()));
 }
 
+Tracer& Engine::tracer() { return impl_->tracer; }
 BufferPool& Engine::pool() { return impl_->pool; }
 const std::string& Engine::memory_report() const { return impl_->memory_report; }
+DevicePools* Engine::devices() { return impl_->devices ? &*impl_->devices : nullptr; }
+SharedRegions& Engine::regions() { return impl_->regions; }
 const Clock& Engine::clock() const { return *impl_->clock; }
 
 }  // namespace penstock

@@ -36,7 +36,7 @@ EnsembleRunner::EnsembleRunner(ServedModel& model, Scheduler& scheduler, Engine&
       waiting_(plan_.ensemble.steps.size()) {}
 
 void EnsembleRunner::look() {
-  look_.store(true);  // seq_cst: pairs with the exchange in turn()
+  look_.raise();
   scheduler_.wake();
 }
 
@@ -56,7 +56,7 @@ void EnsembleRunner::run() {
 
 bool EnsembleRunner::turn() {
   bool worked = take_responses();
-  if (look_.exchange(false)) {
+  if (look_.take()) {
     look_around();
     worked = true;
   }

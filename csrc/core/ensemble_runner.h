@@ -6,12 +6,11 @@
 // does not run.
 //
 // It is the one instance of the ensemble's scheduler. Each step is a request to its model like any
-// other, so it is batched, queued, timed and counted there. Thread safety: run() on one thread;
-// look() and wake() from any. Ownership: borrows model, scheduler and engine, which outlive it.
-// Only run() blocks.
+// other, so it is batched, queued, timed and counted there. Thread safety: run() or turn() on one
+// thread;// look() and wake() from any. Ownership: borrows model, scheduler and engine, which
+// outlive it. Only run() blocks.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -21,6 +20,7 @@
 #include "core/ensemble_run.h"
 #include "penstock/engine.h"
 #include "sched/scheduler.h"
+#include "sync/signal.h"
 
 namespace penstock {
 
@@ -34,13 +34,13 @@ class EnsembleRunner final : private Waker {
 
   // Until the scheduler is stopped and everything is answered.
   void run();
+  // In place of run(): does what can be done now. False: there was nothing.
+  bool turn();
   // A request may have been cancelled, or a client may have taken a response.
   void look();
 
  private:
   void wake() noexcept override { scheduler_.wake(); }
-  // Does what can be done now. False: there was nothing.
-  [[nodiscard]] bool turn();
   [[nodiscard]] bool take_responses();
   [[nodiscard]] bool take_requests();
   void look_around();
@@ -83,7 +83,7 @@ class EnsembleRunner final : private Waker {
   CompletionRing ring_{*this};
   SubmitBurst burst_;
   Batch batch_;
-  std::atomic<bool> look_{false};
+  Signal look_;
   bool stopped_ = false;
   std::vector<std::unique_ptr<EnsembleRun>> runs_;
   std::vector<std::uint32_t> inflight_;             // of each step (S-46)

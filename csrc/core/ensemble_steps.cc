@@ -162,6 +162,8 @@ Status EnsembleRunner::fill(Request& request, const EnsembleFlow& flow, const En
     }
   }
   for (const auto& mapping : step.outputs) (void)request.add_output(mapping.tensor);
+  request.step_ = true;
+  engine_.tracer().begin_step(flow.run->responder.request(), request);
   return {};
 }
 

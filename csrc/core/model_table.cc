@@ -65,7 +65,8 @@ Result<std::shared_ptr<ServedModel>> ModelTable::find(std::string_view name,
   const ModelSnapshot& snapshot = current();
   const auto entry = snapshot.find(name);
   if (entry == snapshot.end()) return invalid_arg(unknown_model(name) + "is not found");
-  const auto& versions = entry->second.versions;
+  const auto& [versions, refusal] = entry->second;
+  if (!refusal.empty()) return invalid_arg(refusal);
   if (version < 0) {
     for (auto it = versions.rbegin(); it != versions.rend(); ++it) {
       if (it->second) return it->second;

@@ -28,6 +28,7 @@ class ServedModel;
 
 struct ModelEntry {
   std::map<std::int64_t, std::shared_ptr<ServedModel>> versions;  // null: known, not ready
+  std::string refusal;  // not empty: what everybody is told who asks for it
 };
 using ModelSnapshot = std::map<std::string, ModelEntry, std::less<>>;
 

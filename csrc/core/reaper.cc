@@ -22,10 +22,7 @@ void Reaper::watch(std::weak_ptr<Sweepable> model) {
 }
 
 void Reaper::expect(std::int64_t when_ns) {
-  std::int64_t due = due_ns_.load(std::memory_order_relaxed);  // relaxed: the exchange decides
-  do {
-    if (when_ns >= due) return;
-  } while (!due_ns_.compare_exchange_weak(due, when_ns));  // seq_cst: pairs with run()
+  if (!due_.expect(when_ns)) return;
   std::call_once(started_, [this] { start(); });
   parker_.notify_one();
 }
@@ -41,7 +38,7 @@ void Reaper::run() {
   std::int64_t swept_ns = clock_.now_ns() - kPause;
   while (!stopping_.load()) {
     const auto key = parker_.prepare_wait();
-    const std::int64_t due = due_ns_.load();  // seq_cst: what is expected later notifies
+    const std::int64_t due = due_.get();  // what is expected later notifies
     if (stopping_.load()) {
       parker_.cancel_wait();
       return;
@@ -52,7 +49,7 @@ void Reaper::run() {
       continue;
     }
     parker_.cancel_wait();
-    due_ns_.store(kNoDeadline);  // before the sweep: who comes from now on expects anew
+    due_.clear();  // before the sweep: who comes from now on expects anew
     expect(sweep());
     swept_ns = clock_.now_ns();
   }

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "penstock/clock.h"
+#include "sync/due_time.h"
 #include "sync/parker.h"
 
 namespace penstock {
@@ -51,7 +52,7 @@ class Reaper {
   [[nodiscard]] std::int64_t sweep();
 
   const Clock& clock_;
-  std::atomic<std::int64_t> due_ns_{kNoDeadline};
+  DueTime due_;
   Parker parker_;
   std::atomic<bool> stopping_{false};
   std::once_flag started_;

@@ -14,18 +14,23 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "cache/model_cache.h"
+#include "core/device_pipeline.h"
 #include "core/ensemble_runner.h"
+#include "core/limited_instances.h"
 #include "core/ordered_delivery.h"
 #include "core/reaper.h"
 #include "core/statistics.h"
+#include "core/trace_slot.h"
 #include "core/warm_up_gate.h"
 #include "penstock/engine.h"
 #include "request/request_pool.h"
 #include "sched/scheduler.h"
 #include "sync/parker.h"
+#include "sync/turnstile.h"
 
 namespace penstock {
 
@@ -34,9 +39,12 @@ struct ServedModelContext {
   BufferPool& pool;
   ResponsePool& responses;
   const Clock& clock;
-  Reaper* reaper = nullptr;        // null: somebody else calls sweep()
-  Engine* engine = nullptr;        // where an ensemble's steps go
-  ResponseCache* cache = nullptr;  // null: nothing is cached
+  Tracer& tracer;
+  Reaper* reaper = nullptr;              // null: somebody else calls sweep()
+  Engine* engine = nullptr;              // where an ensemble's steps go
+  ResponseCache* cache = nullptr;        // null: nothing is cached
+  std::shared_ptr<RateLimiter> limiter;  // null: plans' instance limits are not looked at
+  DevicePools* devices = nullptr;        // null: all tensors are in the host's memory
 };
 
 class ServedModel final : public ModelVersion,
@@ -50,11 +58,20 @@ class ServedModel final : public ModelVersion,
 
   [[nodiscard]] const ModelPlan& plan() const override { return *plan_; }
   [[nodiscard]] ModelStatistics statistics() const override;
+  [[nodiscard]] LatencySummary summary(Latency latency,
+                                       std::span<const double> quantiles) const override;
   [[nodiscard]] bool next(std::uint32_t index, Batch& batch) override;
   void complete(std::uint32_t index, Batch& batch) override;
   void start(std::uint32_t index, std::unique_ptr<NativeInstance> instance) override;
   [[nodiscard]] Status warm_up(std::uint32_t index,
                                std::span<const std::vector<WarmUpInput>> requests) override;
+  [[nodiscard]] std::uint32_t instance_limit() const override;
+  [[nodiscard]] Status end_instance(std::uint32_t index) override;
+  [[nodiscard]] Status health() const override;
+  void set_problem(std::string problem) override;
+
+  // What can fail of the construction.
+  [[nodiscard]] Status prepare();
 
   // Pins this version in the request; false once it retires.
   [[nodiscard]] bool enter(Request& request);
@@ -64,15 +81,20 @@ class ServedModel final : public ModelVersion,
   [[nodiscard]] Status submit(Request& request);
   void wake_instance() {
     if (cache_ && scheduler_->pending() == 0) return;  // they were hits
-    scheduler_->wake();
+    limited_ ? limited_->wake() : scheduler_->wake();
   }
   std::int64_t sweep(std::int64_t now_ns) override;
+
+  // 4.5: once, before instances are started. INVALID_ARG when one of them could never run.
+  [[nodiscard]] Status limit_instances();
 
   // The version is being published: its instances wait for warm-ups no more.
   void open() { gate_.open(); }
 
-  // An ensemble's thread; at most once.
+  // What executes an ensemble; at most once. On a thread of its own, but where time is somebody
+  // else's: who calls sweep() there calls turn_ensemble(), too.
   void start_ensemble();
+  bool turn_ensemble() { return ensemble_->turn(); }
 
   // ---- for an instance that does not wait here, and its answers (EnsembleRunner) ----
   // As next(), at once.
@@ -96,15 +118,32 @@ class ServedModel final : public ModelVersion,
 
  private:
   void reject(Request* request, Status status, FailureReason reason) override;
-  void run(std::uint32_t index, NativeInstance& instance);
   void take(std::uint32_t index, Batch& batch);
+  void answer(const Batch& batch);
+  // ---- counting.cc ----
+  void fail_unanswered(Request& request) const;
   void settle(Request& request, std::int64_t now_ns, StatisticsCell::Update& update);
   void count_response(Request& request, const Status& status, bool empty);
   void count_batch(std::uint32_t index, const Batch& batch, std::int64_t now_ns);
-  void answer(const Batch& batch);
+  void count_rejected(const Request& request, std::int64_t now_ns, FailureReason reason);
   [[nodiscard]] bool in_order() const {
     return plan_->dynamic.preserve_ordering && !plan_->decoupled && !ensemble_;
   }
+  // Instances that came later share the cells of the first ones.
+  [[nodiscard]] StatisticsCell& cell(std::uint32_t index) {
+    return cells_[index < cells_.size() ? index : index % cells_.size()];
+  }
+  // ---- instance_threads.cc ----
+  void run(std::uint32_t index, NativeInstance& instance);
+  void join_threads();
+  [[nodiscard]] bool pull(std::uint32_t index, Batch& batch);
+  void settle_batch(std::uint32_t index, Batch& batch);
+  // ---- device_instances.cc ----
+  [[nodiscard]] DevicePipeline* pipeline(std::uint32_t index) const {
+    return index < pipelines_.size() ? pipelines_[index].get() : nullptr;
+  }
+  [[nodiscard]] bool next_on_device(std::uint32_t index, Batch& batch);
+  [[nodiscard]] bool leave_to_others(std::uint32_t index) const;
   // ---- cached_answers.cc ----
   [[nodiscard]] bool answer_from_cache(Request& request);
   void cache_answer(Request& request);
@@ -119,21 +158,26 @@ class ServedModel final : public ModelVersion,
   const std::shared_ptr<const ModelPlan> plan_;
   const ServedModelContext context_;
   const Clock& clock_;
+  const std::shared_ptr<const TraceSlot> trace_;
   std::unique_ptr<Scheduler> scheduler_;
   std::vector<StatisticsCell> cells_;  // one an instance
   StatisticsCell unexecuted_;          // of requests that reached none
   std::optional<ModelCache> cache_;    // when its answers are cached
   WarmUpGate gate_;
   OrderedDelivery ordered_;
-  std::unique_ptr<EnsembleRunner> ensemble_;  // of an ensemble
+  std::unique_ptr<EnsembleRunner> ensemble_;                // of an ensemble
+  std::unique_ptr<LimitedInstances> limited_;               // when the rate limiter has a say
+  std::vector<std::unique_ptr<DevicePipeline>> pipelines_;  // null: host; empty: all of them
   Parker response_room_;
   std::atomic<bool> refusing_responses_{false};
-  std::atomic<std::uint64_t> in_flight_{0};
-  std::atomic<bool> retiring_{false};
+  Turnstile in_flight_;  // requests; closed: the version retires
   Parker drained_;
   std::mutex threads_mutex_;
-  std::vector<std::thread> threads_;                      // under threads_mutex_
-  std::vector<std::unique_ptr<NativeInstance>> natives_;  // under threads_mutex_; outlive threads_
+  std::unordered_map<std::uint32_t, std::thread> threads_;  // under threads_mutex_, by instance
+  // Under threads_mutex_, by instance; outlive their threads.
+  std::unordered_map<std::uint32_t, std::unique_ptr<NativeInstance>> natives_;
+  mutable std::mutex problem_mutex_;
+  std::string problem_;  // under problem_mutex_
 };
 
 }  // namespace penstock

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/duration_buckets.h"
 #include "penstock/clock.h"
 
 namespace penstock {
@@ -19,6 +20,11 @@ void add(DurationStat& sum, const DurationStat& part) {
   sum.ns += part.ns;
 }
 
+template <typename Counts>
+void add(Counts& sum, const Counts& part) {
+  for (std::size_t i = 0; i < part.size(); ++i) sum[i] += part[i];
+}
+
 BatchStat& batch_row(std::vector<BatchStat>& rows, std::uint64_t batch_size) {
   const auto at = std::lower_bound(
       rows.begin(), rows.end(), batch_size,
@@ -31,14 +37,29 @@ BatchStat& batch_row(std::vector<BatchStat>& rows, std::uint64_t batch_size) {
 
 }  // namespace
 
+void StatisticsCell::configure(const ModelPlan& plan) {
+  if (plan.summary_error > 0) summaries_ = std::make_unique<LatencySummaries>(plan.summary_error);
+  if (plan.first_response_bounds_ms.empty()) return;
+  first_response_bounds_ms_ = &plan.first_response_bounds_ms;
+  stats_.first_response.counts.resize(first_response_bounds_ms_->size() + 1);
+}
+
 void StatisticsCell::Update::success(const RequestDurations& d) {
   ModelStatistics& s = cell_.stats_;
   add(s.success, d.total);
   add(s.queue, d.queue);
+  ++s.success_counts[duration_bucket(d.total)];
+  ++s.queue_counts[duration_bucket(d.queue)];
   add(s.compute_input, d.compute_input);
   add(s.compute_infer, d.compute_infer);
   add(s.compute_output, d.compute_output);
   s.inference_count += d.batch_size;
+  if (!cell_.summaries_) return;
+  summarise(Latency::kRequest, d.total);
+  summarise(Latency::kQueue, d.queue);
+  summarise(Latency::kComputeInput, d.compute_input);
+  summarise(Latency::kComputeInfer, d.compute_infer);
+  summarise(Latency::kComputeOutput, d.compute_output);
 }
 
 // a success that no instance had a part in. Its queue time is nothing, and is counted.
@@ -46,10 +67,17 @@ void StatisticsCell::Update::cache_hit(std::uint64_t total_ns, std::uint64_t loo
   add(cell_.stats_.success, total_ns);
   add(cell_.stats_.queue, 0);
   add(cell_.stats_.cache_hit, lookup_ns);
+  ++cell_.stats_.success_counts[duration_bucket(total_ns)];
+  ++cell_.stats_.queue_counts[duration_bucket(0)];
+  if (!cell_.summaries_) return;
+  summarise(Latency::kRequest, total_ns);
+  summarise(Latency::kQueue, 0);
+  summarise(Latency::kCacheHit, lookup_ns);
 }
 
 void StatisticsCell::Update::cache_miss(std::uint64_t lookup_and_insert_ns) {
   add(cell_.stats_.cache_miss, lookup_and_insert_ns);
+  if (cell_.summaries_) summarise(Latency::kCacheMiss, lookup_and_insert_ns);
 }
 
 void StatisticsCell::Update::failure(std::uint64_t total_ns, FailureReason reason) {
@@ -79,6 +107,23 @@ void StatisticsCell::Update::response(std::size_t index, const ResponseDurations
   add(row.compute_output, d.compute_output);
 }
 
+// M-12: whole milliseconds, cut.
+void StatisticsCell::add_first_response(std::uint64_t since_start_ns) {
+  const std::uint64_t ms = since_start_ns / 1'000'000;
+  const auto& bounds = *first_response_bounds_ms_;
+  const auto bound = std::lower_bound(bounds.begin(), bounds.end(), static_cast<double>(ms));
+  FirstResponseStat& stat = stats_.first_response;
+  ++stat.counts[static_cast<std::size_t>(bound - bounds.begin())];
+  ++stat.count;
+  stat.ms += ms;
+}
+
+void StatisticsCell::add_to(Latency latency, std::int64_t now_ns,
+                            std::vector<WeightedValue>& values) const {
+  std::lock_guard lock(mutex_);
+  if (summaries_) summaries_->add_to(latency, now_ns, values);
+}
+
 void StatisticsCell::add_to(ModelStatistics& sum) const {
   std::lock_guard lock(mutex_);
   sum.last_inference_ms = std::max(sum.last_inference_ms, stats_.last_inference_ms);
@@ -90,7 +135,13 @@ void StatisticsCell::add_to(ModelStatistics& sum) const {
                      &ModelStatistics::cache_miss}) {
     add(sum.*field, stats_.*field);
   }
-  for (std::size_t i = 0; i < sum.failures.size(); ++i) sum.failures[i] += stats_.failures[i];
+  add(sum.success_counts, stats_.success_counts);
+  add(sum.queue_counts, stats_.queue_counts);
+  add(sum.failures, stats_.failures);
+  sum.first_response.count += stats_.first_response.count;
+  sum.first_response.ms += stats_.first_response.ms;
+  sum.first_response.counts.resize(stats_.first_response.counts.size());
+  add(sum.first_response.counts, stats_.first_response.counts);
   for (const auto& [size, row] : batches_) {
     BatchStat& total = batch_row(sum.batches, size);
     add(total.compute_input, row.compute_input);

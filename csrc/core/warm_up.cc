@@ -33,7 +33,8 @@ CompletionNode* wait_for(CompletionRing& ring, Sleeper& sleeper) {
 Status add_inputs(const ModelPlan& plan, const std::vector<WarmUpInput>& inputs, Request& request) {
   for (const auto& input : inputs) {
     const int spec = plan.find_model_input(input.name);
-    if (spec < 0) {
+    const auto made = TensorSource::kBatch;
+    if (spec < 0 || plan.inputs[static_cast<std::uint32_t>(spec)].source == made) {
       return invalid_arg("unexpected inference input '" + input.name + "' for model '" + plan.name +
                          "'");
     }
@@ -44,7 +45,9 @@ Status add_inputs(const ModelPlan& plan, const std::vector<WarmUpInput>& inputs,
     PENSTOCK_RETURN_IF_ERROR(validate_input(plan, added));
   }
   for (std::uint32_t i = 0; i < plan.inputs.size(); ++i) {
-    if (plan.inputs[i].optional || request.find_input(i) != nullptr) continue;
+    const TensorSpec& spec = plan.inputs[i];
+    if (spec.optional || spec.source == TensorSource::kBatch) continue;
+    if (request.find_input(i) != nullptr) continue;
     return invalid_arg("no data for required input '" + plan.inputs[i].name + "' of model '" +
                        plan.name + "'");
   }
@@ -115,7 +118,7 @@ bool ServedModel::take_warm_up(std::uint32_t index, Batch& batch) {
 void ServedModel::complete_warm_up(Batch& batch) {
   for (Request* request : batch.requests()) {
     // As for a request with a responder, whose other half is the batch.
-    if (!request->deferred_) request->holds_.store(1, std::memory_order_relaxed);  // relaxed: ours
+    if (!request->deferred_) request->holds_.reset(1);
     let_go(*request);
   }
   batch.clear();

@@ -11,12 +11,16 @@
 #include <atomic>
 #include <cstdint>
 
+#include "sync/bounded_count.h"
+
 namespace penstock::door {
 
-// The bytes of bodies that are being received or worked on, over all connections.
-class ByteBudget {
+// The bytes of bodies that are being received or worked on, over all connections. `Atom`: as in
+// MpmcRing.
+template <template <typename> class Atom = std::atomic>
+class BasicByteBudget {
  public:
-  explicit ByteBudget(std::uint64_t limit) : limit_(limit) {}
+  explicit BasicByteBudget(std::uint64_t limit) : limit_(limit) {}
   // A single body that is larger than everything allowed is let in when it is alone: its own bound
   // is the largest body.
   [[nodiscard]] bool try_take(std::uint64_t bytes) {
@@ -33,23 +37,21 @@ class ByteBudget {
 
  private:
   const std::uint64_t limit_;
-  std::atomic<std::uint64_t> taken_{0};
+  Atom<std::uint64_t> taken_{0};
 };
+
+using ByteBudget = BasicByteBudget<>;
 
 // Open connections, over all loops.
 class ConnectionSlots {
  public:
   explicit ConnectionSlots(std::uint32_t limit) : limit_(limit) {}
-  [[nodiscard]] bool try_take() {
-    if (taken_.fetch_add(1, std::memory_order_relaxed) < limit_) return true;  // relaxed: a count
-    give_back();
-    return false;
-  }
-  void give_back() { taken_.fetch_sub(1, std::memory_order_relaxed); }
+  [[nodiscard]] bool try_take() { return taken_.try_enter(limit_); }
+  void give_back() { taken_.leave(); }
 
  private:
   const std::uint32_t limit_;
-  std::atomic<std::uint32_t> taken_{0};
+  BoundedCount taken_;
 };
 
 // Written by one thread only, so that adding is no locked operation.

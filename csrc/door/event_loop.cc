@@ -75,7 +75,7 @@ void EventLoop::post(std::function<void()> task) {
     std::lock_guard lock(posted_mutex_);
     posted_.push_back(std::move(task));
   }
-  has_posted_.store(true, std::memory_order_release);  // with the exchange in run_posted()
+  has_posted_.raise();
   waker_.wake();
 }
 
@@ -127,8 +127,7 @@ void EventLoop::deliver(CompletionNode* node) {
 
 // The waker tells of completions, too, and far more often: they take no lock.
 void EventLoop::run_posted() {
-  // with the store in post(): what was posted before it is seen
-  if (!has_posted_.exchange(false, std::memory_order_acquire)) return;
+  if (!has_posted_.take()) return;
   std::vector<std::function<void()>> tasks;
   {
     std::lock_guard lock(posted_mutex_);

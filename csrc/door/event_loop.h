@@ -17,7 +17,6 @@
 #include <sys/epoll.h>
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -29,6 +28,7 @@
 #include "penstock/clock.h"
 #include "penstock/completion.h"
 #include "penstock/request.h"
+#include "sync/signal.h"
 
 namespace penstock::door {
 
@@ -141,7 +141,7 @@ class EventLoop {
   std::vector<std::function<void()>> round_end_;
   std::array<epoll_event, kEventsPerRound> events_;
   bool stopping_ = false;
-  std::atomic<bool> has_posted_{false};
+  Signal has_posted_;
   std::mutex posted_mutex_;
   std::vector<std::function<void()>> posted_;
 };

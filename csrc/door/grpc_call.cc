@@ -20,7 +20,7 @@ Inference& InferencePool::take() {
     inference->keeper_.owner = inference;
     inference->keeper_.release = give_back;
   }
-  inference->keeper_.refs.store(1, std::memory_order_relaxed);  // relaxed: not yet shared
+  inference->keeper_.refs.reset(1);  // not yet shared
   inference->self = BufferLease::adopt(&inference->keeper_);
   inference->stage = Inference::Stage::kRunning;
   return *inference;

@@ -96,6 +96,7 @@ H2Stream* GrpcConnection::on_opened() {
   greeted_ = true;
   std::unique_ptr<GrpcCall> call = context_.calls.take();
   call->index = calls_.size();
+  call->head.keeps_fields = context_.has_rules;
   call->begun_ns = call->data_ns = call->sent_ns = context_.loop.now_ns();
   context_.counters.requests_begun.add(1);
   calls_.push_back(std::move(call));
@@ -114,6 +115,8 @@ void GrpcConnection::on_headers(H2Stream& stream, bool trailers, bool end) {
   if (trailers) return;  // a client's trailers mean nothing to gRPC
   call.head_done = true;
   if (refuse_head(call)) return;
+  if (context_.has_rules && !admit(call)) [[unlikely]]
+    return;
   if (call.head.timeout_ns) {
     call.deadline_ns = call.begun_ns + *call.head.timeout_ns;
     if (call.head.rpc != Rpc::kPassOn) schedule(call.deadline_ns);

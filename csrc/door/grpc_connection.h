@@ -66,6 +66,7 @@ struct GrpcContext {
       : engine(served),
         loop(own),
         options(chosen),
+        has_rules(chosen.rules.any()),
         state(live),
         budget(bytes),
         counters(counts),
@@ -76,16 +77,18 @@ struct GrpcContext {
   Engine& engine;
   EventLoop& loop;
   const GrpcDoorOptions& options;
+  const bool has_rules;
   const GrpcState& state;
   ByteBudget& budget;
   LoopCounters& counters;
   EndSignal& ended;  // used only while GrpcState::refusing
-  GrpcCodec codec{engine.pool()};
+  GrpcCodec codec{engine.pool(), {}, &engine.regions()};
   SubmitBurst burst{engine};  // instances are woken once a round
   InferencePool inferences{engine};
   CallPool calls;
   H2Landing landing;
   std::vector<GrpcSocket*> sockets;  // the open ones
+  std::vector<H2Field> fields;       // scratch
   GrpcUpstream* upstream = nullptr;  // none: what is not answered here is not known
 };
 
@@ -165,6 +168,9 @@ class GrpcConnection final : private H2Events {
   void infer(GrpcCall& call, GrpcMessage message);
   [[nodiscard]] Status submit(GrpcCall& call, GrpcMessage& message, Inference& inference);
   void finish_stream(GrpcCall& call);
+  // grpc_metadata.cc: headers that are not the protocol's own
+  [[nodiscard]] bool admit(GrpcCall& call);
+  [[nodiscard]] Status take_metadata(const GrpcCall& call, Request& request);
   // grpc_reply.cc: answers
   void take_response(GrpcCall& call, Inference& inference, Response& response);
   void encode(GrpcCall& call, Inference& inference, const Response& response);

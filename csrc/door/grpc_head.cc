@@ -94,7 +94,7 @@ void GrpcHead::add(std::string_view name, std::string_view value) {
     fields.add(name, value);  // :path need not come first
     return;
   }
-  if (rpc == Rpc::kPassOn) fields.add(name, value);
+  if (rpc == Rpc::kPassOn || keeps_fields) fields.add(name, value);
   add_known(name, value);
 }
 

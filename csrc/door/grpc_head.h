@@ -49,6 +49,8 @@ class GrpcHead {
   bool accepts_gzip = false;
   bool accepts_deflate = false;
 
+  bool keeps_fields = false;  // also of a call that is answered here; stays set
+
   H2FieldList fields;  // all of a call that is passed on, in the order in which they came
 
  private:

@@ -59,6 +59,7 @@ void GrpcConnection::take_response(GrpcCall& call, Inference& inference, Respons
 
 void GrpcConnection::encode(GrpcCall& call, Inference& inference, const Response& response) {
   inference.status = response.status;
+  if (response.final) response.request->mark_sending(context_.engine.clock());
   if (inference.status.ok()) {
     inference.status = context_.codec.encode(response, inference.reply);
   }

@@ -128,7 +128,7 @@ Status GrpcConnection::model_ready(const GrpcCodec::Target& target, bool& ready)
     return unavailable("Server not ready");
   }
   auto found = context_.engine.find(target.model, version.value());
-  ready = found.ok() && found.value()->alive();
+  ready = found.ok() && found.value()->health().ok();
   if (found.ok() || found.status().code() == Code::kUnavailable) return {};
   return found.take_status();
 }
@@ -170,6 +170,9 @@ Status GrpcConnection::submit(GrpcCall& call, GrpcMessage& message, Inference& i
   auto version = parse_version(target.version);
   if (!version.ok()) return version.take_status();
   PENSTOCK_RETURN_IF_ERROR(engine.bind(*request, target.model, version.value()));
+  if (context_.has_rules) [[unlikely]] {
+    PENSTOCK_RETURN_IF_ERROR(take_metadata(call, *request));
+  }
   const bool stream = call.head.rpc == Rpc::kModelStreamInfer;
   PENSTOCK_RETURN_IF_ERROR(context_.codec.decode(message.bytes, message.lease, *request,
                                                  stream ? Answers::kMany : Answers::kOne));

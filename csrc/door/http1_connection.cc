@@ -197,6 +197,9 @@ void Http1Connection::begin_request(const RequestHead& head) {
   head_ = in_;
   begin_phase();
   const Route found = route(head.method, head.path);
+  if (context_.shared.has_rules && !admit(head, found.kind)) [[unlikely]] {
+    return reply_after_body(head);
+  }
   switch (found.kind) {
     case RouteKind::kInfer:
       return begin_infer(head, found);
@@ -210,6 +213,23 @@ void Http1Connection::begin_request(const RequestHead& head) {
     case RouteKind::kPassOn:
       return begin_relay(head);
   }
+}
+
+// 1.14. What is passed on is looked at there.
+bool Http1Connection::admit(const RequestHead& head, RouteKind kind) {
+  const HeaderRules& rules = context_.shared.rules;
+  const RequiredHeader& required =
+      kind == RouteKind::kInfer ? rules.for_inference : rules.for_health;
+  if (kind == RouteKind::kPassOn || !required.set()) return true;
+  for (const HeaderField& field : head.all()) {
+    if (required.named(field.name)) return field.value == required.value || deny(required);
+  }
+  return deny(required);
+}
+
+bool Http1Connection::deny(const RequiredHeader& required) {
+  outgoing().set_error(403, "This API is restricted, expecting header '" + required.name + "'");
+  return false;
 }
 
 void Http1Connection::begin_infer(const RequestHead& head, const Route& found) {
@@ -267,7 +287,7 @@ void Http1Connection::set_model_ready(const Route& found) {
     return outgoing().set_error(503, "Server not ready");
   }
   const auto model = context_.engine.find(found.model, version.value());
-  if (model.ok() && model.value()->alive()) return outgoing().set_empty(200);
+  if (model.ok() && model.value()->health().ok()) return outgoing().set_empty(200);
   if (model.ok() || model.status().code() == Code::kUnavailable) {
     return outgoing().set_error(400, "Model version not ready");
   }

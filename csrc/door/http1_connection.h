@@ -58,6 +58,8 @@ class Http1Connection final : public Handler {
   bool take_head();
   void wait_for_head();
   void begin_request(const RequestHead& head);
+  [[nodiscard]] bool admit(const RequestHead& head, RouteKind kind);
+  bool deny(const RequiredHeader& required);
   void begin_infer(const RequestHead& head, const Route& route);
   bool take_expectation(const RequestHead& head);
   void reply_after_body(const RequestHead& head);

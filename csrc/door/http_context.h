@@ -24,14 +24,18 @@ namespace penstock::door {
 
 // What the loops share.
 struct DoorShared {
-  DoorShared(std::shared_ptr<Engine> served, const HttpDoorLimits& chosen)
+  DoorShared(std::shared_ptr<Engine> served, const HttpDoorOptions& chosen)
       : engine(std::move(served)),
-        limits(chosen),
-        budget(chosen.max_in_flight_bytes),
-        slots(chosen.max_connections) {}
+        limits(chosen.limits),
+        rules(chosen.rules),
+        has_rules(chosen.rules.any()),
+        budget(limits.max_in_flight_bytes),
+        slots(limits.max_connections) {}
 
   const std::shared_ptr<Engine> engine;
   const HttpDoorLimits limits;
+  const HeaderRules rules;
+  const bool has_rules;
   ByteBudget budget;
   ConnectionSlots slots;
   LiveState state;
@@ -44,7 +48,8 @@ struct HttpContext {
         engine(*door.engine),
         limits(door.limits),
         head_limits{door.limits.max_target_bytes, door.limits.max_fields_bytes},
-        codec(door.engine->pool(), {.max_input_bytes = door.limits.max_input_bytes}),
+        codec(door.engine->pool(), {.max_input_bytes = door.limits.max_input_bytes},
+              &door.engine->regions()),
         burst(*door.engine),
         upstreams(runs_on, upstream_path) {
     loop.at_round_end([this] { burst.flush(); });

@@ -113,7 +113,7 @@ Result<std::unique_ptr<HttpDoor>> HttpDoor::start(std::shared_ptr<Engine> engine
   std::unique_ptr<HttpDoor> door(new HttpDoor());
   Impl& impl = *door->impl_;
   impl.listener = options.listener;
-  impl.shared = std::make_shared<DoorShared>(std::move(engine), options.limits);
+  impl.shared = std::make_shared<DoorShared>(std::move(engine), options);
   for (std::uint32_t i = 0; i < std::max(options.threads, 1u); ++i) {
     auto unit = std::make_shared<LoopUnit>(impl.shared, impl.progress, options.upstream_path);
     PENSTOCK_RETURN_IF_ERROR(add_acceptor(*unit, impl.listener));

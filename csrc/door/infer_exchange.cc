@@ -23,7 +23,29 @@ bool InferExchange::begin(const Route& route, const RequestHead& head, std::int6
   model_ = route.model;
   version_ = route.version;
   header_length_ = head.header_length;
+  if (context_.shared.has_rules) [[unlikely]] {
+    if (const Status status = take_headers(head); !status.ok()) {
+      reply.set_error(status);
+      return false;
+    }
+  }
   return true;
+}
+
+Status InferExchange::take_headers(const RequestHead& head) {
+  const HeaderRules& rules = context_.shared.rules;
+  trace_context_ = {};
+  forwarded_.clear();
+  for (const HeaderField& field : head.all()) {
+    if (rules.trace_context && equals_ignoring_case(field.name, kTraceContext)) {
+      trace_context_ = field.value;
+    }
+    if (!rules.forwarding) continue;
+    const auto taken = rules.forwarding->takes(field.name);
+    if (!taken.ok()) return taken.status();
+    if (taken.value()) forwarded_.push_back(field);
+  }
+  return {};
 }
 
 std::optional<std::uint64_t> InferExchange::json_bytes(std::uint64_t content_length) const {
@@ -80,6 +102,10 @@ Status InferExchange::submit(ByteSpan body, const BufferLease& owner) {
   request_->tag = &ticket_;
   request_->times.received = received_ns_;
   PENSTOCK_RETURN_IF_ERROR(engine.bind(*request_, model_, version.value()));
+  if (context_.shared.has_rules) [[unlikely]] {
+    request_->trace_context = trace_context_;
+    for (const HeaderField& field : forwarded_) forward_header(*request_, field.name, field.value);
+  }
   PENSTOCK_RETURN_IF_ERROR(context_.codec.decode(body, json_bytes, owner, *request_));
   request_->times.decoded = engine.clock().now_ns();
   // Before the submit: from there on the response may be on its way.
@@ -96,6 +122,7 @@ Status InferExchange::submit(ByteSpan body, const BufferLease& owner) {
 InferExchange::Next InferExchange::finish(Outgoing& reply) {
   inflater_.reset();
   const Response& response = request_->response;
+  request_->mark_sending(context_.engine.clock());
   const Status status =
       response.status.ok() ? context_.codec.encode(response, reply.reply()) : response.status;
   if (!status.ok()) {

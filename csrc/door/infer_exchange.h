@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "door/compression.h"
 #include "door/http_context.h"
@@ -55,6 +56,7 @@ class InferExchange {
   void reset();
 
  private:
+  [[nodiscard]] Status take_headers(const RequestHead& head);
   [[nodiscard]] Status submit(ByteSpan body, const BufferLease& owner);
   [[nodiscard]] Next inflate(Outgoing& reply);
   [[nodiscard]] Next deflate(Outgoing& reply);
@@ -69,6 +71,8 @@ class InferExchange {
   std::string_view model_;
   std::string_view version_;
   std::string_view header_length_;
+  std::string_view trace_context_;
+  std::vector<HeaderField> forwarded_;  // 1.15
   std::optional<Inflater> inflater_;
   std::optional<Deflater> deflater_;
 };

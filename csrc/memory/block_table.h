@@ -31,16 +31,19 @@ struct alignas(kCacheLine) Block final : Buffer {
 };
 static_assert(sizeof(Block) == kCacheLine);
 
-class BlockTable {
+// `Header`: Block, or a stand-in with a number; `Atom`, `Mutex`: as in SlotPool.
+template <typename Header, template <typename> class Atom = std::atomic,
+          typename Mutex = std::mutex>
+class BasicBlockTable {
  public:
-  BlockTable() = default;
-  BlockTable(const BlockTable&) = delete;
-  BlockTable& operator=(const BlockTable&) = delete;
-  ~BlockTable() {
+  BasicBlockTable() = default;
+  BasicBlockTable(const BasicBlockTable&) = delete;
+  BasicBlockTable& operator=(const BasicBlockTable&) = delete;
+  ~BasicBlockTable() {
     for (auto& slab : slabs_) delete[] slab.load(std::memory_order_relaxed);  // alone by now
   }
 
-  [[nodiscard]] Block& operator[](std::uint32_t number) noexcept {
+  [[nodiscard]] Header& operator[](std::uint32_t number) noexcept {
     const std::uint64_t position = std::uint64_t{number} + kFirstSlab;
     const auto slab = static_cast<std::size_t>(std::bit_width(position) - 1 - kFirstSlabShift);
     // relaxed: whoever has the number got it from someone who had seen the slab
@@ -48,19 +51,19 @@ class BlockTable {
   }
 
   // A new header; nullptr when there is no memory for it.
-  [[nodiscard]] Block* add() noexcept {
+  [[nodiscard]] Header* add() noexcept {
     const std::lock_guard lock(mutex_);
-    if (size_ == TaggedStack<>::kNone) return nullptr;
+    if (size_ == TaggedStack<Atom>::kNone) return nullptr;
     const std::uint64_t position = std::uint64_t{size_} + kFirstSlab;
     if (std::has_single_bit(position)) {  // the first of a slab, which is as long as `position`
-      auto* const blocks = new (std::nothrow) Block[position];
+      auto* const blocks = new (std::nothrow) Header[position];
       if (blocks == nullptr) return nullptr;
       // relaxed: see operator[]
       slabs_[std::countr_zero(position) - kFirstSlabShift].store(blocks, std::memory_order_relaxed);
     }
-    Block& block = (*this)[size_];
-    block.number = size_++;
-    return &block;
+    Header& header = (*this)[size_];
+    header.number = size_++;
+    return &header;
   }
 
  private:
@@ -68,9 +71,11 @@ class BlockTable {
   static constexpr int kFirstSlabShift = 6;
   static constexpr std::uint64_t kFirstSlab = std::uint64_t{1} << kFirstSlabShift;
 
-  std::array<std::atomic<Block*>, 33 - kFirstSlabShift> slabs_{};
-  std::mutex mutex_;
+  std::array<Atom<Header*>, 33 - kFirstSlabShift> slabs_{};
+  Mutex mutex_;
   std::uint32_t size_ = 0;  // under mutex_
 };
+
+using BlockTable = BasicBlockTable<Block>;
 
 }  // namespace penstock

@@ -164,7 +164,7 @@ Block* BufferPool::Impl::pop_idle(SizeClass& size_class) noexcept {
   size_class.popped.fetch_add(1, std::memory_order_relaxed);  // relaxed: a lone counter
   Block& block = table_[number];
   allow_access(block);
-  block.refs.store(1, std::memory_order_relaxed);  // ours alone since the pop
+  block.refs.reset(1);  // ours alone since the pop
   return &block;
 }
 
@@ -178,7 +178,8 @@ Block* BufferPool::Impl::create(std::size_t size_bytes, SizeClass& size_class) {
   }
   block->size_bytes = size_bytes;
   block->memory = allocator->kind();
-  block->refs.store(1, std::memory_order_relaxed);  // ours alone
+  block->device = allocator->device();
+  block->refs.reset(1);  // ours alone
   block->release = &Impl::release;
   block->owner = &size_class;
   system_allocs_.fetch_add(1, std::memory_order_relaxed);

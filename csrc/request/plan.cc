@@ -2,7 +2,9 @@
 // Copyright (c) 2026 The Penstock Authors
 #include "penstock/plan.h"
 
+#include <algorithm>
 #include <set>
+#include <utility>
 
 namespace penstock {
 namespace {
@@ -87,6 +89,40 @@ Status check_sequence(const ModelPlan& plan) {
   return {};
 }
 
+Status check_limits(const ModelPlan& plan) {
+  if (!plan.instance_limits.empty() && plan.instance_limits.size() != plan.instance_count) {
+    return internal_error("model '" + plan.name + "' must have one limit an instance");
+  }
+  for (const InstanceLimit& limit : plan.instance_limits) {
+    std::set<std::pair<std::string_view, bool>> seen;
+    for (const InstanceResource& resource : limit.resources) {
+      if (seen.insert({resource.name, resource.global}).second) continue;
+      return invalid_arg("an instance of model '" + plan.name + "' specifies resource '" +
+                         resource.name + "' twice");
+    }
+  }
+  return {};
+}
+
+Status check_batch_tensors(const ModelPlan& plan) {
+  const auto given = [&](std::uint32_t input) { return input < plan.client_inputs(); };
+  for (const TensorSpec& spec : plan.inputs) {
+    if (spec.source != TensorSource::kBatch) continue;
+    if (spec.source_index >= plan.batch_inputs.size() ||
+        !given(plan.batch_inputs[spec.source_index].source_input)) {
+      return internal_error("input '" + spec.name + "' of model '" + plan.name + "' has no source");
+    }
+    if (spec.type != DataType::kInt32 && spec.type != DataType::kFp32) {
+      return invalid_arg("batch input data type must be TYPE_INT32 or TYPE_FP32");
+    }
+  }
+  for (const BatchOutput& output : plan.batch_outputs) {
+    if (output.output < plan.outputs.size() && given(output.source_input)) continue;
+    return internal_error("a batch output of model '" + plan.name + "' has no source");
+  }
+  return {};
+}
+
 Status check_specs(const std::vector<TensorSpec>& specs, const char* what) {
   std::set<std::string_view> names;
   for (const auto& spec : specs) {
@@ -111,7 +147,35 @@ Status check_specs(const std::vector<TensorSpec>& specs, const char* what) {
   return {};
 }
 
+Status check_metrics(const ModelPlan& plan) {
+  const std::vector<double>& bounds = plan.first_response_bounds_ms;
+  const auto falls = [](double a, double b) { return !(a < b); };  // and NaN
+  if (std::adjacent_find(bounds.begin(), bounds.end(), falls) != bounds.end()) {
+    return invalid_arg("the buckets of a histogram of model '" + plan.name + "' do not ascend");
+  }
+  if (plan.summary_error != 0 && !(plan.summary_error >= 0.0005 && plan.summary_error <= 1)) {
+    return invalid_arg("the error of summaries of model '" + plan.name +
+                       "' must be between 0.0005 and 1, got " + std::to_string(plan.summary_error));
+  }
+  return {};
+}
+
 }  // namespace
+
+bool ModelPlan::uses_devices() const {
+  const bool any = std::any_of(instance_devices.begin(), instance_devices.end(),
+                               [](std::int32_t device) { return device >= 0; });
+  const bool in_order =
+      scheduler == SchedulerKind::kDefault || scheduler == SchedulerKind::kDynamic;
+  return any && in_order && !decoupled;
+}
+
+bool ModelPlan::takes_device_input(const TensorSpec& spec) const {
+  const bool all = std::all_of(instance_devices.begin(), instance_devices.end(),
+                               [](std::int32_t device) { return device >= 0; });
+  return all && uses_devices() && !cached && spec.type != DataType::kBytes &&
+         !spec.is_shape_tensor && !spec.allow_ragged_batch && spec.source == TensorSource::kClient;
+}
 
 int ModelPlan::find_input(std::string_view n) const {
   return find_by_name(inputs, client_inputs(), n);
@@ -136,12 +200,22 @@ int ModelPlan::state_of_output(std::uint32_t output) const {
   return -1;
 }
 
+const BatchOutput* ModelPlan::find_batch_output(std::uint32_t output) const {
+  const auto found = std::find_if(batch_outputs.begin(), batch_outputs.end(),
+                                  [output](const BatchOutput& b) { return b.output == output; });
+  return found == batch_outputs.end() ? nullptr : &*found;
+}
+
 Status ModelPlan::check() const {
   if (name.empty()) return invalid_arg("a model must have a name");
   if (max_batch_size < 0) {
     return invalid_arg("'max_batch_size' must be non-negative value for " + name);
   }
   if (instance_count == 0) return invalid_arg("model '" + name + "' has no instances");
+  if (!instance_devices.empty() && instance_devices.size() != instance_count) {
+    return invalid_arg("model '" + name + "' has " + std::to_string(instance_count) +
+                       " instances and devices for " + std::to_string(instance_devices.size()));
+  }
   if (queue_capacity == 0) return invalid_arg("model '" + name + "' has no room in its queue");
   for (auto preferred : dynamic.preferred_batch_sizes) {
     if (preferred <= 0) {
@@ -151,11 +225,14 @@ Status ModelPlan::check() const {
       return invalid_arg("dynamic batching preferred size must be <= max batch size for " + name);
     }
   }
+  PENSTOCK_RETURN_IF_ERROR(check_metrics(*this));
   PENSTOCK_RETURN_IF_ERROR(check_levels(dynamic, name));
   PENSTOCK_RETURN_IF_ERROR(check_specs(inputs, "input"));
   PENSTOCK_RETURN_IF_ERROR(check_specs(outputs, "output"));
   PENSTOCK_RETURN_IF_ERROR(check_order(inputs, supplied_inputs, "input"));
   PENSTOCK_RETURN_IF_ERROR(check_order(outputs, hidden_outputs, "output"));
+  PENSTOCK_RETURN_IF_ERROR(check_batch_tensors(*this));
+  PENSTOCK_RETURN_IF_ERROR(check_limits(*this));
   return check_sequence(*this);
 }
 

@@ -116,14 +116,6 @@ void Request::set_state(RequestState next) {
   state_ = next;
 }
 
-void Request::mark_cancelled(std::uint64_t generation) {
-  std::uint64_t seen = cancel_mark_.load(std::memory_order_relaxed);
-  // relaxed: see cancelled(). Only ever moves forward, so a late mark cannot undo a newer one.
-  while (seen < generation &&
-         !cancel_mark_.compare_exchange_weak(seen, generation, std::memory_order_relaxed)) {
-  }
-}
-
 void Request::reset() {
   recycle(id);
   correlation_id = 0;
@@ -138,12 +130,18 @@ void Request::reset() {
     recycle(input.unknown_name);
   }
   inputs.clear_keeping(kKeptElements);
-  for (auto& output : outputs) recycle(output.unknown_name);
+  for (auto& output : outputs) {
+    output.window.lease.reset();
+    recycle(output.unknown_name);
+  }
   outputs.clear_keeping(kKeptElements);
   binary_data_output = false;
   wants_empty_final = false;
   completion = nullptr;
   tag = nullptr;
+  frontend = TraceFrontend::kNone;
+  recycle(trace_context);
+  trace.reset();
   batch_size = 1;
   times = StageTimes{};
   response.clear();
@@ -154,6 +152,7 @@ void Request::reset() {
   begun_ns_ = 0;
   compute_ns_ = {};
   warm_up_ = false;
+  step_ = false;
   cache_missed_ = false;
   cache_ns_ = 0;
   plan_ = nullptr;

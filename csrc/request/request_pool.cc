@@ -17,8 +17,7 @@ Request* RequestPool::acquire() {
 }
 
 void RequestPool::release(Request* request) {
-  // relaxed: the owner alone moves the generation; cancel() only compares it
-  request->generation_.fetch_add(1, std::memory_order_relaxed);
+  request->use_.next();
   request->reset();
   request->set_state(RequestState::kFree);
   released_.fetch_add(1, std::memory_order_relaxed);  // relaxed: a statistic
@@ -27,11 +26,7 @@ void RequestPool::release(Request* request) {
 
 bool RequestPool::cancel(RequestHandle handle) {
   Request* request = slots_.find(handle.index);
-  if (request == nullptr) return false;
-  // relaxed: a slot that moves on meanwhile is safe, the mark carries the generation it is for
-  if (request->generation_.load(std::memory_order_relaxed) != handle.generation) return false;
-  request->mark_cancelled(handle.generation);
-  return true;
+  return request != nullptr && request->use_.cancel(handle.generation);
 }
 
 std::uint64_t RequestPool::acquired() const {

@@ -19,7 +19,8 @@
 
 namespace penstock {
 
-template <typename T>
+// `Atom`: as in MpmcRing; `Mutex` likewise.
+template <typename T, template <typename> class Atom = std::atomic, typename Mutex = std::mutex>
 class SlotPool {
  public:
   explicit SlotPool(std::uint32_t max_slots)
@@ -49,18 +50,17 @@ class SlotPool {
   static constexpr std::uint32_t kBlockSlots = 64;
   struct Slot : T {
     std::uint32_t index = 0;
-    std::atomic<std::uint32_t> link{0};  // to the next free one
+    Atom<std::uint32_t> link{0};  // to the next free one
   };
 
   [[nodiscard]] Slot& slot(std::uint32_t index) const { return *static_cast<Slot*>(find(index)); }
   [[nodiscard]] T* pop_free() {
-    const auto index =
-        free_.pop([this](std::uint32_t i) -> std::atomic<std::uint32_t>& { return slot(i).link; });
-    return index == TaggedStack<>::kNone ? nullptr : &slot(index);
+    const auto index = free_.pop([this](std::uint32_t i) -> auto& { return slot(i).link; });
+    return index == TaggedStack<Atom>::kNone ? nullptr : &slot(index);
   }
   void push_free(std::uint32_t index) {
-    free_.push(index,
-               [this](std::uint32_t i) -> std::atomic<std::uint32_t>& { return slot(i).link; });
+    free_.push(
+        index, [this](std::uint32_t i) -> auto& { return slot(i).link; });
   }
 
   template <typename Made>
@@ -86,9 +86,9 @@ class SlotPool {
   const std::uint32_t max_slots_;
   // A stack, not a ring: one thread stopped in the middle of a release must not make the pool look
   // empty to the others.
-  TaggedStack<> free_;
-  std::mutex grow_mutex_;
-  std::vector<std::atomic<Slot*>> blocks_;      // sized once; an entry is set once
+  TaggedStack<Atom> free_;
+  Mutex grow_mutex_;
+  std::vector<Atom<Slot*>> blocks_;             // sized once; an entry is set once
   std::vector<std::unique_ptr<Slot[]>> owned_;  // under grow_mutex_
   std::uint32_t made_ = 0;                      // under grow_mutex_
 };

@@ -49,6 +49,7 @@ std::int64_t DefaultScheduler::sweep(std::int64_t now_ns) {
       return true;
     });
     any_swept_.store(!swept_.empty(), std::memory_order_release);  // release: as above
+    earliest = next_sweep_ns(swept_.size(), earliest, now_ns);
     if (swept_.empty()) return earliest;
   }
   wake();  // an instance may have looked while the requests were in neither place

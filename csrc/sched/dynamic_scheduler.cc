@@ -99,6 +99,7 @@ std::int64_t DynamicScheduler::sweep(std::int64_t now_ns) {
   std::lock_guard lock(former_);
   take_arrivals();
   std::int64_t earliest = kNoDeadline;
+  std::size_t held = 0;
   for (std::size_t i = 0; i < queues_.size(); ++i) {
     Level& level = queues_[i];
     drop_expired(i, now_ns, SIZE_MAX);
@@ -108,8 +109,9 @@ std::int64_t DynamicScheduler::sweep(std::int64_t now_ns) {
     for (std::size_t j = 0; j < level.delayed.size(); ++j) {
       earliest = std::min(earliest, level.delayed[j]->deadline_ns);
     }
+    held += level.pending.size() + level.delayed.size();
   }
-  return earliest;
+  return next_sweep_ns(held, earliest, now_ns);
 }
 
 }  // namespace penstock

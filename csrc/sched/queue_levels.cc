@@ -19,23 +19,19 @@ std::int64_t after(std::int64_t start_ns, std::uint64_t us) {
 QueueLevels::QueueLevels(const ModelPlan& plan)
     : dynamic_(plan.dynamic), size_(std::max<std::uint32_t>(plan.dynamic.priority_levels, 1)) {
   for (std::size_t i = 0; i < size_; ++i) bounded_ = bounded_ || policy(i).max_queue_size > 0;
-  if (bounded_) queued_ = std::make_unique<std::atomic<std::uint64_t>[]>(size_);
+  if (bounded_) queued_ = std::make_unique<BoundedCount[]>(size_);
 }
 
 bool QueueLevels::enter(const Request& request) {
   if (!bounded_) return true;
   const std::size_t level = level_of(request);
   const std::uint64_t limit = policy(level).max_queue_size;
-  // relaxed: a count that bounds itself; the ring carries the data
-  const std::uint64_t before = queued_[level].fetch_add(1, std::memory_order_relaxed);
-  if (limit == 0 || before < limit) return true;
-  queued_[level].fetch_sub(1, std::memory_order_relaxed);  // relaxed: as above
-  return false;
+  return queued_[level].try_enter(limit == 0 ? UINT64_MAX : limit);
 }
 
 void QueueLevels::leave(const Request& request) {
   if (!bounded_) return;
-  queued_[level_of(request)].fetch_sub(1, std::memory_order_relaxed);  // relaxed: see enter()
+  queued_[level_of(request)].leave();
 }
 
 std::int64_t QueueLevels::expires_ns(const Request& request) const {

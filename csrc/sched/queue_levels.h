@@ -8,12 +8,12 @@
 // per call.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 
 #include "penstock/plan.h"
 #include "penstock/request.h"
+#include "sync/bounded_count.h"
 
 namespace penstock {
 
@@ -41,7 +41,7 @@ class QueueLevels {
   const DynamicBatching& dynamic_;
   const std::size_t size_;
   bool bounded_ = false;  // some level has a max_queue_size
-  std::unique_ptr<std::atomic<std::uint64_t>[]> queued_;
+  std::unique_ptr<BoundedCount[]> queued_;
 };
 
 }  // namespace penstock

@@ -3,6 +3,7 @@
 #include "sched/scheduler.h"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "sched/default_scheduler.h"
@@ -14,6 +15,7 @@ namespace penstock {
 namespace {
 
 constexpr const char* kFullText = "Exceeds maximum queue size";
+constexpr std::int64_t kSoonNs = 1'000'000;
 constexpr const char* kStopText =
     "Server is stopping, scheduler for model has stopped accepting new inference requests";
 
@@ -23,15 +25,14 @@ Scheduler::Scheduler(const ModelPlan& plan, const Clock& clock, RejectSink& sink
     : plan_(plan), clock_(clock), levels_(plan), sink_(sink), ring_(plan.queue_capacity) {}
 
 Status Scheduler::submit(Request& request, std::int64_t* expires) {
-  // seq_cst: pairs with the store in stop(); a request counted here is seen by the drain
-  const std::uint64_t before = queued_.fetch_add(1);
+  const std::uint64_t before = queue_.enter();
   if (before >= plan_.queue_capacity || !levels_.enter(request)) {
     uncount();
     return refuse(kFullText, request);
   }
   Status refused;
   request.times.queued = clock_.now_ns();
-  if (stopping_.load()) {
+  if (queue_.closed()) {
     refused = refuse(kStopText, request);
   } else {
     request.set_state(RequestState::kQueued);
@@ -43,7 +44,6 @@ Status Scheduler::submit(Request& request, std::int64_t* expires) {
     uncount();
     return refused;
   }
-  if (aborting_.load()) sweep(clock_.now_ns());  // seq_cst: abort() may have looked before the push
   return {};
 }
 
@@ -56,17 +56,21 @@ Status Scheduler::refuse(const char* why, const Request& request) {
   return unavailable(request.tag_text() + why);
 }
 
-// Whoever brings the count to nothing after stop() wakes those who wait for that. seq_cst: either
-// this sees the stop, or the stop's own wake-up comes after the count.
+// Whoever brings the count to nothing after stop() wakes those who wait for that.
 void Scheduler::uncount() {
-  if (queued_.fetch_sub(1) == 1 && stopping_.load()) parker_.notify_all();
+  if (queue_.leave()) parker_.notify_all();
 }
 
 bool Scheduler::next(std::uint32_t instance, Batch& batch) {
   for (;;) {
+    if (ends(instance)) return leave();
     Poll poll_result = poll(instance, clock_.now_ns(), batch);
     if (poll_result.kind == PollKind::kWait) {
       const auto key = parker_.prepare_wait();
+      if (ends(instance)) {
+        parker_.cancel_wait();
+        return leave();
+      }
       poll_result = poll(instance, clock_.now_ns(), batch);  // what came before prepare_wait()
       if (poll_result.kind == PollKind::kWait) {
         (void)parker_.wait(key, poll_result.wait_until_ns);
@@ -78,20 +82,49 @@ bool Scheduler::next(std::uint32_t instance, Batch& batch) {
   }
 }
 
+// A wake-up that came to who leaves may have been meant for a request.
+bool Scheduler::leave() {
+  wake();
+  return false;
+}
+
+// seq_cst store, then wake: either an instance that is about to sleep sees the flag behind its
+// prepare_wait(), or it is woken.
+void Scheduler::end_instance(std::uint32_t instance) {
+  {
+    std::lock_guard lock(ending_mutex_);
+    ending_.push_back(instance);
+    any_ending_.store(true);
+  }
+  parker_.notify_all();
+}
+
+bool Scheduler::take_ending(std::uint32_t instance) {
+  std::lock_guard lock(ending_mutex_);
+  const auto found = std::find(ending_.begin(), ending_.end(), instance);
+  if (found == ending_.end()) return false;
+  ending_.erase(found);
+  any_ending_.store(!ending_.empty());
+  return true;
+}
+
 void Scheduler::stop() {
-  stopping_.store(true);  // seq_cst: see submit()
+  queue_.close();
   parker_.notify_all();
 }
 
 void Scheduler::abort() {
-  aborting_.store(true);  // seq_cst: see submit()
+  aborting_.store(true);  // before the close: who is let in no more is refused
   stop();
   sweep(clock_.now_ns());
+  // One that was counted before may not be on the ring yet: its submitter does not look back.
+  while (!queue_.empty()) {
+    std::this_thread::yield();
+    sweep(clock_.now_ns());
+  }
 }
 
-std::uint64_t Scheduler::pending() const {
-  return queued_.load(std::memory_order_relaxed);  // relaxed: a gauge
-}
+std::uint64_t Scheduler::pending() const { return queue_.inside(); }
 
 bool Scheduler::pop(Request*& request) { return ring_.try_pop(request); }
 
@@ -102,11 +135,18 @@ void Scheduler::leave_queue(Request& request) {
 }
 
 void Scheduler::return_to_queue(Request& request) {
-  queued_.fetch_add(1);  // seq_cst: as in submit()
+  queue_.enter();
   request.set_state(RequestState::kQueued);
 }
 
-bool Scheduler::drained() const { return stopping_.load() && queued_.load() == 0; }
+bool Scheduler::drained() const { return queue_.closed() && queue_.empty(); }
+
+// seq_cst: whoever was counted too late for this looks at what is expected later still, and expects
+// anew (sync/due_time.h).
+std::int64_t Scheduler::next_sweep_ns(std::size_t held, std::int64_t earliest_ns,
+                                      std::int64_t now_ns) const {
+  return queue_.inside() > held ? std::min(earliest_ns, now_ns + kSoonNs) : earliest_ns;
+}
 
 std::int64_t Scheduler::expires_ns(const Request& request) const {
   return std::min(levels_.expires_ns(request), request.deadline_ns);

@@ -13,6 +13,8 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <vector>
 
 #include "penstock/backend.h"
 #include "penstock/clock.h"
@@ -22,6 +24,7 @@
 #include "sched/queue_levels.h"
 #include "sync/mpmc_ring.h"
 #include "sync/parker.h"
+#include "sync/turnstile.h"
 
 namespace penstock {
 
@@ -56,10 +59,12 @@ class Scheduler {
   // run, as far as it looks.
   [[nodiscard]] virtual Poll poll(std::uint32_t instance, std::int64_t now_ns, Batch& batch) = 0;
   // Turns away all that must not run any more, also when no instance is idle to poll. Says when the
-  // next of what waits expires.
+  // next of what waits expires, or may be found to.
   virtual std::int64_t sweep(std::int64_t now_ns) = 0;
-  // Waits for a batch; false once stopped and empty.
+  // Waits for a batch; false once stopped and empty, or for an instance that is to end.
   [[nodiscard]] bool next(std::uint32_t instance, Batch& batch);
+  // The instance's next() returns false, once. Not where requests are bound to instances.
+  void end_instance(std::uint32_t instance);
   // What wake() wakes, for an instance that waits for other things too.
   [[nodiscard]] Parker& parker() { return parker_; }
   // A batch was executed and is about to be answered.
@@ -72,6 +77,11 @@ class Scheduler {
   virtual void forget_clients() {}
   // Requests waiting (M-10).
   [[nodiscard]] std::uint64_t pending() const;
+  // Of these, so many that an instance could take some of; all, where instances share the queue.
+  [[nodiscard]] virtual std::uint64_t pending_for(std::uint32_t /*instance*/) { return pending(); }
+  [[nodiscard]] virtual bool instances_share() const { return true; }
+  // Stopped, and nothing is queued: there will be no batch any more.
+  [[nodiscard]] bool drained() const;
   // When the request leaves the queue unserved: queue time-out (S-7) or end-to-end deadline.
   [[nodiscard]] std::int64_t expires_ns(const Request& request) const;
 
@@ -89,8 +99,10 @@ class Scheduler {
   [[nodiscard]] bool turn_away(Request* request, std::int64_t now_ns, std::int64_t expires_ns);
   // Turns the request away whatever its state.
   void turn_away(Request* request, Status status, FailureReason reason);
-  // Stopped, and nothing is queued: there will be no batch any more.
-  [[nodiscard]] bool drained() const;
+  // When a sweep that has found `held` requests waiting, the first of them until `earliest_ns`, is
+  // to be repeated: soon, if there are more, which are counted but not yet where it looks.
+  [[nodiscard]] std::int64_t next_sweep_ns(std::size_t held, std::int64_t earliest_ns,
+                                           std::int64_t now_ns) const;
   // What is queued is being turned away.
   [[nodiscard]] bool aborting() const { return aborting_.load(); }
   void wake_all() { parker_.notify_all(); }
@@ -102,13 +114,20 @@ class Scheduler {
  private:
   [[nodiscard]] Status refuse(const char* why, const Request& request);
   void uncount();
+  [[nodiscard]] bool ends(std::uint32_t instance) {
+    return any_ending_.load() && take_ending(instance);  // seq_cst: see end_instance()
+  }
+  [[nodiscard]] bool take_ending(std::uint32_t instance);
+  bool leave();
 
   RejectSink& sink_;
   MpmcRing<Request*> ring_;
   Parker parker_;
-  std::atomic<std::uint64_t> queued_{0};
-  std::atomic<bool> stopping_{false};
+  Turnstile queue_;  // requests that wait, closed by stop()
   std::atomic<bool> aborting_{false};
+  std::atomic<bool> any_ending_{false};  // written under ending_mutex_
+  std::mutex ending_mutex_;
+  std::vector<std::uint32_t> ending_;  // under ending_mutex_
 };
 
 // The scheduler that the plan asks for.

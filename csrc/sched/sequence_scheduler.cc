@@ -166,6 +166,11 @@ void SequenceScheduler::forget_clients() {
   });
 }
 
+std::uint64_t SequenceScheduler::pending_for(std::uint32_t instance) {
+  std::lock_guard lock(mutex_);
+  return due_[instance].size();
+}
+
 std::int64_t SequenceScheduler::sweep(std::int64_t now_ns) {
   std::lock_guard lock(mutex_);
   look_at_all(now_ns);

@@ -29,6 +29,8 @@ class SequenceScheduler : public Scheduler {
   std::int64_t sweep(std::int64_t now_ns) final;
   void finished(std::uint32_t instance, Batch& batch) final;
   void forget_clients() final;
+  [[nodiscard]] std::uint64_t pending_for(std::uint32_t instance) final;
+  [[nodiscard]] bool instances_share() const final { return false; }
 
  protected:
   // ---- for subclasses, all under the lock ----

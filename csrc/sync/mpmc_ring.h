@@ -27,7 +27,7 @@ namespace penstock {
 // `Atom` is std::atomic, or a stand-in with its interface that takes control of the interleaving.
 template <typename T, template <typename> class Atom = std::atomic>
 class MpmcRing {
-  static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
+  static_assert(std::is_nothrow_copy_assignable_v<T> && std::is_trivially_destructible_v<T>);
   static_assert(std::is_nothrow_default_constructible_v<T>);
 
  public:

@@ -17,13 +17,6 @@ static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t) &&
                   std::atomic<std::uint32_t>::is_always_lock_free,
               "the kernel reads the atomic as a plain 32-bit word");
 
-// FUTEX_WAIT_BITSET takes an absolute CLOCK_MONOTONIC time, FUTEX_WAIT a relative one that would
-// start again after every signal.
-long futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected, const timespec* until) {
-  return syscall(SYS_futex, &word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected, until, nullptr,
-                 FUTEX_BITSET_MATCH_ANY);
-}
-
 timespec to_timespec(std::int64_t ns) {
   constexpr std::int64_t kNsPerSecond = 1'000'000'000;
   ns = std::max<std::int64_t>(ns, 0);  // the kernel refuses negative times
@@ -32,22 +25,19 @@ timespec to_timespec(std::int64_t ns) {
 
 }  // namespace
 
-bool Parker::wait(Key key, std::int64_t deadline_ns) noexcept {
+// FUTEX_WAIT_BITSET takes an absolute CLOCK_MONOTONIC time, FUTEX_WAIT a relative one that would
+// start again after every signal.
+bool futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
+                std::int64_t deadline_ns) noexcept {
   const timespec until = to_timespec(deadline_ns);
   const timespec* timeout = deadline_ns == kNoDeadline ? nullptr : &until;
-  bool timed_out = false;
-  // Signals and futex wake-ups meant for an earlier user of the address end a sleep too early.
-  while (epoch_.load() == key.epoch_ && !timed_out) {
-    timed_out = futex_wait(epoch_, key.epoch_, timeout) != 0 && errno == ETIMEDOUT;
-  }
-  const bool notified = epoch_.load() != key.epoch_;
-  waiters_.fetch_sub(1);
-  return notified;
+  return syscall(SYS_futex, &word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected, timeout,
+                 nullptr, FUTEX_BITSET_MATCH_ANY) == 0 ||
+         errno != ETIMEDOUT;
 }
 
-void Parker::wake(std::int32_t count) noexcept {
-  epoch_.fetch_add(1);  // pairs with the loads in prepare_wait and wait
-  syscall(SYS_futex, &epoch_, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, nullptr, nullptr, 0);
+void futex_wake(std::atomic<std::uint32_t>& word, std::int32_t count) noexcept {
+  syscall(SYS_futex, &word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, nullptr, nullptr, 0);
 }
 
 }  // namespace penstock

@@ -31,44 +31,78 @@
 
 namespace penstock {
 
-class alignas(kCacheLine) Parker {
+// Sleeps while the word has that value, until `deadline_ns` at most; false: timed out. May return
+// true for no reason.
+bool futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected,
+                std::int64_t deadline_ns) noexcept;
+void futex_wake(std::atomic<std::uint32_t>& word, std::int32_t count) noexcept;
+
+// `Atom`: as in MpmcRing; futex_wait and futex_wake belong to it.
+template <template <typename> class Atom = std::atomic>
+class alignas(kCacheLine) BasicParker {
  public:
   class Key {
-    friend class Parker;
+    friend class BasicParker;
     explicit Key(std::uint32_t epoch) : epoch_(epoch) {}
     std::uint32_t epoch_;
   };
 
-  Parker() = default;
-  Parker(const Parker&) = delete;
-  Parker& operator=(const Parker&) = delete;
+  BasicParker() = default;
+  BasicParker(const BasicParker&) = delete;
+  BasicParker& operator=(const BasicParker&) = delete;
 
   // Announces a wait. The caller looks at its condition once more, then calls cancel_wait() or
   // wait(): exactly one of them.
   [[nodiscard]] Key prepare_wait() noexcept {
-    waiters_.fetch_add(1);      // pairs with the fetch_add in notify_*
-    return Key(epoch_.load());  // pairs with the fetch_add in wake
+    // acquire, of both: pairs with the release in notify_* and in wake
+    waiters_.fetch_add(1, std::memory_order_acquire);
+    return Key(epoch_.load(std::memory_order_acquire));
   }
-  void cancel_wait() noexcept { waiters_.fetch_sub(1); }
+  // relaxed: only the number matters
+  void cancel_wait() noexcept { waiters_.fetch_sub(1, std::memory_order_relaxed); }
 
   // Sleeps until a notification after prepare_wait() or until `deadline_ns` on CLOCK_MONOTONIC
   // (kNoDeadline: for ever). False: timed out. May return true for a notification that another
   // waiter has made use of.
-  [[nodiscard]] bool wait(Key key, std::int64_t deadline_ns = kNoDeadline) noexcept;
+  [[nodiscard]] bool wait(Key key, std::int64_t deadline_ns = kNoDeadline) noexcept {
+    bool timed_out = false;
+    // Signals and futex wake-ups meant for an earlier user of the address end a sleep too early.
+    bool notified = has_moved(key);
+    while (!notified && !timed_out) {
+      timed_out = !futex_wait(epoch_, key.epoch_, deadline_ns);
+      notified = has_moved(key);
+    }
+    cancel_wait();
+    return notified;
+  }
 
   // Call after the condition was made true. notify_one wakes at least one waiter, if there is one.
   void notify_one() noexcept {
-    if (waiters_.fetch_add(0) != 0) wake(1);
+    if (any_waiter()) wake(1);
   }
   void notify_all() noexcept {
-    if (waiters_.fetch_add(0) != 0) wake(INT32_MAX);
+    if (any_waiter()) wake(INT32_MAX);
   }
 
  private:
-  void wake(std::int32_t count) noexcept;
+  // release: pairs with the acquire in prepare_wait, for the condition
+  [[nodiscard]] bool any_waiter() noexcept {
+    return waiters_.fetch_add(0, std::memory_order_release) != 0;
+  }
+  // acquire: pairs with the release in wake, for the condition
+  [[nodiscard]] bool has_moved(Key key) const noexcept {
+    return epoch_.load(std::memory_order_acquire) != key.epoch_;
+  }
+  void wake(std::int32_t count) noexcept {
+    // release: pairs with the loads in prepare_wait and wait
+    epoch_.fetch_add(1, std::memory_order_release);
+    futex_wake(epoch_, count);
+  }
 
-  std::atomic<std::uint32_t> waiters_{0};
-  std::atomic<std::uint32_t> epoch_{0};  // the futex; changes with every wake
+  Atom<std::uint32_t> waiters_{0};
+  Atom<std::uint32_t> epoch_{0};  // the futex; changes with every wake
 };
+
+using Parker = BasicParker<>;
 
 }  // namespace penstock

@@ -45,14 +45,16 @@ class TaggedStack {
   // kNone: empty.
   template <typename LinkOf>
   [[nodiscard]] std::uint32_t pop(LinkOf&& link_of) noexcept {
-    // acquire, here and in the exchange: pairs with the release of the push that brought the node.
-    // Later pushes and pops of others in between are part of that push's release sequence.
+    // acquire, here and when the exchange fails: pairs with the release of the push that brought
+    // the node. Later pushes and pops of others in between are part of that push's release
+    // sequence.
     std::uint64_t head = head_.load(std::memory_order_acquire);
     while (number_in(head) != kNone) {
       // relaxed: a stale link comes with a stale head, and then the exchange fails
       const std::uint32_t next = link_of(number_in(head)).load(std::memory_order_relaxed);
+      // relaxed on success: the head is still the one that was acquired, it does not come back
       if (head_.compare_exchange_weak(head, with_number(head, next) + kOnePop,
-                                      std::memory_order_acquire, std::memory_order_acquire)) {
+                                      std::memory_order_relaxed, std::memory_order_acquire)) {
         return number_in(head);
       }
     }

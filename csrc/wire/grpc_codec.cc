@@ -18,12 +18,13 @@ constexpr std::size_t kMaxResponseBytes = 2147483647;  // G-24
 }  // namespace
 
 struct GrpcCodec::Impl {
-  Impl(BufferPool& buffer_pool, CodecLimits codec_limits)
-      : pool(buffer_pool), limits(codec_limits) {}
+  Impl(BufferPool& buffer_pool, CodecLimits codec_limits, const SharedRegions* shared_regions)
+      : pool(buffer_pool), limits(codec_limits), regions(shared_regions) {}
 
   BufferPool& pool;
   CodecLimits limits;
-  wire::GrpcDecoder decoder{pool, limits};
+  const SharedRegions* regions;
+  wire::GrpcDecoder decoder{{regions, pool, limits}};
   wire::ResponseOutputs outputs;
   std::vector<std::size_t> cuts;  // where in Reply::head each raw output comes
 
@@ -31,8 +32,8 @@ struct GrpcCodec::Impl {
   void join(Reply& reply);
 };
 
-GrpcCodec::GrpcCodec(BufferPool& pool, CodecLimits limits)
-    : impl_(std::make_unique<Impl>(pool, limits)) {}
+GrpcCodec::GrpcCodec(BufferPool& pool, CodecLimits limits, const SharedRegions* regions)
+    : impl_(std::make_unique<Impl>(pool, limits, regions)) {}
 GrpcCodec::~GrpcCodec() = default;
 
 Status GrpcCodec::peek(ByteSpan message, Target& target) {
@@ -41,13 +42,14 @@ Status GrpcCodec::peek(ByteSpan message, Target& target) {
 
 Status GrpcCodec::decode(ByteSpan message, const BufferLease& owner, Request& request,
                          Answers answers) {
+  request.frontend = TraceFrontend::kGrpc;
   return wire::guarded("ModelInferRequest",
                        [&] { return impl_->decoder.decode(message, owner, request, answers); });
 }
 
 // Outputs are always raw, in the order of the outputs.
 Status GrpcCodec::Impl::encode(const Response& response, Reply& reply) {
-  PENSTOCK_RETURN_IF_ERROR(outputs.resolve(response, pool, reply));
+  PENSTOCK_RETURN_IF_ERROR(outputs.resolve(response, regions, pool, reply));
   wire::append_response_head(reply.head, response);
   for (const auto& tensor : outputs.tensors()) {
     wire::append_output_head(reply.head, tensor.name, tensor.view);

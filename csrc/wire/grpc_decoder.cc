@@ -76,6 +76,26 @@ Status string_in(const std::vector<ProtoParameter>& parameters, std::string_view
                      std::string(tensor) + "', expected string_param.");
 }
 
+// A size or an offset, which goes with a region. A negative one is beyond every region.
+Status size_in(const std::vector<ProtoParameter>& parameters, std::string_view key,
+               std::string_view tensor, bool has_region, std::uint64_t& size) {
+  const auto at = std::find_if(parameters.begin(), parameters.end(),
+                               [&](const auto& p) { return p.name == key; });
+  if (at == parameters.end()) return {};
+  if (!has_region) {
+    return invalid_arg("'" + std::string(key) +
+                       "' can not be specified without 'shared_memory_region' parameter for "
+                       "tensor '" +
+                       std::string(tensor) + "'");
+  }
+  if (const auto* value = std::get_if<std::int64_t>(&at->value)) {
+    size = static_cast<std::uint64_t>(*value);
+    return {};
+  }
+  return invalid_arg("invalid value type for '" + std::string(key) + "' parameter for tensor '" +
+                     std::string(tensor) + "', expected int64_param.");
+}
+
 Status class_count_of(const ProtoValue& value, std::uint32_t& count) {
   const auto* number = std::get_if<std::int64_t>(&value);
   if (!number) return wrong_type("classification", "int64_param");
@@ -128,9 +148,15 @@ Status GrpcDecoder::apply_custom(const ProtoParameter& parameter, Request& reque
   return {};
 }
 
-Status GrpcDecoder::find_region(const ProtoTensorHead& head, std::string_view& region,
+// SHM-7.
+Status GrpcDecoder::find_region(const ProtoTensorHead& head, RegionReference& region,
                                 bool& found) const {
-  return string_in(tensor_parameters_, "shared_memory_region", head.name, region, found);
+  PENSTOCK_RETURN_IF_ERROR(
+      string_in(tensor_parameters_, "shared_memory_region", head.name, region.region, found));
+  PENSTOCK_RETURN_IF_ERROR(
+      size_in(tensor_parameters_, "shared_memory_offset", head.name, found, region.offset));
+  return size_in(tensor_parameters_, "shared_memory_byte_size", head.name, found,
+                 region.size_bytes);
 }
 
 Status GrpcDecoder::read_input(std::string_view message, const BufferLease& owner,
@@ -143,11 +169,15 @@ Status GrpcDecoder::read_input(std::string_view message, const BufferLease& owne
   input->view.shape = head.shape;
   input->view.type = parse_data_type(head.datatype);
   if (input->view.type == DataType::kInvalid) return invalid_data_type(head.name);
-  std::string_view region;
+  RegionReference region;
   bool has_region = false;
   PENSTOCK_RETURN_IF_ERROR(find_region(head, region, has_region));
-  if (has_region) return unknown_region(region);
   PENSTOCK_RETURN_IF_ERROR(check_shape(head.name, input->view.type, head.shape));
+  if (has_region) {
+    if (!head.has_contents) return take_input(source_, region, request.plan(), head.name, *input);
+    return invalid_arg("unexpected 'content' provided when using shared memory for input tensor '" +
+                       std::string(head.name) + "' for model '" + request.plan().name + "'");
+  }
   if (head.has_contents) return read_typed(message, head, request, *input);
   if (next_raw_ == parts_.raw_contents.size()) {
     return invalid_arg("unable to find data for input tensor '" + std::string(head.name) +
@@ -202,14 +232,14 @@ Status GrpcDecoder::read_output(std::string_view message, Request& request) {
     if (parameter.name != "classification") continue;
     PENSTOCK_RETURN_IF_ERROR(class_count_of(parameter.value, output->class_count));
   }
-  std::string_view region;
+  RegionReference region;
   bool has_region = false;
   PENSTOCK_RETURN_IF_ERROR(find_region(head, region, has_region));
   if (!has_region) return {};
   if (output->class_count > 0) {
     return invalid_arg("output can't set both 'shared_memory_region' and 'classification'");
   }
-  return unknown_region(region);
+  return take_output(source_, region, *output);
 }
 
 Status GrpcDecoder::decode(ByteSpan message, const BufferLease& owner, Request& request,

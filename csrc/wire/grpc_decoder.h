@@ -13,12 +13,14 @@
 
 #include "penstock/codec.h"
 #include "wire/proto_reader.h"
+#include "wire/region_tensors.h"
 
 namespace penstock::wire {
 
 class GrpcDecoder {
  public:
-  GrpcDecoder(BufferPool& pool, const CodecLimits& limits) : pool_(pool), limits_(limits) {}
+  explicit GrpcDecoder(const RegionSource& source)
+      : source_(source), pool_(source.pool), limits_(source.limits) {}
 
   [[nodiscard]] Status decode(ByteSpan message, const BufferLease& owner, Request& request,
                               Answers answers);
@@ -29,9 +31,10 @@ class GrpcDecoder {
   Status read_input(std::string_view message, const BufferLease& owner, Request& request);
   Status read_typed(std::string_view message, const ProtoTensorHead& head, const Request& request,
                     InputTensor& input);
-  Status find_region(const ProtoTensorHead& head, std::string_view& region, bool& found) const;
+  Status find_region(const ProtoTensorHead& head, RegionReference& region, bool& found) const;
   Status read_output(std::string_view message, Request& request);
 
+  const RegionSource source_;
   BufferPool& pool_;
   const CodecLimits& limits_;
   ProtoRequest parts_;

@@ -22,6 +22,10 @@ Status append_output(std::string& json, const OutgoingTensor& tensor) {
   json.append(R"(,"datatype":")").append(data_type_name(tensor.view.type));
   json.append(R"(","shape":)");
   wire::append_json_shape(json, tensor.view.shape);
+  if (tensor.in_region) {
+    json.push_back('}');
+    return {};
+  }
   if (tensor.binary) {
     json.append(R"(,"parameters":{"binary_data_size":)");
     wire::append_number(json, tensor.view.size_bytes);
@@ -63,23 +67,26 @@ void append_head(std::string& json, const Response& response) {
 struct HttpCodec::Impl {
   BufferPool& pool;
   CodecLimits limits;
+  const SharedRegions* regions;
   wire::JsonDocument document{limits.max_json_depth};
   wire::ResponseOutputs outputs;
 
   Status encode(const Response& response, Reply& reply);
 };
 
-HttpCodec::HttpCodec(BufferPool& pool, CodecLimits limits)
-    : impl_(new Impl{.pool = pool, .limits = limits, .outputs = {}}) {}
+HttpCodec::HttpCodec(BufferPool& pool, CodecLimits limits, const SharedRegions* regions)
+    : impl_(new Impl{.pool = pool, .limits = limits, .regions = regions, .outputs = {}}) {}
 HttpCodec::~HttpCodec() = default;
 
 Status HttpCodec::decode(ByteSpan body, std::optional<std::uint64_t> json_bytes,
-                         const BufferLease& owner, Request& request) {
-  if (request.plan().decoupled) {  // H-48
+                         const BufferLease& owner, Request& request, Answers answers) {
+  if (answers == Answers::kOne && request.plan().decoupled) {  // H-48
     return unsupported("HTTP end point doesn't support models with decoupled transaction policy");
   }
+  request.frontend = TraceFrontend::kHttp;
   Status status = wire::guarded("inference request", [&] {
-    wire::HttpDecoder decoder(impl_->pool, impl_->limits, impl_->document, body, owner, request);
+    wire::HttpDecoder decoder({impl_->regions, impl_->pool, impl_->limits}, impl_->document, body,
+                              owner, request);
     return json_bytes == 0u ? decoder.decode_raw() : decoder.decode_json(json_bytes);
   });
   impl_->document.trim();
@@ -87,7 +94,7 @@ Status HttpCodec::decode(ByteSpan body, std::optional<std::uint64_t> json_bytes,
 }
 
 Status HttpCodec::Impl::encode(const Response& response, Reply& reply) {
-  PENSTOCK_RETURN_IF_ERROR(outputs.resolve(response, pool, reply));
+  PENSTOCK_RETURN_IF_ERROR(outputs.resolve(response, regions, pool, reply));
   append_head(reply.head, response);
   reply.head.append(R"(,"outputs":[)");
   bool first = true;

@@ -203,12 +203,11 @@ Status HttpDecoder::read_output(simdjson::dom::element item, const Place& place)
   if (output->binary) {
     return invalid_arg("Output can't set both 'shared_memory_region' and 'binary_data'");
   }
-  std::string_view region_name;
-  PENSTOCK_RETURN_IF_ERROR(read_member(region, place, region_name));
-  std::uint64_t number = 0;
-  if (offset.present) PENSTOCK_RETURN_IF_ERROR(read_member(offset, place, number));
-  PENSTOCK_RETURN_IF_ERROR(read_member(region_bytes, place, number));
-  return unknown_region(region_name);
+  RegionReference to;
+  PENSTOCK_RETURN_IF_ERROR(read_member(region, place, to.region));
+  if (offset.present) PENSTOCK_RETURN_IF_ERROR(read_member(offset, place, to.offset));
+  PENSTOCK_RETURN_IF_ERROR(read_member(region_bytes, place, to.size_bytes));
+  return take_output(source_, to, *output);
 }
 
 }  // namespace penstock::wire

@@ -14,15 +14,17 @@
 #include "penstock/codec.h"
 #include "wire/json_document.h"
 #include "wire/json_members.h"
+#include "wire/region_tensors.h"
 
 namespace penstock::wire {
 
 class HttpDecoder {
  public:
-  HttpDecoder(BufferPool& pool, const CodecLimits& limits, JsonDocument& document, ByteSpan body,
+  HttpDecoder(const RegionSource& source, JsonDocument& document, ByteSpan body,
               const BufferLease& owner, Request& request)
-      : pool_(pool),
-        limits_(limits),
+      : source_(source),
+        pool_(source.pool),
+        limits_(source.limits),
         document_(document),
         body_(body),
         owner_(owner),
@@ -55,6 +57,7 @@ class HttpDecoder {
   Status raw_shape(const TensorSpec& spec, Shape& shape) const;
   Status too_large(std::string_view what, std::uint64_t size_bytes, std::string_view verb) const;
 
+  const RegionSource source_;
   BufferPool& pool_;
   const CodecLimits& limits_;
   JsonDocument& document_;

@@ -18,7 +18,7 @@ struct HttpDecoder::InputParameters {
   bool has_binary_size = false;
   bool has_region = false;
   std::uint64_t binary_size = 0;
-  std::string_view region;
+  RegionReference region;
 };
 
 Status HttpDecoder::read_inputs(const Member& member) {
@@ -56,8 +56,10 @@ Status HttpDecoder::read_input(simdjson::dom::element item, const Place& place) 
     PENSTOCK_RETURN_IF_ERROR(read_input_parameters(parameter_member, place, parameters));
   }
   PENSTOCK_RETURN_IF_ERROR(check_source(data.present, parameters));
-  if (parameters.has_region) return unknown_region(parameters.region);
   PENSTOCK_RETURN_IF_ERROR(check_shape(name, input->view.type, input->view.shape));
+  if (parameters.has_region) {
+    return take_input(source_, parameters.region, request_.plan(), name, *input);
+  }
   if (data.present) return read_data(data, name, place, *input);
   return take_binary(name, parameters.binary_size, *input);
 }
@@ -93,10 +95,9 @@ Status HttpDecoder::read_input_parameters(const Member& member, const Place& pla
     PENSTOCK_RETURN_IF_ERROR(read_member(binary_size, place, out.binary_size));
   }
   if (!region.present) return {};
-  std::uint64_t number = 0;
-  PENSTOCK_RETURN_IF_ERROR(read_member(region, place, out.region));
-  if (offset.present) PENSTOCK_RETURN_IF_ERROR(read_member(offset, place, number));
-  return read_member(region_bytes, place, number);
+  PENSTOCK_RETURN_IF_ERROR(read_member(region, place, out.region.region));
+  if (offset.present) PENSTOCK_RETURN_IF_ERROR(read_member(offset, place, out.region.offset));
+  return read_member(region_bytes, place, out.region.size_bytes);
 }
 
 // H-42.

@@ -70,10 +70,6 @@ Status check_shape(std::string_view input, DataType type, const Shape& shape) {
   return invalid_arg(std::move(text));
 }
 
-Status unknown_region(std::string_view region) {
-  return not_found("Unable to find shared memory region: '" + std::string(region) + "'");
-}
-
 Status missing_bytes(const Request& request, std::string_view input, std::uint64_t missing) {
   std::string text = "unexpected size for input '";
   text.append(input).append("', expecting ").append(std::to_string(missing));

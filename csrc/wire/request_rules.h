@@ -23,8 +23,6 @@ inline constexpr std::size_t kMaxCorrelationId = 128;  // characters (1.8)
 [[nodiscard]] Status invalid_data_type(std::string_view input);
 // H-49: negative dimensions, too many elements, too many bytes.
 [[nodiscard]] Status check_shape(std::string_view input, DataType type, const Shape& shape);
-// SHM-6, for any region: none is served.
-[[nodiscard]] Status unknown_region(std::string_view region);
 [[nodiscard]] Status missing_bytes(const Request& request, std::string_view input,
                                    std::uint64_t missing);
 [[nodiscard]] Status surplus_bytes(const Request& request);

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <string>
 
+#include "wire/region_tensors.h"
+
 namespace penstock::wire {
 namespace {
 
@@ -17,16 +19,26 @@ const RequestedOutput* find_requested(const Request& request, std::uint32_t spec
 
 }  // namespace
 
-Status ResponseOutputs::add(const Request& request, const OutputTensor& output) {
+Status ResponseOutputs::add(const Request& request, const OutputTensor& output,
+                            const SharedRegions* regions) {
   const ModelPlan& plan = request.plan();
   if (output.spec >= plan.outputs.size()) {
     return internal_error("response has an output that model '" + plan.name + "' has not");
   }
   const TensorSpec& spec = plan.outputs[output.spec];
+  const RequestedOutput* requested = find_requested(request, output.spec);
+  if (requested && requested->window.held()) {
+    PENSTOCK_RETURN_IF_ERROR(put_output(regions, requested->window, spec.name, output.view));
+    OutgoingTensor& tensor = tensors_.emplace_back();
+    tensor.name = spec.name;
+    tensor.view.type = output.view.type;
+    tensor.view.shape = output.view.shape;
+    tensor.in_region = true;
+    return {};
+  }
   if (output.view.memory == MemoryKind::kGpu) {
     return internal_error("output '" + spec.name + "' is not in host memory");
   }
-  const RequestedOutput* requested = find_requested(request, output.spec);
   OutgoingTensor& tensor = tensors_.emplace_back();
   tensor.name = spec.name;
   tensor.view = output.view;
@@ -57,12 +69,13 @@ Status ResponseOutputs::place_classified(BufferPool& pool, Reply& reply) {
   return {};
 }
 
-Status ResponseOutputs::resolve(const Response& response, BufferPool& pool, Reply& reply) {
+Status ResponseOutputs::resolve(const Response& response, const SharedRegions* regions,
+                                BufferPool& pool, Reply& reply) {
   tensors_.clear();
   replaced_.clear();
   classifier_.clear();
   for (const OutputTensor& output : response.outputs) {
-    PENSTOCK_RETURN_IF_ERROR(add(*response.request, output));
+    PENSTOCK_RETURN_IF_ERROR(add(*response.request, output, regions));
   }
   return replaced_.empty() ? Status{} : place_classified(pool, reply);
 }

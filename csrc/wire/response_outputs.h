@@ -19,17 +19,20 @@ namespace penstock::wire {
 struct OutgoingTensor {
   std::string_view name;
   TensorView view;
-  bool binary = false;  // HTTP: behind the JSON (1.6)
+  bool binary = false;     // HTTP: behind the JSON (1.6)
+  bool in_region = false;  // where its client has put aside memory for it (1.9)
 };
 
 class ResponseOutputs {
  public:
-  // Classified outputs (1.7) are put in `reply.extra` as BYTES tensors.
-  [[nodiscard]] Status resolve(const Response& response, BufferPool& pool, Reply& reply);
+  // Classified outputs (1.7) are put in `reply.extra` as BYTES tensors, those for a region there.
+  // `regions` may be null: there are none.
+  [[nodiscard]] Status resolve(const Response& response, const SharedRegions* regions,
+                               BufferPool& pool, Reply& reply);
   [[nodiscard]] std::span<const OutgoingTensor> tensors() const { return tensors_; }
 
  private:
-  Status add(const Request& request, const OutputTensor& output);
+  Status add(const Request& request, const OutputTensor& output, const SharedRegions* regions);
   Status place_classified(BufferPool& pool, Reply& reply);
 
   struct Replaced {

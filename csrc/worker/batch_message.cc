@@ -42,7 +42,7 @@ Status BatchEncoder::place(const Batch& batch) {
       Piece& piece = pieces_[spec * rows + row];
       piece.present = batch.input(row, spec, piece.view);
       if (!piece.present) {
-        if (plan.inputs[spec].source == TensorSource::kClient) continue;
+        if (plan.inputs[spec].source != TensorSource::kControl) continue;
         return unavailable("no memory for the control inputs of model '" + plan.name + "'");
       }
       piece.offset = data_bytes_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 The Penstock Authors
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -47,6 +48,8 @@ class Link final : public WorkerLink, public std::enable_shared_from_this<Link> 
     }
     changed_.notify_all();
   }
+
+  [[nodiscard]] bool ended() const override { return ended_.load(); }
 
   std::unique_ptr<NativeInstance> instance() override;
 
@@ -96,6 +99,7 @@ class Link final : public WorkerLink, public std::enable_shared_from_this<Link> 
   }
 
   void end() {
+    ended_.store(true);
     std::shared_ptr<Connection> last;
     {
       std::lock_guard lock(mutex_);
@@ -141,6 +145,7 @@ class Link final : public WorkerLink, public std::enable_shared_from_this<Link> 
   const std::shared_ptr<const ModelPlan> plan_;
   BufferPool& pool_;
   const WorkerOptions options_;
+  std::atomic<bool> ended_{false};
   Quarantine quarantine_;  // the instance's thread's
   std::mutex mutex_;       // guards what follows
   std::condition_variable changed_;

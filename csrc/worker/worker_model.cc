@@ -145,8 +145,7 @@ void WorkerModel::post(MessageKind kind, std::uint64_t id, const std::vector<std
 }
 
 void WorkerModel::let_go(Request& request) {
-  // acq_rel: the last one sees what the other wrote
-  if (request.holds_.fetch_sub(1, std::memory_order_acq_rel) == 1) give_back(request);
+  if (request.holds_.drop()) give_back(request);
 }
 
 void WorkerModel::give_back(Request& request) {
@@ -158,6 +157,10 @@ void WorkerModel::start(std::uint32_t, std::unique_ptr<NativeInstance>) {}
 
 Status WorkerModel::warm_up(std::uint32_t, std::span<const std::vector<WarmUpInput>>) {
   return unsupported("a worker process is warmed up by its server");
+}
+
+Status WorkerModel::end_instance(std::uint32_t) {
+  return unsupported("a worker process has one instance, which ends with it");
 }
 
 Result<Response*> WorkerModel::begin_response(Request& request) {

@@ -29,13 +29,22 @@ class WorkerModel final : public ModelVersion,
               std::shared_ptr<worker::SharedMemory> memory);
 
   [[nodiscard]] const ModelPlan& plan() const override { return *plan_; }
+  // The server counts.
   [[nodiscard]] ModelStatistics statistics() const override { return {}; }
+  [[nodiscard]] LatencySummary summary(Latency /*latency*/,
+                                       std::span<const double> /*quantiles*/) const override {
+    return {};
+  }
   [[nodiscard]] bool next(std::uint32_t index, Batch& batch) override;
   void complete(std::uint32_t index, Batch& batch) override;
   // Native instances run in the server.
   void start(std::uint32_t index, std::unique_ptr<NativeInstance> instance) override;
   [[nodiscard]] Status warm_up(std::uint32_t index,
                                std::span<const std::vector<WarmUpInput>> requests) override;
+  [[nodiscard]] std::uint32_t instance_limit() const override { return 1; }
+  [[nodiscard]] Status end_instance(std::uint32_t index) override;
+  [[nodiscard]] Status health() const override { return {}; }
+  void set_problem(std::string) override {}
 
   [[nodiscard]] Result<Response*> begin_response(Request& request) override;
   [[nodiscard]] Result<Response*> try_begin_response(Request& request) override;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The Penstock Authors
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 from libcpp cimport bool
 from libcpp.memory cimport unique_ptr
 
@@ -27,6 +27,7 @@ cdef extern from "penstock/backend.h" namespace "penstock" nogil:
         Request& request(size_t)
         const CModelPlan& plan()
         int64_t total_batch_size()
+        int32_t device()
         Status gather(uint32_t, TensorView&, BufferLease*) except +
         bool padding(size_t)
         bool input(size_t, uint32_t, TensorView&, BufferLease*)

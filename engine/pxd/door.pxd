@@ -6,6 +6,7 @@ from libcpp.memory cimport shared_ptr, unique_ptr
 from libcpp.string cimport string
 
 from engine cimport CEngine
+from header_rules cimport CHeaderRules
 from status cimport Status
 
 cdef extern from "penstock/door.h" namespace "penstock" nogil:
@@ -27,6 +28,7 @@ cdef extern from "penstock/door.h" namespace "penstock" nogil:
         string upstream_path
         uint32_t threads
         HttpDoorLimits limits
+        CHeaderRules rules
 
     cdef cppclass HttpDoorCounters:
         uint64_t connections_opened, connections_closed

@@ -8,16 +8,14 @@ from libcpp.vector cimport vector
 
 from backend cimport CBatch, CNativeInstance
 from buffer cimport BufferLease, BufferPool
+from clock cimport Clock
 from plan cimport CModelPlan
 from request cimport Request, RequestHandle, Response
 from status cimport Status
 from tensor cimport TensorView
+from trace cimport Tracer
 
-cdef extern from "penstock/clock.h" namespace "penstock" nogil:
-    cdef cppclass Clock:
-        int64_t now_ns()
-
-cdef extern from "penstock/engine.h" namespace "penstock" nogil:
+cdef extern from "penstock/statistics.h" namespace "penstock" nogil:
     cdef cppclass DurationStat:
         uint64_t count
         uint64_t ns
@@ -32,17 +30,24 @@ cdef extern from "penstock/engine.h" namespace "penstock" nogil:
         DurationStat compute_infer, compute_output
         DurationStat success, fail, empty_response, cancel
 
+    cdef cppclass FirstResponseStat:
+        uint64_t count
+        uint64_t ms
+        vector[uint64_t] counts
+
     cdef cppclass ModelStatistics:
         uint64_t last_inference_ms
         uint64_t inference_count
         uint64_t execution_count
         DurationStat success, fail, queue, compute_input, compute_infer, compute_output
         DurationStat cache_hit, cache_miss
+        FirstResponseStat first_response
         vector[BatchStat] batches
         vector[ResponseStat] responses
         uint64_t pending
         bool cached
 
+cdef extern from "penstock/engine.h" namespace "penstock" nogil:
     cdef cppclass WarmUpInput:
         string name
         TensorView view
@@ -54,13 +59,15 @@ cdef extern from "penstock/engine.h" namespace "penstock" nogil:
         bool next(uint32_t, CBatch&) except +
         void complete(uint32_t, CBatch&) except +
         void start(uint32_t, unique_ptr[CNativeInstance]) except +
-        bool alive()
-        void set_alive(bool)
+        uint32_t instance_limit()
+        Status end_instance(uint32_t) except +
+        void set_problem(string) except +
 
     ctypedef shared_ptr[CModelVersion] ModelVersionRef
 
     cdef cppclass CEngine "penstock::Engine":
         void publish(const string&, vector[ModelVersionRef], vector[int64_t]) except +
+        void refuse(const string&, string) except +
         void forget(const string&) except +
         void retire(const ModelVersionRef&, int64_t) except +
         void stop_accepting()
@@ -71,6 +78,7 @@ cdef extern from "penstock/engine.h" namespace "penstock" nogil:
         void release(Request*)
         void release(Response*)
         bool cancel(RequestHandle)
+        Tracer& tracer()
         BufferPool& pool()
         const string& memory_report()
         const Clock& clock()

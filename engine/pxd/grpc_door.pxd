@@ -6,6 +6,7 @@ from libcpp.memory cimport shared_ptr, unique_ptr
 from libcpp.string cimport string
 
 from engine cimport CEngine
+from header_rules cimport CHeaderRules
 from status cimport Status
 
 cdef extern from "penstock/grpc_door.h" namespace "penstock" nogil:
@@ -29,6 +30,7 @@ cdef extern from "penstock/grpc_door.h" namespace "penstock" nogil:
         uint32_t threads
         GrpcDoorLimits limits
         GrpcKeepalive keepalive
+        CHeaderRules rules
 
     cdef cppclass GrpcDoorCounters:
         uint64_t connections_opened

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The Penstock Authors
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libcpp cimport bool
 from libcpp.string cimport string
 from libcpp.vector cimport vector
@@ -64,6 +64,23 @@ cdef extern from "penstock/plan.h" namespace "penstock" nogil:
         vector[int64_t] preferred_batch_sizes
         bool preserve_ordering
 
+    cdef cppclass BatchInput:
+        pass
+
+    cdef cppclass InstanceResource:
+        string name
+        uint32_t count
+        bool is_global "global"
+
+    cdef cppclass InstanceLimit:
+        vector[InstanceResource] resources
+        uint32_t priority
+        int32_t device
+
+    cdef cppclass ResourceCount:
+        string name
+        uint64_t count
+
     cdef cppclass CModelPlan "penstock::ModelPlan":
         string name
         int64_t version
@@ -73,14 +90,20 @@ cdef extern from "penstock/plan.h" namespace "penstock" nogil:
         SchedulerKind scheduler
         DynamicBatching dynamic
         SequenceBatching sequence
+        vector[BatchInput] batch_inputs
         Ensemble ensemble
         uint32_t instance_count
+        vector[InstanceLimit] instance_limits
+        vector[int32_t] instance_devices
         uint32_t queue_capacity
         bool decoupled
+        uint32_t supplied_inputs
         size_t client_inputs()
         size_t client_outputs()
         bool cached
         bool warm_up
+        vector[double] first_response_bounds_ms
+        double summary_error
         int find_input(string)
         int find_output(string)
         int find_model_input(string)

@@ -6,6 +6,7 @@ from libcpp cimport bool
 from libcpp.string cimport string
 
 from buffer cimport BufferLease
+from clock cimport Clock
 from completion cimport CompletionNode, CompletionRing
 from plan cimport CModelPlan
 from status cimport Status
@@ -57,9 +58,11 @@ cdef extern from "penstock/request.h" namespace "penstock" nogil:
         bool wants_empty_final
         CompletionRing* completion
         void* tag
+        string trace_context
         int64_t batch_size
         StageTimes times
         Response response
         const CModelPlan& plan()
         RequestHandle handle()
         bool cancelled()
+        void mark_sending(const Clock&)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The Penstock Authors
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libcpp cimport bool
+from libcpp.map cimport map as cmap
 from libcpp.memory cimport shared_ptr, unique_ptr
 from libcpp.string cimport string
 from libcpp.vector cimport vector
@@ -13,13 +14,18 @@ from buffer cimport BufferLease
 from backend cimport CBatch, CResponder
 from codec cimport CGrpcCodec, CHttpCodec, Reply
 from engine cimport CEngine, CModelVersion, ModelStatistics, ModelVersionRef, WarmUpInput
-from plan cimport CModelPlan, CTensorSpec
+from plan cimport CModelPlan, CTensorSpec, ResourceCount
+from regions cimport DeviceUsage, RegionInfo
 from request cimport Parameter, Recycled, Request, Response
 from status cimport Status
 from tensor cimport Shape, TensorView
 
 cdef extern from "shim.h" namespace "penstock::binding" nogil:
-    shared_ptr[CEngine] make_engine(uint32_t, size_t, size_t, bool) except +
+    shared_ptr[CEngine] make_engine(
+        uint32_t, size_t, size_t, bool, bool, const vector[ResourceCount]&, bool, vector[string],
+        cmap[int32_t, uint64_t],
+    ) except +
+    void set_device(ResourceCount&, int32_t)
     Status warm_up(CModelVersion&, uint32_t, const vector[vector[WarmUpInput]]&) except +
     Status create_model(CEngine&, const shared_ptr[CModelPlan]&, ModelVersionRef&) except +
     Status find_model(const CEngine&, const string&, int64_t, ModelVersionRef&) except +
@@ -36,6 +42,10 @@ cdef extern from "shim.h" namespace "penstock::binding" nogil:
     void point_at(TensorView&, const BufferLease&, size_t)
     bool held(const BufferLease&)
     uint64_t failures_of(const ModelStatistics&, int)
+    vector[int64_t] duration_bounds() except +
+    vector[uint64_t] success_counts(const ModelStatistics&) except +
+    vector[uint64_t] queue_counts(const ModelStatistics&) except +
+    vector[double] summary_of(const CModelVersion&, int, const vector[double]&) except +
     void set_reshape(CTensorSpec&, const Shape&)
     void set_bool(Parameter&, bool)
     void set_int(Parameter&, int64_t)
@@ -48,21 +58,34 @@ cdef extern from "shim.h" namespace "penstock::binding" nogil:
     double double_of(const Parameter&)
     const string& string_of(const Parameter&)
     void add_parameter(Request&, const Parameter&) except +
-    void append_string(Recycled[Parameter]&, const string&, const string&) except +
+    void append_parameter(Request&, const Parameter&) except +
     void join(const Reply&, char*)
-    Status decode_http(CHttpCodec&, bool, uint64_t, const BufferLease&, Request&) except +
+    Status decode_http(
+        CHttpCodec&, bool, uint64_t, const BufferLease&, Request&, bool
+    ) except +
     Status bind_grpc(CGrpcCodec&, CEngine&, const BufferLease&, Request&) except +
     Status decode_grpc(CGrpcCodec&, const BufferLease&, Request&, bool) except +
     Status header_length(const string&, uint64_t, uint64_t&) except +
     Status version_of(const string&, int64_t&) except +
     unique_ptr[CHttpCodec] make_http_codec(CEngine&, uint64_t) except +
     unique_ptr[CGrpcCodec] make_grpc_codec(CEngine&) except +
-    int64_t after_us(int64_t, uint64_t)
     void defer(CBatch&, size_t, CResponder&)
     void drop(CResponder&)
     Status begin_response(CResponder&, Response*&) except +
     void fail_response(Response&, int, string) except +
     void add_parameter_to(Response&, const Parameter&) except +
+
+cdef extern from "device_shim.h" namespace "penstock::binding" nogil:
+    int32_t device_of(const TensorView&)
+    void place_on_device(TensorView&, int32_t)
+    size_t stream_of(const CBatch&)
+    bool health_of(const CModelVersion&, string&) except +
+    bool has_devices(CEngine&)
+    vector[DeviceUsage] device_usage(CEngine&) except +
+    Status device_memory(CEngine&, int32_t, uint64_t&, uint64_t&) except +
+    Status add_cuda_region(CEngine&, const string&, const string&, int64_t, uint64_t) except +
+    Status remove_region(CEngine&, bool, const string&) except +
+    Status list_regions(CEngine&, bool, const string&, vector[RegionInfo]&) except +
 
 cdef extern from "sequence_shim.h" namespace "penstock::binding" nogil:
     void set_strategy(CModelPlan&, bool)
@@ -71,9 +94,14 @@ cdef extern from "sequence_shim.h" namespace "penstock::binding" nogil:
         CModelPlan&, uint32_t, uint32_t, const Shape&, const string&, bool, bool
     ) except +
 
+cdef extern from "batch_shim.h" namespace "penstock::binding" nogil:
+    void add_batch_input(CModelPlan&, uint32_t, int, uint32_t) except +
+    void add_batch_output(CModelPlan&, uint32_t, uint32_t) except +
+
 cdef extern from "py_owned.h" namespace "penstock::binding":
     BufferLease lend_buffer(PyObject*) except +*
     BufferLease lend_dlpack(DLManagedTensor*, size_t) except +
+    BufferLease lend_object(PyObject*, void*, size_t, int32_t) except +
     void sweep()
 
 cdef extern from "array_owner.h" namespace "penstock::binding":
@@ -93,4 +121,4 @@ cdef extern from "dlpack.h" namespace "penstock::binding":
 
     DLManagedTensor* make_managed(const TensorView&, const BufferLease&,
                                   const shared_ptr[CEngine]&) except +
-    Status view_of_managed(const DLManagedTensor&, TensorView&) except +
+    Status view_of_managed(const DLManagedTensor&, bool, TensorView&) except +

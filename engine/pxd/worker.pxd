@@ -30,6 +30,7 @@ cdef extern from "penstock/worker.h" namespace "penstock" nogil:
     cdef cppclass CWorkerLink "penstock::WorkerLink":
         void serve(const shared_ptr[CWorkerConnection]&, int) except +
         void refuse(string) except +
+        bool ended()
         unique_ptr[CNativeInstance] instance() except +
 
 cdef extern from "worker_shim.h" namespace "penstock::binding" nogil:

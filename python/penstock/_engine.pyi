@@ -6,8 +6,9 @@ Only `serving`, the frontends' codec calls and the back ends import this module.
 raised as `penstock.errors.ServerError` subclasses. Methods that may wait release the GIL.
 """
 
+import builtins
 from asyncio import Future
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -129,6 +130,40 @@ class SequenceBatching(Protocol):
     @property
     def preserve_ordering(self) -> bool: ...
 
+class BatchInput(Protocol):
+    """Contract 2.4; config.plan_batch.BatchInputData is one."""
+
+    @property
+    def kind(self) -> int: ...
+    @property
+    def source(self) -> str: ...
+
+class BatchOutput(Protocol):
+    """Contract 2.4; config.plan_batch.BatchOutputData is one."""
+
+    @property
+    def output(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+
+class BatchTensors(Protocol):
+    """config.plan_batch.BatchData is one. Its inputs stand before those of the sequence."""
+
+    @property
+    def inputs(self) -> Sequence[BatchInput]: ...
+    @property
+    def outputs(self) -> Sequence[BatchOutput]: ...
+
+class InstanceLimit(Protocol):
+    """Contract 4.5; config.plan_limits.InstanceLimitData is one."""
+
+    @property
+    def resources(self) -> Sequence[tuple[str, int, bool]]: ...  # name, count, global
+    @property
+    def priority(self) -> int: ...
+    @property
+    def device(self) -> int: ...
+
 class ModelPlan:
     """Immutable, compiled at load from a validated configuration."""
 
@@ -156,11 +191,16 @@ class ModelPlan:
         level_policies: Sequence[QueuePolicy] = (),  # one a priority level
         queue_capacity: int = 4096,
         instance_count: int = 1,
+        instance_limits: Sequence[InstanceLimit] = (),  # one an instance, or none
+        instance_devices: Sequence[int] = (),
         decoupled: bool = False,
         cached: bool = False,  # 4.6, when the engine has a response cache
         warm_up: bool = False,  # instances wait for warm_up() until the version is published
+        first_response_bounds_ms: Sequence[float] = (),  # M-12; empty: no such histogram
+        summary_error: float = 0.0,  # of M-13, M-14, M-17: 0.0005 to 1; 0: no summaries
         ensemble: Ensemble | None = None,
         sequence: SequenceBatching | None = None,
+        batch: BatchTensors | None = None,
     ) -> None: ...
 
 # ---------------------------------------------------------------- tensors
@@ -174,20 +214,37 @@ class Tensor:
     def shape(self) -> tuple[int, ...]: ...
     @property
     def nbytes(self) -> int: ...
+    @property
+    def device(self) -> int:
+        """The GPU in whose memory it is, -1: the host's."""
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """Of a tensor in a GPU's memory; AttributeError else. What is in it is complete."""
     def __buffer__(self, flags: int, /) -> memoryview: ...
     def __dlpack__(self, *, stream: Any = None, **kwargs: Any) -> Any: ...
     def __dlpack_device__(self) -> tuple[int, int]: ...
     def numpy(self) -> npt.NDArray[Any]:
         """A read-only view on the wire bytes (BYTES: a new object array of bytes).
 
-        Raises UnsupportedError for BF16, which numpy has not: use DLPack.
+        Raises UnsupportedError for BF16, which numpy has not: use DLPack. As for a tensor in a
+        GPU's memory.
         """
 
 def tensor_from_numpy(array: npt.NDArray[Any], data_type: int = 0) -> Tensor:
     """No copy when C-contiguous (BYTES are serialised). data_type 0: from the array's dtype."""
 
-def tensor_from_dlpack(obj: Any) -> Tensor:
-    """A C-contiguous CPU tensor of any DLPack producer, without a copy."""
+def tensor_from_dlpack(obj: Any, *, stream: int | None = None, on_device: bool = False) -> Tensor:
+    """A C-contiguous tensor of any DLPack producer, without a copy.
+
+    On the host; with `on_device` it may be in a GPU's memory, too. `stream`: a cudaStream_t on
+    which it will be read, for the producer to order its work before.
+    """
+
+def tensor_from_cuda_array(array: Any, device: int, data_type: int = 0) -> Tensor:
+    """A C-contiguous array with __cuda_array_interface__ on GPU `device`, without a copy.
+
+    It keeps the array. What writes it must be done, or be on the stream of the batch.
+    """
 
 def serialize_bytes(array: npt.NDArray[np.object_]) -> bytes: ...
 def deserialize_bytes(data: Buffer, count: int = -1) -> npt.NDArray[np.object_]: ...
@@ -220,7 +277,10 @@ class BatchRequest:
     def padding(self) -> bool:
         """Fills a slot of a sequence model: a copy of a request; its answer is dropped (S-26)."""
     def inputs(self) -> list[tuple[str, Tensor]]:
-        """Those that the client sent, then controls and states of a sequence (contract 2.7)."""
+        """Those that the client sent, then controls and states of a sequence (contract 2.7).
+
+        Batch inputs (2.4) are of the batch, not of a request: see Batch.gather.
+        """
     def input(self, name: str) -> Tensor | None: ...
 
 class Batch:
@@ -230,13 +290,24 @@ class Batch:
     def __getitem__(self, index: int) -> BatchRequest: ...
     @property
     def total_batch_size(self) -> int: ...
+    @property
+    def device(self) -> int:
+        """The GPU in whose memory inputs are and outputs may be, -1: all is on the host."""
+    @property
+    def stream(self) -> int:
+        """A cudaStream_t of that GPU, from which outputs there are read; 0 without one."""
     def gather(self, name: str) -> Tensor | None:
         """An input of all requests, one behind the other; None when no request has it.
 
-        One contiguous pool buffer, or the request's own bytes when the batch is of one.
+        One contiguous pool buffer, or the request's own bytes when the batch is of one. A ragged
+        input has the shape [elements] (C-4); a batch input is made of the batch (2.4). In the
+        memory of `device`, but for strings and shape tensors.
         """
     def scatter(self, name: str, value: Tensor | npt.NDArray[Any]) -> None:
-        """An output of the whole batch; rows are handed out without a copy."""
+        """An output of the whole batch; rows are handed out without a copy.
+
+        A batch output (2.4) is flat, and cut by the shapes of its source input.
+        """
     def set_output(self, index: int, name: str, value: Tensor | npt.NDArray[Any]) -> None: ...
     def wants_output(self, name: str) -> bool:
         """Whether a client, or a sequence that goes on with it, has a use for an output."""
@@ -367,6 +438,11 @@ def get_output_tensor_by_name(inference_response: Any, name: str) -> Any:
 
 # ---------------------------------------------------------------- engine
 
+#: Upper bounds of the buckets of success_counts and queue_counts; one more has no bound.
+DURATION_BOUNDS_NS: tuple[int, ...]
+#: What summaries() tells of.
+LATENCIES: tuple[str, ...]
+
 class NativeInstance:
     """An instance that the core runs on a thread of its own, without the GIL."""
 
@@ -377,19 +453,25 @@ class ModelVersion:
     def name(self) -> str: ...
     @property
     def version(self) -> int: ...
+    @property
+    def problem(self) -> str:
+        """Why no instance can answer any more (their GPUs are lost); empty while one can."""
     def statistics(self) -> dict[str, Any]:
         """Contract 1.11: last_inference, inference_count, execution_count, inference_stats
         {success, fail, queue, compute_input, compute_infer, compute_output, cache_hit,
         cache_miss: {count, ns}}, batch_stats [{batch_size, compute_input, compute_infer,
         compute_output}], response_stats {index: {compute_infer, compute_output, success, fail,
         empty_response, cancel}}, failures {REJECTED, CANCELED, BACKEND, OTHER}, pending,
-        cached (whether its answers are)."""
-    @property
-    def alive(self) -> bool:
-        """Whether an instance lives: without one the model is not ready (H-4)."""
+        cached (whether its answers are). Beside that the counts of histograms, bucket by bucket,
+        not cumulative: success_counts and queue_counts (bounds: DURATION_BOUNDS_NS), and
+        first_response {count, ms, counts} (bounds: the plan's)."""
+    def summaries(self, quantiles: Sequence[float]) -> dict[str, list[float]]:
+        """M-13, M-14, M-17: for each of LATENCIES the quantiles, in us, of the last minute.
 
-    def set_alive(self, alive: bool) -> None:
-        """Says so."""
+        NaN where nothing was observed; empty when the plan keeps no summaries.
+        """
+    def set_problem(self, problem: str) -> None:
+        """Why its instances answer nothing now; "": they do. It is `problem`, then (H-4)."""
 
     def start_native(self, index: int, instance: NativeInstance) -> None: ...
     def warm_up(
@@ -405,6 +487,15 @@ class ModelVersion:
     def next(self, index: int) -> Batch | None:
         """Blocks without the GIL until there is a batch; None once the version is stopped."""
     def complete(self, index: int, batch: Batch) -> None: ...
+    @property
+    def instance_limit(self) -> int:
+        """R-25: instances below this number may be added; no more than the plan's where they are
+        fixed."""
+    def end_instance(self, index: int) -> None:
+        """R-25: its next() returns None after its batch; waits for the thread of a native one.
+
+        Raises UnsupportedError where they are fixed: sequences, ensembles, the rate limiter.
+        """
 
 class Engine:
     def __init__(
@@ -414,11 +505,19 @@ class Engine:
         pool_cached_bytes: int = 268435456,
         response_cache_bytes: int = 0,  # 0: no response cache
         pinned: bool = False,
+        rate_limited: bool = False,  # 4.5: instance_limits of plans hold
+        resources: Sequence[tuple[str, int, int | None]] = (),  # name, count, device (None: any)
+        devices: bool = False,  # what is done with GPUs is done when there is a CUDA runtime
+        cuda_libraries: Sequence[str] = (),  # where to look for it; none: the usual names
+        device_pool_bytes: Mapping[int, int] | None = None,  # by GPU; else 64 MiB
     ) -> None: ...
-    def create(self, plan: ModelPlan) -> ModelVersion: ...
+    def create(self, plan: ModelPlan) -> ModelVersion:
+        """Raises InvalidArgError for instance limits that would never let an instance run (4.5)."""
     def publish(
         self, name: str, ready: Sequence[ModelVersion], not_ready: Sequence[int] = ()
     ) -> None: ...
+    def refuse(self, name: str, text: str) -> None:
+        """Requests by this name are answered INVALID_ARG and `text` (R-4)."""
     def forget(self, name: str) -> None: ...
     def retire(self, model: ModelVersion, timeout_s: float = 30.0) -> None: ...
     def stop_accepting(self) -> None: ...
@@ -430,6 +529,26 @@ class Engine:
     def memory_report(self) -> str: ...
     def pool_stats(self) -> dict[str, int]:
         """acquired, system_allocs, cached_bytes, in_use_bytes."""
+
+class SharedRegions:
+    """Memory of clients, by name (contract 1.9). Raises in its words."""
+
+    def __init__(self, engine: Engine) -> None: ...
+    def register_cuda(self, name: str, handle: bytes, device: int, size_bytes: int) -> None:
+        """`handle`: a cudaIpcMemHandle_t."""
+    def unregister(self, cuda: bool, name: str) -> None:
+        """Empty: all of the kind."""
+    def list(self, cuda: bool, name: str) -> builtins.list[dict[str, Any]]:
+        """name, key, offset, device_id, byte_size of one region, or of all (empty name)."""
+
+def engine_has_devices(engine: Engine) -> bool:
+    """A CUDA runtime was asked for and is there."""
+
+def device_pools(engine: Engine) -> list[dict[str, int]]:
+    """device, pool_bytes, in_use_bytes, cached_bytes of the pools of GPUs' memory in use."""
+
+def gpu_memory(engine: Engine, device: int) -> tuple[int, int]:
+    """Free and all bytes of a GPU. Raises UnavailableError without a CUDA runtime."""
 
 # ---------------------------------------------------------------- frontends
 
@@ -479,7 +598,7 @@ class InferReply:
     def source(self) -> tuple[str, str, str]:
         """Model, version and the request's id."""
     def encode(self) -> bytes:
-        """The serialised ModelInferResponse. Raises what the response failed with."""
+        """The message of its protocol. Raises what the response failed with."""
     def release(self) -> None:
         """Gives it back, which may wake a model that waits for its reader."""
 
@@ -497,14 +616,24 @@ class HttpCodec:
         json_bytes: int | None,
         future: Future[None],
         *,
-        received_ns: int = 0,
-        timeout_us: int = 0,
-        headers: Sequence[tuple[str, str]] = (),
+        parameters: Sequence[tuple[str, bool | int | float | str]] = (),
+        trace_context: str = "",
     ) -> InferCall:
-        """Decodes, admits and queues. version -1: latest. `headers`: forwarded as parameters.
+        """Decodes, admits and queues. version -1: latest. `parameters`: beside the body's own.
 
         The body must not change until the call has finished. Raises on a bad request.
         """
+    def submit_stream(
+        self,
+        model: str,
+        version: int,
+        body: Buffer,
+        deliver: Callable[[InferReply], None],
+        *,
+        parameters: Sequence[tuple[str, bool | int | float | str]] = (),
+        trace_context: str = "",
+    ) -> InferCall:
+        """A request that may be answered many times; drain() calls `deliver` with each response."""
 
 class GrpcCodec:
     """v2 over gRPC for one event loop: serialised ModelInferRequest in, ModelInferResponse out."""
@@ -515,9 +644,8 @@ class GrpcCodec:
         message: bytes,
         future: Future[None],
         *,
-        received_ns: int = 0,
-        timeout_us: int = 0,
-        headers: Sequence[tuple[str, str]] = (),
+        parameters: Sequence[tuple[str, bool | int | float | str]] = (),
+        trace_context: str = "",
     ) -> InferCall:
         """A request that is answered once. Raises on a bad one, or a decoupled model (G-22)."""
     def submit_stream(
@@ -525,9 +653,8 @@ class GrpcCodec:
         message: bytes,
         deliver: Callable[[InferReply], None],
         *,
-        received_ns: int = 0,
-        timeout_us: int = 0,
-        headers: Sequence[tuple[str, str]] = (),
+        parameters: Sequence[tuple[str, bool | int | float | str]] = (),
+        trace_context: str = "",
     ) -> InferCall:
         """A request that may be answered many times; drain() calls `deliver` with each response."""
 
@@ -535,7 +662,48 @@ def encode_http_error(message: str) -> bytes: ...
 def parse_header_length(value: str, content_length: int) -> int: ...
 def parse_version(text: str) -> int: ...
 
+class HeaderForwarding:
+    """Chooses headers by names: an ECMAScript expression, searched in any case (contract 1.15)."""
+
+    def __init__(self, pattern: str) -> None:
+        """Raises InvalidArgError when it is none."""
+    def select(self, headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Those to be forwarded. Raises InvalidArgError for one that is reserved."""
+
+# ---------------------------------------------------------------- traces
+
+class EngineTracer:
+    """What is to be traced, and the records of what was (contract 8.1)."""
+
+    def __init__(self, engine: Engine) -> None: ...
+    def set(
+        self, model: str, *, on: bool, tensors: bool, rate: int, count: int, generation: int
+    ) -> None:
+        """Of a model, or of all others (""). Every rate-th request, `count` of them (-1: all)."""
+    def inherit(self, model: str) -> None:
+        """The model does as all others again."""
+    def take(self, timeout_s: float) -> list[dict[str, Any]]:
+        """Waits for records: id, parent_id, root_id, generation, model, version, request_id,
+        context (W3C traceparent), error, of_client, stamps [(name, monotonic ns)],
+        tensors [(activity, name, data type, shape, bytes)]."""
+    @property
+    def dropped(self) -> int:
+        """Records that the queue had no room for."""
+
 # ---------------------------------------------------------------- native listeners
+
+class HeaderRules:
+    """What a door does with headers beside its protocol's own (1.14, 1.15, T-22)."""
+
+    def __init__(
+        self,
+        *,
+        for_health: tuple[str, str] | None = None,
+        for_inference: tuple[str, str] | None = None,
+        forwarding: HeaderForwarding | None = None,
+        trace_context: bool = False,
+    ) -> None:
+        """`for_...`: name and value of the header without which the API is refused."""
 
 class HttpDoor:
     """The native HTTP/1.1 listener: inference and health here, the rest passed on (contract 1.1).
@@ -561,6 +729,7 @@ class HttpDoor:
         idle_timeout_s: float | None = None,
         send_timeout_s: float | None = None,
         min_bytes_per_second: int | None = None,
+        rules: HeaderRules | None = None,
     ) -> None: ...
     def set_state(self, *, started: bool, ready: bool, exiting: bool) -> None:
         """What the health routes say, and whether inference is let in (H-2, H-3, H-24)."""
@@ -645,6 +814,7 @@ class GrpcDoor:
         max_ping_strikes: int = 2,
         max_connection_age_ms: int = 0,
         max_connection_age_grace_ms: int = 0,
+        rules: HeaderRules | None = None,
     ) -> None: ...
     def set_state(self, *, started: bool, ready: bool, exiting: bool) -> None:
         """What the health RPCs say, and whether inference is let in (G-1, G-2, H-24)."""
@@ -705,6 +875,10 @@ class WorkerLink:
 
     def refuse(self, why: str) -> None:
         """Batches are answered UNAVAILABLE with the reason, until serve()."""
+
+    @property
+    def ended(self) -> bool:
+        """The engine has let go of the instance: the last process ends by itself."""
 
     def instance(self) -> NativeInstance:
         """What the engine runs; once."""

@@ -83,27 +83,29 @@ def test_b5_the_peak_is_within_the_limit(server: ServerProcess) -> None:
 
 
 def test_b5_bombs_do_not_hold_up_others(survivor: Survivor) -> None:
-    """The work is done in slices."""
+    """The work is done in slices: whoever shares the loop is answered between them."""
+    bombs = 5
     data = message(bomb(GZIP, 63), fields="Content-Encoding: gzip\r\n")
     with RawHttp(survivor.server.http_port) as attacker, RawHttp(survivor.server.http_port) as user:
         done = threading.Event()
 
         def attack() -> None:
-            for _ in range(5):
+            for _ in range(bombs):
                 attacker.send(data)
                 attacker.reply()
             done.set()
 
         thread = threading.Thread(target=attack)
         thread.start()
-        slowest = 0.0
+        answers, slowest = 0, 0.0
         while not done.is_set():
             started = time.monotonic()
             user.use()
-            slowest = max(slowest, time.monotonic() - started)
+            answers, slowest = answers + 1, max(slowest, time.monotonic() - started)
         thread.join()
     report(f"B5: beside bombs the slowest answer took {slowest * 1000:.1f} ms")
-    assert slowest < 0.5, f"{slowest:.3f} s"
+    # In one piece a bomb would let by the one that came before it, and the one behind.
+    assert answers >= 5 * bombs, f"{answers} answers beside {bombs} bombs"
     survivor.mark()  # the pool may keep what it used, once
 
 

@@ -23,6 +23,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 #: Modules whose subject is the data plane itself run over both; the others over the default.
 BOTH_PLANES = {
+    "test_generate",
+    "test_header_rules",
     "test_http_transport",
     "test_grpc_transport",
     "test_infer_errors",

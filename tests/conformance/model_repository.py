@@ -79,28 +79,28 @@ def write_repository(root: Path) -> None:
     """All models; `idle`, `broken` and `malformed` are there to be loaded by a test."""
     for datatype in DATATYPES:
         name = f"identity_{datatype.lower()}"
-        _identity(root, name, datatype=datatype, max_batch_size=8)
-    _identity(root, "unbatched", dims="2, -1")
-    _identity(root, "pair", tensors=2, dims="4", max_batch_size=4)
-    _identity(root, "labelled", dims="4", max_batch_size=4, label_file="labels.txt")
+        write_identity(root, name, datatype=datatype, max_batch_size=8)
+    write_identity(root, "unbatched", dims="2, -1")
+    write_identity(root, "pair", tensors=2, dims="4", max_batch_size=4)
+    write_identity(root, "labelled", dims="4", max_batch_size=4, label_file="labels.txt")
     (root / "labelled" / "labels.txt").write_text("zero\none\ntwo\n")
     dynamic = "dynamic_batching { max_queue_delay_microseconds: 2000 }"
-    _identity(root, "batcher", max_batch_size=16, delay_ms=20, extra=dynamic)
-    _identity(root, "slow", max_batch_size=1, delay_ms=400)
-    _identity(
+    write_identity(root, "batcher", max_batch_size=16, delay_ms=20, extra=dynamic)
+    write_identity(root, "slow", max_batch_size=1, delay_ms=400)
+    write_identity(
         root,
         "short_queue",
         max_batch_size=1,
         delay_ms=200,
         extra="dynamic_batching { default_queue_policy { max_queue_size: 1 } }",
     )
-    _identity(
+    write_identity(
         root, "versions", versions=(1, 3), extra="version_policy { all {} }", metric_tags=True
     )
-    _identity(root, "idle", versions=(1, 2))
-    _python(root, "add_sub", _ADD_SUB, max_batch_size=4)
-    _python(root, "raises", _RAISES)
-    _python(root, "broken", _BROKEN)
+    write_identity(root, "idle", versions=(1, 2))
+    write_python(root, "add_sub", _ADD_SUB, max_batch_size=4)
+    write_python(root, "raises", _RAISES)
+    write_python(root, "broken", _BROKEN)
     (root / "malformed" / "1").mkdir(parents=True)
     (root / "malformed" / "config.pbtxt").write_text('name: "malformed" no_such_field: 1')
     if HAVE_ONNX:
@@ -125,7 +125,7 @@ def write_linear(path: Path) -> None:
     save_model(model, path)
 
 
-def _identity(
+def write_identity(
     root: Path,
     name: str,
     *,
@@ -156,7 +156,7 @@ def _identity(
     (root / name / "config.pbtxt").write_text("\n".join(lines))
 
 
-def _python(root: Path, name: str, source: str, *, max_batch_size: int = 0) -> None:
+def write_python(root: Path, name: str, source: str, *, max_batch_size: int = 0) -> None:
     tensor = "data_type: TYPE_INT32 dims: [ 4 ]"
     lines = [f'name: "{name}"', 'backend: "python"', f"max_batch_size: {max_batch_size}"]
     for index in range(2):

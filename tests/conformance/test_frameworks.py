@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import threading
@@ -16,7 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tritonclient.http as http_client
-from framework_networks import NETWORKS, expected, sample, write_network
+from framework_networks import NETWORKS, expected, installed, sample, write_network
+from penstock.cli.main import main
 from server_process import ServerProcess
 from ways import WAYS
 
@@ -25,11 +25,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 #: an import of TensorFlow on a busy machine
 LOAD_TIMEOUT_S = 120.0
 TOLERANCE = 1e-4
-HERE = [
-    name
-    for name, network in NETWORKS.items()
-    if all(importlib.util.find_spec(module) for module in network.needs)
-]
+HERE = installed()
 pytestmark = pytest.mark.skipif(len(HERE) < 3, reason="fewer than two frameworks are installed")
 
 
@@ -111,6 +107,17 @@ def test_frameworks_agree(frameworks: ServerProcess) -> None:
             assert np.abs(answer - theirs).max() <= TOLERANCE, (name, other)
 
 
+def test_compare_says_that_they_agree(
+    frameworks: ServerProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Within 1e-4, names and all."""
+    arguments = ["compare", f"--url={frameworks.http_url}", "--requests=0", "--rtol=0"]
+    arguments += ["--batch-size=4", *(f"--model={name}" for name in HERE)]
+    assert main(arguments) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.endswith("| ok |")]
+    assert len(rows) == len(HERE) - 1
+
+
 def test_mixed_load(frameworks: ServerProcess) -> None:
     """Every answer is its own request's, and no framework starts threads with the load."""
     seeds = range(200)
@@ -180,7 +187,8 @@ def test_a_framework_is_imported_when_a_model_needs_it(
     """The libraries that a process has mapped say what it has imported."""
     server = ServerProcess(networks, tmp_path / "server.log", "--model-control-mode=explicit")
     libraries = {
-        "torch": "libtorch",
+        "onnx": "libonnxruntime",
+        "torchscript": "libtorch",
         "saved_model": "libtensorflow",
         "openvino": "libopenvino",
         "jax": "jaxlib",

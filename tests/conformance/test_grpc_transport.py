@@ -125,16 +125,6 @@ def test_client_shared_memory_is_off(stub: Any) -> None:
         assert not getattr(stub, f"{kind}SharedMemoryStatus")(message, timeout=TIMEOUT_S).regions
 
 
-def test_trace_and_log_settings_are_refused(stub: Any) -> None:
-    for call, message in (
-        (stub.TraceSetting, service_pb2.TraceSettingRequest()),
-        (stub.LogSettings, service_pb2.LogSettingsRequest()),
-    ):
-        code, text = failure(call, message)
-        assert code is grpc.StatusCode.UNIMPLEMENTED
-        assert "does not support" in text
-
-
 def test_repository_names_and_parameter_types(stub: Any) -> None:
     """G-10..G-12, REP-2, REP-3."""
     unsupported = "'repository_name' specification is not supported"

@@ -51,8 +51,15 @@ def fp32_plan(**settings: Any) -> ModelPlan:
 class Bench:
     """An engine with one published model. native: run by the core; else whoever calls next()."""
 
-    def __init__(self, *, native: bool = True, delay_ms: float = 0, **settings: Any) -> None:
-        self.engine = Engine(max_requests=4096)
+    def __init__(
+        self,
+        *,
+        native: bool = True,
+        delay_ms: float = 0,
+        engine: Engine | None = None,
+        **settings: Any,
+    ) -> None:
+        self.engine = engine or Engine(max_requests=4096)
         self.port = CompletionPort(self.engine)
         self.codec = HttpCodec(self.engine, self.port)
         self.model: ModelVersion = self.engine.create(fp32_plan(**settings))
@@ -61,7 +68,7 @@ class Bench:
         self.engine.publish("m", [self.model])
 
     def submit(
-        self, values: Any = (1, 2), answer: Any = None, headers: Any = (), **output: Any
+        self, values: Any = (1, 2), answer: Any = None, parameters: Any = (), **output: Any
     ) -> tuple[InferCall, Any]:
         """A binary request of one row."""
         array = np.asarray(values, np.float32).reshape(1, -1)
@@ -75,7 +82,7 @@ class Bench:
         text = json.dumps(head).encode()
         answer = answer or Answer()
         body = text + array.tobytes()
-        call = self.codec.submit("m", -1, body, len(text), answer, headers=headers)
+        call = self.codec.submit("m", -1, body, len(text), answer, parameters=parameters)
         return call, answer
 
     def wait(self, *answers: Answer) -> None:

@@ -27,7 +27,9 @@ from penstock._proto.model_config_pb2 import ModelConfig
 from penstock.backends.registry import find_backend
 from penstock.config.normalise import normalise, normalise_instance_groups
 from penstock.devices.gpus import NO_GPUS, Gpus
-from penstock.serving.loader import LoadedVersion, ModelLoader
+from penstock.models.identity import ModelId
+from penstock.serving.loaded_version import LoadedVersion
+from penstock.serving.loader import ModelLoader
 from penstock.types import NUMPY_DTYPES, DataType
 
 Array = np.ndarray[Any, Any]
@@ -129,7 +131,7 @@ class ServedModels:
         gpus = self.loader.find_gpus()
         normalise_instance_groups(config, gpus, prefers_gpus=prefers_gpus)
         loaded = self.loader.load_version(config.name, model_dir, 1, config)
-        self.loader.publish(config.name, [loaded], [])
+        self.loader.publish(ModelId(config.name), [loaded], [])
         before = self._loaded.get(config.name)
         self._loaded[config.name] = loaded
         if before is not None:
@@ -139,9 +141,9 @@ class ServedModels:
     def unload(self, name: str) -> None:
         """Waits for the model's requests and frees it."""
         loaded = self._loaded.pop(name)
-        self.loader.publish(name, [], [])
+        self.loader.publish(ModelId(name), [], [])
         self.loader.unload_version(loaded)
-        self.loader.forget(name)
+        self.loader.forget(ModelId(name))
 
     async def infer(
         self,

@@ -154,11 +154,11 @@ def test_a_call_may_be_dropped_at_any_time() -> None:
     assert bench.in_use() == 0
 
 
-@pytest.mark.parametrize("headers", [[("a", 1)], [1], ["abc"]])
-def test_a_submit_that_fails_leaves_nothing(headers: Any) -> None:
+@pytest.mark.parametrize("parameters", [[(1, "a")], [("a", [])], [1], ["abc"]])
+def test_a_submit_that_fails_leaves_nothing(parameters: Any) -> None:
     bench = Bench()
-    with pytest.raises((TypeError, ValueError)):
-        bench.submit(headers=headers)
+    with pytest.raises((TypeError, ValueError, InvalidArgError)):
+        bench.submit(parameters=parameters)
     with pytest.raises(InvalidArgError):
         bench.codec.submit("m", -1, b"{", None, Answer())
     with pytest.raises(InvalidArgError, match="is not found"):
@@ -166,9 +166,9 @@ def test_a_submit_that_fails_leaves_nothing(headers: Any) -> None:
     assert bench.engine.in_flight == 0
 
 
-def test_headers_that_were_no_text() -> None:
+def test_parameters_that_were_no_text() -> None:
     bench = Bench(native=False)
-    call, answer = bench.submit(headers=[("x", "a\udcff")])
+    call, answer = bench.submit(parameters=[("x", "a\udcff")])
     batch = bench.next()
     assert batch[0].parameters == {"x": "a?"}
     batch.answer(0)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -220,3 +221,48 @@ async def test_the_frameworks_own_words(
     with pytest.raises(ServerError) as caught:
         await served.infer("m", ONES)
     assert (caught.value.code, caught.value.message) == (Code.INVALID_ARG, "not that")
+
+
+_RAGGED = """
+    backend: "numpy" max_batch_size: 3
+    dynamic_batching { max_queue_delay_microseconds: 10000000 }
+    input { name: "INPUT0" data_type: TYPE_FP32 dims: [-1] allow_ragged_batch: true }
+    output { name: "OUTPUT0" data_type: TYPE_FP32 dims: [-1] }
+    batch_input {
+      kind: BATCH_ELEMENT_COUNT target_name: "COUNTS" data_type: TYPE_INT32 source_input: "INPUT0"
+    }
+    batch_input {
+      kind: BATCH_ITEM_SHAPE target_name: "SHAPES" data_type: TYPE_FP32 source_input: "INPUT0"
+    }
+    batch_output { target_name: "OUTPUT0" source_input: "INPUT0" }
+"""
+
+
+async def test_ragged_batches(
+    served: ServedModels, tmp_path: Path, numpy_backend: NumpyBackend
+) -> None:
+    """C-4, 2.4, S-5: flat inputs, what tells of them, and outputs that are cut by their shapes."""
+    numpy_backend.signatures = (
+        [
+            TensorSignature("INPUT0", DataType.FP32, (-1,)),
+            TensorSignature("COUNTS", DataType.INT32, (-1,)),
+            TensorSignature("SHAPES", DataType.FP32, (-1, -1)),
+        ],
+        [TensorSignature("OUTPUT0", DataType.FP32, (-1,))],
+    )
+    seen: list[dict[str, Any]] = []
+
+    def run(inputs: dict[str, Any], wanted: Sequence[str]) -> Mapping[str, Output]:
+        seen.append({name: array.copy() for name, array in inputs.items()})
+        return {"OUTPUT0": -inputs["INPUT0"]}
+
+    numpy_backend.run = run
+    served.load(tmp_path / "m", _RAGGED)
+    sent = [np.full((1, length), length, np.float32) for length in (3, 0, 5)]
+    answers = await asyncio.gather(*(served.infer("m", {"INPUT0": x}) for x in sent))
+    for x, answer in zip(sent, answers, strict=True):
+        assert answer.array("OUTPUT0").tolist() == (-x).tolist()
+    (inputs,) = seen
+    assert inputs["INPUT0"].tolist() == [3.0] * 3 + [5.0] * 5
+    assert (inputs["COUNTS"].dtype, inputs["COUNTS"].tolist()) == (np.int32, [3, 0, 5])
+    assert (inputs["SHAPES"].dtype, inputs["SHAPES"].tolist()) == (np.float32, [[3], [0], [5]])

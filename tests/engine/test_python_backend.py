@@ -368,3 +368,37 @@ class TritonPythonModel:
         return config"""
         with pytest.raises(ServerError, match="returned an invalid configuration: .*TYPE_FLOAT"):
             self.complete(tmp_path, body)
+
+
+ROWS = """
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+class TritonPythonModel:
+    def execute(self, requests):
+        return [self.answer(request) for request in requests]
+
+    def answer(self, request):
+        (tensor,) = request.inputs()
+        shape = np.array([tensor.shape()], np.float32)
+        return pb_utils.InferenceResponse([pb_utils.Tensor("OUTPUT0", shape)])
+"""
+
+
+async def test_ragged_requests_come_singly(served: ServedModels, tmp_path: Path) -> None:
+    """5.1: each with its own shape, and without batch inputs, which are of a batch (2.4)."""
+    ragged = config(
+        "dynamic_batching { max_queue_delay_microseconds: 10000000 preferred_batch_size: 2 }"
+        'batch_input { target_name: "COUNTS" data_type: TYPE_INT32 source_input: "INPUT0" }'
+    ).replace("dims: -1 }", "dims: -1 allow_ragged_batch: true }", 1)
+    served.load(write_model(tmp_path / "m", ROWS), ragged)
+    sent = [{"INPUT0": np.zeros((1, length), np.float32)} for length in (3, 5)]
+    answers = await asyncio.gather(*(served.infer("m", inputs) for inputs in sent))
+    assert [answer.array("OUTPUT0").tolist() for answer in answers] == [[[1, 3]], [[1, 5]]]
+    assert served.statistics("m")["execution_count"] == 1
+
+
+async def test_a_response_without_outputs_is_one(served: ServedModels, tmp_path: Path) -> None:
+    source = ECHO.replace("[self.echo(tensor) for tensor in request.inputs()]", "[]")
+    served.load(write_model(tmp_path / "m", source), config())
+    assert (await served.infer("m", FOUR)).outputs == {}

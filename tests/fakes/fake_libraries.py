@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The Penstock Authors
-"""Builds the drivers of machines that are not there, from the C files beside this one."""
+"""Builds the drivers of machines that are not there, from the C and C++ files beside this one."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ _SOURCES = Path(__file__).parent
 
 def compile_library(source: str, target: Path) -> Path:
     """A shared library of one file; returns `target`."""
+    cxx = source.endswith(".cc")
+    compiler = ["g++", "-std=c++20", "-pthread"] if cxx else ["gcc", "-std=c17"]
     subprocess.run(
-        ["gcc", "-std=c17", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
+        [*compiler, "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
         + ["-o", target, _SOURCES / source],
         check=True,
         timeout=60,

@@ -31,18 +31,26 @@ BELOW: dict[str, set[str]] = {
 ROOM_OF_HEADER = {
     "backend.h": "batch",
     "buffer.h": "memory",
+    "cancel_mark.h": "request",
+    "cuda.h": "memory",
+    "shared_regions.h": "memory",
     "clock.h": "base",
     "codec.h": "wire",
     "completion.h": "sync",
     "door.h": "door",
     "grpc_door.h": "door",
     "engine.h": "core",
+    "header_rules.h": "wire",
+    "statistics.h": "core",
     "native_backends.h": "backends",
     "plan.h": "request",
+    "ref_count.h": "sync",
     "request.h": "request",
     "status.h": "base",
     "tensor.h": "base",
     "worker.h": "worker",
+    "trace.h": "request",
+    "tracer.h": "core",
 }
 
 #: third-party headers, and the only rooms that may include them

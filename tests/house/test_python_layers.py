@@ -24,12 +24,13 @@ BELOW: dict[str, set[str]] = {
     "models": {"backends"},
     "serving": {"models"},
     "frontends": {"serving"},
-    "cli": {"frontends"},
+    "comparison": {"serving"},
+    "cli": {"frontends", "comparison"},
     "__main__": {"cli"},
 }
-#: who may import the compiled core: serving, the frontends' codec calls, the back ends, and the
-#: command line, which puts the server together
-ENGINE_USERS = {"serving", "frontends", "backends", "cli"}
+#: who may import the compiled core: serving, the frontends' and comparison's codec calls, the back
+#: ends, and the command line, which puts the server together
+ENGINE_USERS = {"serving", "frontends", "comparison", "backends", "cli"}
 
 #: a framework, and the only module (or package) of penstock that may import it
 FRAMEWORKS = {
@@ -47,7 +48,7 @@ FRAMEWORKS = {
 #: the same for the libraries that speak to the outside
 TRANSPORTS = {
     "aiohttp": ("penstock.frontends.http", "penstock.frontends.metrics"),
-    "grpc": ("penstock.frontends.grpc",),
+    "grpc": ("penstock.frontends.grpc", "penstock.comparison.grpc_client"),
     "prometheus_client": (
         "penstock.telemetry",
         "penstock.frontends.metrics",

@@ -22,6 +22,7 @@
 
 namespace penstock {
 
+class DeviceStage;
 class Responder;
 class SequenceRows;
 
@@ -45,22 +46,32 @@ class Batch {
   [[nodiscard]] std::int64_t total_batch_size() const { return total_batch_size_; }
 
   // The input of every request laid one behind the other, in the back end's shape (reshape applied,
-  // leading dimension summed). A batch of one is passed through uncopied. Type kInvalid when no
-  // request carries this optional input. `lease` (may be null) receives what keeps the bytes alive.
+  // leading dimension summed; a ragged one is flat). A batch of one is passed through uncopied. A
+  // batch input (2.4) is made here. Type kInvalid when no request carries this optional input.
+  // `lease` (may be null) receives what keeps the bytes alive.
   [[nodiscard]] Status gather(std::uint32_t spec, TensorView& view, BufferLease* lease = nullptr);
-  // One row's input in the back end's shape; false when it is optional and absent. `lease` as
-  // above.
+  // One row's input in the back end's shape; false when it is optional and absent, and for batch
+  // inputs, which are no single row's. `lease` as above.
   [[nodiscard]] bool input(std::size_t i, std::uint32_t spec, TensorView& view,
                            BufferLease* lease = nullptr) const;
 
   // Host memory from the engine's pool for outputs; an empty lease when the bound is reached.
   [[nodiscard]] BufferLease allocate(std::size_t size_bytes) { return pool_->acquire(size_bytes); }
 
+  // The GPU in whose memory gather() gives inputs (but strings and shapes) and outputs may be; -1:
+  // all is in the host's memory. input() gives them where their clients put them.
+  [[nodiscard]] std::int32_t device() const;
+  // A cudaStream_t of that GPU: outputs are read from there, so that what writes them must be done,
+  // or be on it. Null without a device.
+  [[nodiscard]] void* stream() const;
+  // Memory of that GPU; an empty lease when there is none.
+  [[nodiscard]] BufferLease allocate_on_device(std::size_t size_bytes);
+
   // Whether anybody has a use for an output: a client, or a sequence that goes on with it.
   [[nodiscard]] bool wants_output(std::uint32_t spec) const;
   // An output of the whole batch: cut into each request's rows without a copy. The shape is checked
   // against the batch and the specification, reshape is undone; requests that did not ask for the
-  // output are skipped.
+  // output are skipped. A batch output (2.4) is flat instead, and cut by the shapes of an input.
   [[nodiscard]] Status scatter(std::uint32_t spec, const TensorView& view,
                                const BufferLease& lease);
   // One request's output.
@@ -97,6 +108,10 @@ class Batch {
   void add_row(Request* request, std::vector<InputTensor>& states, bool padding);
   [[nodiscard]] SequenceRows& sequence_rows() { return *sequence_; }
   void clear();
+  void swap(Batch& other) noexcept;
+  // Null: none. Must outlive the batch's requests.
+  void set_stage(DeviceStage* stage) { stage_ = stage; }
+  [[nodiscard]] DeviceStage* stage() const { return stage_; }
   [[nodiscard]] std::int64_t exec_start_ns() const { return exec_start_ns_; }
   [[nodiscard]] std::int64_t exec_end_ns() const { return exec_end_ns_; }
   // Those to be answered, each once.
@@ -109,10 +124,16 @@ class Batch {
   [[nodiscard]] Status check_rows(const TensorSpec& tensor, const TensorView& view) const;
   [[nodiscard]] const InputTensor* find(std::size_t i, std::uint32_t spec) const;
   [[nodiscard]] std::int64_t ragged_elements(std::uint32_t spec) const;
+  [[nodiscard]] Status make_batch_input(std::uint32_t spec, TensorView& view, BufferLease* lease);
+  [[nodiscard]] Status scatter_by(const BatchOutput& by, const TensorView& view,
+                                  const BufferLease& lease);
   // Padding, or rescheduled: whatever it is given goes nowhere.
   [[nodiscard]] bool unanswered(std::size_t i) const;
   [[nodiscard]] Status give(std::size_t i, std::uint32_t spec, const TensorView& view,
                             const BufferLease& lease);
+  // ---- batch_device.cc, for an output in a GPU's memory ----
+  [[nodiscard]] Status offer(std::uint32_t spec, const TensorView& view, const BufferLease& lease);
+  [[nodiscard]] Status give_from_device(std::size_t i, std::uint32_t spec, TensorView view);
 
   const ModelPlan* plan_ = nullptr;
   BufferPool* pool_ = nullptr;
@@ -120,11 +141,13 @@ class Batch {
   std::vector<Request*> rows_;
   std::vector<Request*> requests_;
   std::unique_ptr<SequenceRows> sequence_;  // null: no sequence model
+  DeviceStage* stage_ = nullptr;            // null: no device
   bool any_rescheduled_ = false;
   std::int64_t total_batch_size_ = 0;
   std::int64_t exec_start_ns_ = 0;
   std::int64_t exec_end_ns_ = 0;
   Recycled<BufferLease> gathered_;
+  std::vector<Shape> source_shapes_;  // of the batch input that is being made
 };
 
 // The answers of one request of a decoupled model. Must finish; one that is destroyed unfinished

@@ -9,12 +9,12 @@
 // lock-free once warm. Nothing blocks; release functions never take the GIL.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <utility>
 
+#include "penstock/ref_count.h"
 #include "penstock/status.h"
 #include "penstock/tensor.h"
 
@@ -25,7 +25,7 @@ struct Buffer {
   std::size_t size_bytes = 0;  // usable bytes
   MemoryKind memory = MemoryKind::kCpu;
   std::int32_t device = 0;
-  std::atomic<std::uint32_t> refs{1};
+  RefCount refs;
   // Called once, on whichever thread dropped the last lease. Must not throw, block or take the GIL.
   void (*release)(Buffer*) noexcept = nullptr;
   void* owner = nullptr;        // for the release function alone
@@ -42,8 +42,7 @@ class BufferLease {
     return lease;
   }
   BufferLease(const BufferLease& other) noexcept : buffer_(other.buffer_) {
-    // relaxed: a new count is made from one already held, so nothing can be freed meanwhile
-    if (buffer_) buffer_->refs.fetch_add(1, std::memory_order_relaxed);
+    if (buffer_) buffer_->refs.add();
   }
   BufferLease(BufferLease&& other) noexcept : buffer_(std::exchange(other.buffer_, nullptr)) {}
   BufferLease& operator=(BufferLease other) noexcept {
@@ -54,8 +53,7 @@ class BufferLease {
 
   void reset() noexcept {
     Buffer* b = std::exchange(buffer_, nullptr);
-    // acq_rel: the last dropper must see every write made under the other leases
-    if (b && b->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) b->release(b);
+    if (b && b->refs.drop()) b->release(b);
   }
   [[nodiscard]] Buffer* get() const { return buffer_; }
   Buffer* operator->() const { return buffer_; }
@@ -72,13 +70,12 @@ class Allocator {
   [[nodiscard]] virtual void* allocate(std::size_t size_bytes) = 0;
   virtual void deallocate(void* memory, std::size_t size_bytes) noexcept = 0;
   [[nodiscard]] virtual MemoryKind kind() const = 0;
+  // Whose memory it is; of a GPU's alone.
+  [[nodiscard]] virtual std::int32_t device() const { return 0; }
 };
 
 // Page memory; large blocks are whole mappings.
 std::unique_ptr<Allocator> make_page_allocator();
-// Page-locked memory from the CUDA runtime, opened by dlopen (`library` empty: the usual names). An
-// error says why there is none, so that start-up can report the choice.
-Result<std::unique_ptr<Allocator>> make_pinned_allocator(const char* library = nullptr);
 
 struct BufferPoolOptions {
   std::size_t min_class_bytes = 1024;

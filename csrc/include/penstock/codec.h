@@ -21,6 +21,7 @@
 
 #include "penstock/buffer.h"
 #include "penstock/request.h"
+#include "penstock/shared_regions.h"
 #include "penstock/status.h"
 
 namespace penstock {
@@ -45,18 +46,22 @@ struct Reply {
   void clear();
 };
 
-// How many responses a call can take: ModelInfer and the HTTP route one, a stream any number.
+// How many responses a call can take: ModelInfer and HTTP's infer one, a stream and HTTP's generate
+// any number.
 enum class Answers : std::uint8_t { kOne, kMany };
 
 class HttpCodec {
  public:
-  explicit HttpCodec(BufferPool& pool, CodecLimits limits = {});
+  // `regions` (may be null: none) must outlive the codec.
+  explicit HttpCodec(BufferPool& pool, CodecLimits limits = {},
+                     const SharedRegions* regions = nullptr);
   ~HttpCodec();
   // The body of POST .../infer, decompressed. `json_bytes` is the value of the request's
   // Inference-Header-Content-Length: nullopt = header absent, 0 = raw binary request (B-3). The
-  // request is bound to its model. Errors: H-25, H-26, H-40..H-47, H-49, B-1, B-3.
+  // request is bound to its model. Errors: H-25, H-26, H-40..H-49, B-1, B-3.
   [[nodiscard]] Status decode(ByteSpan body, std::optional<std::uint64_t> json_bytes,
-                              const BufferLease& owner, Request& request);
+                              const BufferLease& owner, Request& request,
+                              Answers answers = Answers::kOne);
   // A successful response (status OK). Errors: FP16/BF16 as JSON, classification (1.7), ...
   [[nodiscard]] Status encode(const Response& response, Reply& reply);
 
@@ -76,7 +81,9 @@ class HttpCodec {
 
 class GrpcCodec {
  public:
-  explicit GrpcCodec(BufferPool& pool, CodecLimits limits = {});
+  // As HttpCodec's.
+  explicit GrpcCodec(BufferPool& pool, CodecLimits limits = {},
+                     const SharedRegions* regions = nullptr);
   ~GrpcCodec();
   struct Target {
     std::string_view model;  // borrowed from the message

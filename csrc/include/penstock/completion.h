@@ -43,12 +43,14 @@ class WakeFd final : public Waker {
   int fd_;
 };
 
-class CompletionRing {
+// `Atom` is std::atomic, or a stand-in with its interface that takes control of the interleaving.
+template <template <typename> class Atom = std::atomic>
+class BasicCompletionRing {
  public:
-  explicit CompletionRing(Waker& waker) : waker_(waker) {}
-  ~CompletionRing();
-  CompletionRing(const CompletionRing&) = delete;
-  CompletionRing& operator=(const CompletionRing&) = delete;
+  explicit BasicCompletionRing(Waker& waker) : waker_(waker) {}
+  ~BasicCompletionRing();
+  BasicCompletionRing(const BasicCompletionRing&) = delete;
+  BasicCompletionRing& operator=(const BasicCompletionRing&) = delete;
   // first..last are linked by next; last->next is overwritten.
   void push_chain(CompletionNode* first, CompletionNode* last) noexcept;
   void push(CompletionNode* node) noexcept { push_chain(node, node); }
@@ -61,9 +63,12 @@ class CompletionRing {
 
  private:
   Waker& waker_;
-  std::atomic<CompletionNode*> head_{nullptr};
-  std::atomic<bool> armed_{true};
-  std::atomic<std::uint32_t> pushing_{0};  // threads inside push_chain
+  Atom<CompletionNode*> head_{nullptr};
+  Atom<bool> armed_{true};
+  Atom<std::uint32_t> pushing_{0};  // threads inside push_chain
 };
+
+extern template class BasicCompletionRing<std::atomic>;
+using CompletionRing = BasicCompletionRing<>;
 
 }  // namespace penstock

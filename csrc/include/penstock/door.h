@@ -13,6 +13,7 @@
 #include <string>
 
 #include "penstock/engine.h"
+#include "penstock/header_rules.h"
 #include "penstock/status.h"
 
 namespace penstock {
@@ -37,6 +38,7 @@ struct HttpDoorOptions {
   std::string upstream_path;  // Unix socket of the server for the rest; empty: the rest is a 404
   std::uint32_t threads = 1;
   HttpDoorLimits limits;
+  HeaderRules rules;
 };
 
 struct HttpDoorCounters {

@@ -10,9 +10,8 @@
 // slots and keeps a ModelVersion's heavy part alive while a request has it pinned.
 #pragma once
 
-#include <array>
-#include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -22,44 +21,15 @@
 #include "penstock/backend.h"
 #include "penstock/buffer.h"
 #include "penstock/clock.h"
+#include "penstock/cuda.h"
 #include "penstock/plan.h"
 #include "penstock/request.h"
+#include "penstock/shared_regions.h"
+#include "penstock/statistics.h"
 #include "penstock/status.h"
+#include "penstock/tracer.h"
 
 namespace penstock {
-
-struct DurationStat {
-  std::uint64_t count = 0;
-  std::uint64_t ns = 0;
-};
-
-inline constexpr std::size_t kMaxResponseStats = 1024;
-
-struct BatchStat {
-  std::uint64_t batch_size = 0;
-  DurationStat compute_input, compute_infer, compute_output;
-};
-
-// Of the responses of decoupled requests that were the how manieth of theirs.
-struct ResponseStat {
-  DurationStat compute_infer, compute_output;
-  // The whole of it, from the response before it: one of these a response.
-  DurationStat success, fail, empty_response, cancel;
-};
-
-// Contract 1.11 and 6, per model version; counters only grow.
-struct ModelStatistics {
-  std::uint64_t last_inference_ms = 0;
-  std::uint64_t inference_count = 0;
-  std::uint64_t execution_count = 0;
-  DurationStat success, fail, queue, compute_input, compute_infer, compute_output;
-  DurationStat cache_hit, cache_miss;
-  std::array<std::uint64_t, kFailureReasonCount> failures{};
-  std::vector<BatchStat> batches;       // ascending batch size
-  std::vector<ResponseStat> responses;  // by index; of the first kMaxResponseStats
-  std::uint64_t pending = 0;            // M-10: waiting, not yet executing
-  bool cached = false;                  // 4.6: the model's answers are cached
-};
 
 struct WarmUpInput {
   std::string name;
@@ -72,6 +42,9 @@ class ModelVersion {
   virtual ~ModelVersion() = default;
   [[nodiscard]] virtual const ModelPlan& plan() const = 0;
   [[nodiscard]] virtual ModelStatistics statistics() const = 0;
+  // What the plan keeps summaries of, at these quantiles (0 to 1); empty when it keeps none.
+  [[nodiscard]] virtual LatencySummary summary(Latency latency,
+                                               std::span<const double> quantiles) const = 0;
   // Waits for the next batch of instance `index`; false once the version is stopped. The batch
   // must be empty.
   [[nodiscard]] virtual bool next(std::uint32_t index, Batch& batch) = 0;
@@ -84,15 +57,17 @@ class ModelVersion {
   // published; one call an instance at a time. The first failure, UNAVAILABLE when it is too late.
   [[nodiscard]] virtual Status warm_up(std::uint32_t index,
                                        std::span<const std::vector<WarmUpInput>> requests) = 0;
-
-  // Whether an instance lives. Without one, requests wait for the next, but nobody is told that the
-  // model is ready.
-  [[nodiscard]] bool alive() const { return alive_.load(std::memory_order_relaxed); }
-  // relaxed, as the load: a flag that no data goes with
-  void set_alive(bool alive) { alive_.store(alive, std::memory_order_relaxed); }
-
- private:
-  std::atomic<bool> alive_{true};
+  // indexes below this may be started, also while others serve. Sequences, and what the rate
+  // limiter counts, are bound to their instance: of such a plan there are no more than it says.
+  [[nodiscard]] virtual std::uint32_t instance_limit() const = 0;
+  // instance `index` ends: its next() returns false after the batch that it may have. Waits
+  // for the thread of a native instance. UNSUPPORTED where none may be added.
+  [[nodiscard]] virtual Status end_instance(std::uint32_t index) = 0;
+  // UNAVAILABLE, and why, while no instance can answer: the GPUs of all are lost, or the processes.
+  [[nodiscard]] virtual Status health() const = 0;
+  // Says so of instances that the engine does not know enough of; empty: they can. Requests go on
+  // waiting for them.
+  virtual void set_problem(std::string problem) = 0;
 };
 using ModelVersionRef = std::shared_ptr<ModelVersion>;
 
@@ -100,8 +75,16 @@ struct EngineOptions {
   std::uint32_t max_requests = 65536;   // slots; none left: UNAVAILABLE
   std::uint32_t max_responses = 65536;  // of decoupled models, not yet sent
   BufferPoolOptions pool;
-  std::size_t cache_bytes = 0;           // of the response cache; 0: there is none
-  bool pinned = false;                   // page-locked pool when a CUDA runtime is there
+  std::size_t cache_bytes = 0;  // of the response cache; 0: there is none
+  bool pinned = false;          // page-locked pool when a CUDA runtime is there
+  // 4.5: whether plans' instance limits hold, and how much there is of which resource; of the
+  // others there is what the most demanding instance needs.
+  bool rate_limited = false;
+  std::vector<ResourceCount> resources{};
+  bool devices = false;  // what is done with GPUs is done when a CUDA runtime is there
+  std::vector<std::string> cuda_libraries;  // where to look for it; none: the usual names
+  // Idle bytes that the pool of a GPU's memory keeps, where it is not DevicePools::kDefaultBytes.
+  std::map<std::int32_t, std::uint64_t> device_pool_bytes;
   const Clock* clock = nullptr;          // null: RealClock
   std::shared_ptr<Allocator> allocator;  // of the pool; null: page or pinned memory
 };
@@ -120,6 +103,8 @@ class Engine {
   // more go on until their last request; retire() them.
   void publish(const std::string& name, std::vector<ModelVersionRef> ready,
                std::vector<std::int64_t> not_ready);
+  // Requests by this name are answered INVALID_ARG and `text`, until it is published or forgotten.
+  void refuse(const std::string& name, std::string text);
   // The name becomes one that was never known.
   void forget(const std::string& name);
   // Stops a version that is no longer published: waits until its requests are answered (or, after
@@ -145,9 +130,14 @@ class Engine {
   // Is this name (and version, < 0: any) served now? Same errors as bind.
   [[nodiscard]] Result<ModelVersionRef> find(std::string_view name, std::int64_t version) const;
 
+  [[nodiscard]] Tracer& tracer();
   [[nodiscard]] BufferPool& pool();
   // "page", or "pinned", or "page (why not pinned)".
   [[nodiscard]] const std::string& memory_report() const;
+  // Null: there is no CUDA, and the memory report says why.
+  [[nodiscard]] DevicePools* devices();
+  // Clients' memory; empty until somebody adds to it.
+  [[nodiscard]] SharedRegions& regions();
   [[nodiscard]] const Clock& clock() const;
 
  private:

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "penstock/engine.h"
+#include "penstock/header_rules.h"
 #include "penstock/status.h"
 
 namespace penstock {
@@ -50,6 +51,7 @@ struct GrpcDoorOptions {
   GrpcCompression compression = GrpcCompression::kNone;  // of responses (O-39)
   GrpcDoorLimits limits;
   GrpcKeepalive keepalive;
+  HeaderRules rules;
 };
 
 struct GrpcDoorCounters {

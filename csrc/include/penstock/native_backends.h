@@ -91,7 +91,8 @@ struct OnnxModelOptions {
   std::int32_t execution_mode = 0;  // 0 sequential, 1 parallel
   bool enable_mem_arena = true;
   bool enable_mem_pattern = true;
-  std::string arena_shrinkage;  // devices to shrink after every run, as "cpu:0"
+  std::string arena_shrinkage;         // devices to shrink after every run, as "cpu:0"
+  std::string device_memory = "Cuda";  // ONNX Runtime's name of the memory of a batch's device
   std::vector<std::string> custom_op_libraries;
   std::vector<OnnxProvider> providers;  // asked first to last; the CPU comes after them
   std::vector<std::pair<std::string, std::string>> session_config;  // session.* entries, in order

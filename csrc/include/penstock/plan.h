@@ -108,6 +108,7 @@ enum class BatchInputKind : std::uint8_t {  // 2.4
   kItemShapeFlatten,
 };
 
+// The value of an input with TensorSource::kBatch, whose dims are all that the back end sees.
 struct BatchInput {
   BatchInputKind kind = BatchInputKind::kElementCount;
   std::uint32_t source_input = 0;  // index in ModelPlan::inputs
@@ -139,27 +140,56 @@ struct Ensemble {
   std::uint32_t max_inflight_requests = 0;  // S-46; 0: no bound of its own
 };
 
+// 4.5: something that executing takes, of which there is so much.
+struct InstanceResource {
+  std::string name;
+  std::uint32_t count = 0;
+  bool global = false;  // one pool for the server, else one a device
+};
+
+struct InstanceLimit {
+  std::vector<InstanceResource> resources;  // each once
+  std::uint32_t priority = 1;               // it has every how manieth chance; 0 counts as 1
+  std::int32_t device = 0;
+};
+
+// How much there is of a resource.
+struct ResourceCount {
+  std::string name;
+  std::uint64_t count = 0;
+  std::optional<std::int32_t> device;  // none: of each device, or of the server
+};
+
 struct ModelPlan {
   std::string name;
   std::int64_t version = 1;
   std::int64_t max_batch_size = 0;  // 0: no batch dimension
   std::vector<TensorSpec> inputs;
   std::vector<TensorSpec> outputs;
-  std::uint32_t supplied_inputs = 0;  // so many of the last ones come from the server
-  std::uint32_t hidden_outputs = 0;   // so many of the last ones stay in the server
+  // So many of the last ones come from the server: batch inputs, then those of sequences.
+  std::uint32_t supplied_inputs = 0;
+  std::uint32_t hidden_outputs = 0;  // so many of the last ones stay in the server
   SchedulerKind scheduler = SchedulerKind::kDefault;
   DynamicBatching dynamic;
   SequenceBatching sequence;             // kDirect, kOldest
-  std::vector<BatchInput> batch_inputs;  // C-4
+  std::vector<BatchInput> batch_inputs;  // 2.4, one an input with TensorSource::kBatch
   std::vector<BatchOutput> batch_outputs;
   Ensemble ensemble;  // kEnsemble
   std::uint32_t instance_count = 1;
+  // One an instance; empty: they run when they like. Read where the engine has a rate limiter.
+  std::vector<InstanceLimit> instance_limits;
+  // One an instance, or none at all: the GPU in whose memory its tensors are, -1: the host's.
+  std::vector<std::int32_t> instance_devices;
   // The most requests that may wait; a full queue is answered "Exceeds maximum queue size".
   std::uint32_t queue_capacity = 4096;
   bool decoupled = false;
   bool cached = false;  // 4.6: its answers may come from the engine's response cache
   // 2.10: instances wait for warm-ups, until the version is published.
   bool warm_up = false;
+  // M-12: upper bounds in ms, ascending, of the histogram of first responses; empty: there is none.
+  std::vector<double> first_response_bounds_ms;
+  // M-13, M-14, M-17: how far the rank of a quantile may be off, as a part of all; 0: no summaries.
+  double summary_error = 0;
   // The most responses of one request that its client has not taken yet; the model waits then.
   std::uint32_t response_capacity = 64;
 
@@ -167,6 +197,11 @@ struct ModelPlan {
   [[nodiscard]] bool sequences() const {
     return scheduler == SchedulerKind::kDirect || scheduler == SchedulerKind::kOldest;
   }
+  // Whether any instance's tensors may be in a GPU's memory.
+  [[nodiscard]] bool uses_devices() const;
+  // Whether a request may have this input in a GPU's memory: nobody but the instances, all of which
+  // are on GPUs, reads it.
+  [[nodiscard]] bool takes_device_input(const TensorSpec& spec) const;
   // What clients give and get: the first so many.
   [[nodiscard]] std::size_t client_inputs() const { return inputs.size() - supplied_inputs; }
   [[nodiscard]] std::size_t client_outputs() const { return outputs.size() - hidden_outputs; }
@@ -179,6 +214,8 @@ struct ModelPlan {
   // Index among the states of the one that an output is the next value of, -1 when there is none.
   // Such an output is hidden unless the configuration lists it for clients as well (C-21).
   [[nodiscard]] int state_of_output(std::uint32_t output) const;
+  // How a flat output is cut, nullptr when it is not one (2.4).
+  [[nodiscard]] const BatchOutput* find_batch_output(std::uint32_t output) const;
   // What must hold whoever made the plan: unique names, known types, non-negative limits, ...
   [[nodiscard]] Status check() const;
 };

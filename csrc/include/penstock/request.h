@@ -25,10 +25,15 @@
 #include <vector>
 
 #include "penstock/buffer.h"
+#include "penstock/cancel_mark.h"
+#include "penstock/clock.h"
 #include "penstock/completion.h"
 #include "penstock/plan.h"
+#include "penstock/ref_count.h"
+#include "penstock/shared_regions.h"
 #include "penstock/status.h"
 #include "penstock/tensor.h"
+#include "penstock/trace.h"
 
 namespace penstock {
 
@@ -108,6 +113,7 @@ struct RequestedOutput {
   // How the client wants it; read by the codecs alone.
   std::uint32_t class_count = 0;  // 1.7
   bool binary = false;            // 1.6
+  RegionWindow window;            // 1.9: where it is to be written, if anywhere
 };
 
 struct OutputTensor {
@@ -170,10 +176,13 @@ struct Request {
   bool wants_empty_final = false;        // a bare end is worth a message, too (G-26)
   CompletionRing* completion = nullptr;  // where the response goes
   void* tag = nullptr;                   // the owner's own
+  TraceFrontend frontend = TraceFrontend::kNone;
+  std::string trace_context;  // W3C traceparent, where the server looks for it (T-22)
 
   // Filled by the core.
   std::int64_t batch_size = 1;
   StageTimes times;
+  std::unique_ptr<TraceRecord> trace;  // of a request that is traced
   // The only one of a model that is not decoupled, else the final one. The others reach the owner
   // before it, are given back by Engine::release(), and all of them before the request.
   Response response;
@@ -191,28 +200,28 @@ struct Request {
 
   [[nodiscard]] const ModelPlan& plan() const { return *plan_; }
   [[nodiscard]] ModelVersion* model() const { return model_.get(); }
-  [[nodiscard]] RequestHandle handle() const {
-    // relaxed: read by the slot's owner, who made the generation
-    return {index_, generation_.load(std::memory_order_relaxed)};
-  }
-  // Cancels this use of the slot; a mark for an earlier use never touches a later one.
-  void mark_cancelled(std::uint64_t generation);
-  // relaxed: a hint that is read again at every stage; no data travels with it
+  [[nodiscard]] RequestHandle handle() const { return {index_, use_.generation()}; }
+  // Read again at every stage.
   [[nodiscard]] bool cancelled() const {
-    return cancel_mark_.load(std::memory_order_relaxed) ==
-               generation_.load(std::memory_order_relaxed) ||
-           (cancelled_elsewhere_ != nullptr &&
-            cancelled_elsewhere_->load(std::memory_order_relaxed) != 0);
+    // relaxed: a hint that is read again; no data travels with it
+    return use_.cancelled() || (cancelled_elsewhere_ != nullptr &&
+                                cancelled_elsewhere_->load(std::memory_order_relaxed) != 0);
   }
   [[nodiscard]] RequestState state() const { return state_; }
   // The one setter; aborts in debug builds on a move that the state chart has not.
   void set_state(RequestState next);
+  // The owner begins to write the (last) response down.
+  void mark_sending(const Clock& clock) {
+    if (trace != nullptr) [[unlikely]]
+      trace->sending_ns = clock.now_ns();
+  }
 
  private:
   friend class Batch;
   friend class RequestPool;
   friend class Responder;
   friend class Engine;
+  friend class EnsembleRunner;
   friend class OrderedDelivery;
   friend class ServedModel;
   friend class SubmitBurst;
@@ -229,7 +238,7 @@ struct Request {
   bool counted_ = false;  // among the model's requests in flight: bound and not yet answered
   // Of a request that a Responder answers.
   bool deferred_ = false;
-  std::atomic<std::uint8_t> holds_{0};    // its batch's and its responder's; the last one answers
+  RefCount holds_;                        // its batch's and its responder's; the last one answers
   std::atomic<std::uint32_t> unread_{0};  // responses that the owner has and did not give back
   std::uint32_t sent_ = 0;                // responses ever
   std::int64_t sent_ns_ = 0;              // when the last of them was
@@ -238,13 +247,13 @@ struct Request {
   std::array<std::uint64_t, 3> compute_ns_{};  // of an ensemble: input, infer, output
   std::uint64_t ticket_ = 0;                   // its place among the answers (S-6)
   bool warm_up_ = false;                       // nobody's: not scheduled, not counted
+  bool step_ = false;                          // an ensemble's
   bool cache_missed_ = false;                  // its answer is to be cached, as cache_key_
   std::uint64_t cache_key_ = 0;                // of its inputs
   std::uint64_t cache_ns_ = 0;                 // spent on looking up and inserting
   RequestState state_ = RequestState::kFree;
-  std::atomic<std::uint64_t> cancel_mark_{0};  // the generation that was cancelled
   std::uint32_t index_ = 0;
-  std::atomic<std::uint64_t> generation_{1};
+  CancelMark use_;
 };
 
 // Checks a filled request against its plan in the contract's order (C-7) and works out batch_size.

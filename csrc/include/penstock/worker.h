@@ -62,6 +62,8 @@ class WorkerLink {
   virtual void serve(const std::shared_ptr<WorkerConnection>& connection, int pidfd) = 0;
   // There will be no process: batches are answered UNAVAILABLE, with the reason. Ends with serve().
   virtual void refuse(std::string why) = 0;
+  // The engine has let go of the instance: no batch will come, the last process ends by itself.
+  [[nodiscard]] virtual bool ended() const = 0;
   // The instance that the engine runs; once.
   [[nodiscard]] virtual std::unique_ptr<NativeInstance> instance() = 0;
 };

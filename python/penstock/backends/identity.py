@@ -27,6 +27,10 @@ class IdentityBackend:
     def auto_complete(self, context: ModelContext) -> None:
         """Nothing to do."""
 
+    def takes_device_tensors(self, context: ModelContext) -> bool:
+        """They go out as they came in, wherever they are."""
+        return True
+
     def load(self, context: ModelContext) -> IdentityModel:
         """Raises InvalidArgError for a delay that is not a number in [0, 1 h]."""
         execute_delay_s = _delay_s(context, "execute_delay_ms", 1e-3)

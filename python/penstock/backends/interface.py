@@ -117,6 +117,18 @@ class UsesGpus(Protocol):
         """Whether instances of KIND_AUTO go to the GPUs where there are some (C-10)."""
 
 
+@runtime_checkable
+class TakesDeviceTensors(Protocol):
+    """What a back end has beside `Backend` when its instances on GPUs work on tensors there.
+
+    `Batch.gather` gives those then (`Tensor.device` >= 0; strings and shape tensors stay on the
+    host), and outputs may be there, too.
+    """
+
+    def takes_device_tensors(self, context: ModelContext) -> bool:
+        """Whether instances of this model do. Called before `load`."""
+
+
 class Backend(Protocol):
     """A back end: one object for the life of the server."""
 

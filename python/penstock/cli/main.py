@@ -23,6 +23,8 @@ Usage: penstock <command> [options]
 
 Commands:
   serve    Serve the models of a repository. `penstock serve --help` lists its options.
+  compare  Compare the answers and the speed of models. `penstock compare --help` says how.
+  models   List, load, unload and watch the models of a running server.
 
 Options:
   --help     Print this and exit.
@@ -42,6 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if command == "serve":
         return _serve(arguments[1:], Profile.PENSTOCK)
+    if command == "compare":
+        return _load_compare()(arguments[1:])
+    if command == "models":
+        from penstock.cli.models import models  # the server needs nothing of it
+
+        return models(arguments[1:])
     print(f"penstock: unknown command '{command}'\n\n{_USAGE}", end="", file=sys.stderr)
     return 1
 
@@ -83,3 +91,10 @@ def _load_serve() -> Callable[..., int]:
     from penstock.cli.serve import serve
 
     return serve
+
+
+def _load_compare() -> Callable[[Sequence[str]], int]:
+    """Imported late: nothing of it is needed to serve."""
+    from penstock.cli.compare import compare
+
+    return compare

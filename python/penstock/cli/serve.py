@@ -7,36 +7,51 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 import uvloop
 
-from penstock._engine import Engine, keep_large_blocks
+from penstock._engine import (
+    DURATION_BOUNDS_NS,
+    Engine,
+    HeaderForwarding,
+    device_pools,
+    engine_has_devices,
+)
 from penstock.backends.python.pb_utils.metrics import custom_metrics
-from penstock.backends.registry import find_backend
 from penstock.cli.table import format_table
+from penstock.config.metrics_settings import MetricsSettings
 from penstock.config.plan import make_instances
+from penstock.config.restricted_apis import GRPC_PREFIX, restrictions
 from penstock.config.settings import Settings
 from penstock.config.tls import TlsFiles
-from penstock.devices.cuda import find_gpus
-from penstock.devices.host_policy import resolve_host_policies
-from penstock.errors import Code, ServerError
+from penstock.config.trace_settings import OPENTELEMETRY
+from penstock.errors import Code, InvalidArgError, ServerError
 from penstock.frontends.grpc.native import GrpcDoorOptions, NativeGrpcFrontend
 from penstock.frontends.grpc.server import GrpcFrontend, GrpcOptions
+from penstock.frontends.header_policy import HeaderPolicy
 from penstock.frontends.http.native import DoorOptions, NativeHttpFrontend
 from penstock.frontends.http.server import HttpFrontend, HttpOptions
 from penstock.frontends.metrics.server import MetricsFrontend, MetricsOptions
-from penstock.models.lifecycle import IndexEntry, Lifecycle, LifecycleOptions, LoadFailure
-from penstock.models.repository import Repository
+from penstock.models.lifecycle import IndexEntry, LoadFailure
+from penstock.serving.composition import compose_core
 from penstock.serving.control_plane import ControlPlane
 from penstock.serving.data_plane import DataPlane
-from penstock.serving.loader import LoadedVersion, ModelLoader
+from penstock.serving.loaded_version import LoadedVersion
+from penstock.serving.loader import ModelLoader
+from penstock.serving.log_control import LogControl
 from penstock.serving.server import Frontend, Server
+from penstock.serving.shared_memory import SharedMemory
+from penstock.serving.trace_control import TraceControl
+from penstock.serving.trace_export import TraceExport
 from penstock.telemetry.cpu import CpuCollector
+from penstock.telemetry.device_pools import DevicePool, DevicePoolCollector
 from penstock.telemetry.gpu import GpuCollector
-from penstock.telemetry.logging import LogSettings, log_block, setup_logging
+from penstock.telemetry.logging import LogSettings, ServerLog, log_block, setup_logging
 from penstock.telemetry.metrics import ModelCollector, ModelSnapshot, PinnedPoolCollector
 from penstock.telemetry.nvml import Nvml
+from penstock.telemetry.orca import endpoint_load_metrics
 from penstock.telemetry.registry import MetricsRegistry
 
 _LOGGER = logging.getLogger(__name__)
@@ -56,13 +71,13 @@ _CODE_NAMES = {
 def serve(settings: Settings) -> int:
     """Runs a server until it is told to stop. Returns the exit code; failures are one line."""
     try:
-        setup_logging(_log_settings(settings))
+        log = setup_logging(_log_settings(settings))
     except OSError as error:
         return _fail(f"unable to open the log file '{settings.log_file}': {error.strerror}")
     for warning in settings.warnings:
         _LOGGER.warning(warning)
     try:
-        return uvloop.run(_run(settings))
+        return uvloop.run(_run(settings, log))
     except ServerError as error:
         return _fail(f"creating server: {_CODE_NAMES[error.code]} - {error.message}")
 
@@ -72,28 +87,22 @@ def _fail(cause: str) -> int:
     return 1
 
 
-async def _run(settings: Settings) -> int:
+async def _run(settings: Settings, log: ServerLog) -> int:
     """Builds the rooms from the bottom up, and runs the server of them."""
-    repository = Repository(settings.model_repositories)
-    keep_large_blocks()
-    engine = Engine(
-        max_requests=settings.max_requests,
-        pool_cached_bytes=settings.pinned_memory_pool_byte_size,
-        response_cache_bytes=settings.response_cache_byte_size,
-        pinned=settings.pinned_memory_pool_byte_size > 0,
-    )
-    _LOGGER.info("Memory for tensors: %s", engine.memory_report)
-    loader = ModelLoader(
+    core = compose_core(settings)
+    engine, loader, lifecycle = core.engine, core.loader, core.lifecycle
+    traces = TraceExport(engine, settings.trace)
+    control = ControlPlane(
         engine,
-        find_backend,
-        backend_settings=settings.backend_settings,
-        find_gpus=lambda: find_gpus(settings.min_supported_compute_capability),
-        host_policies=resolve_host_policies(settings.host_policies),
-        queue_capacity=settings.queue_capacity,
-        drain_timeout_s=float(settings.exit_timeout_secs),
+        lifecycle,
+        loader,
+        server_id=settings.id,
+        logs=LogControl(log),
+        shared_memory=SharedMemory(engine, allowed=settings.allow_client_shm),
+        traces=TraceControl(
+            settings.trace, traces.apply, is_served=lambda name: bool(loader.published(name))
+        ),
     )
-    lifecycle = Lifecycle(repository, loader, _lifecycle_options(settings))
-    control = ControlPlane(engine, lifecycle, loader, server_id=settings.id)
     data = DataPlane(engine, max_input_bytes=settings.http_max_input_size)
     server = Server(
         engine,
@@ -108,6 +117,8 @@ async def _run(settings: Settings) -> int:
         return await server.run()
     finally:
         data.close()
+        traces.close()
+        core.close()
 
 
 def _frontends(
@@ -168,6 +179,15 @@ def _http_frontend(
         max_input_bytes=settings.http_max_input_size,
         max_body_bytes=settings.http_max_body_size,
         tls=settings.tls("http"),
+        headers=_header_policy(
+            settings,
+            restrictions(settings.http_restricted_api),
+            "http-header-forward-pattern",
+            settings.http_header_forward_pattern,
+        ),
+        load_metrics=partial(endpoint_load_metrics, custom_metrics)
+        if settings.allow_metrics
+        else None,
     )
     if settings.data_plane == "python" or _ends_tls(http.tls, "HTTP"):
         return HttpFrontend(data, control, http)
@@ -184,6 +204,21 @@ def _http_frontend(
     return NativeHttpFrontend(engine, data, control, http, door)
 
 
+def _header_policy(
+    settings: Settings, restricted: Mapping[str, tuple[str, str]], option: str, pattern: str
+) -> HeaderPolicy:
+    """Raises InvalidArgError that names the option of a pattern that is none."""
+    try:
+        forwarding = HeaderForwarding(pattern) if pattern else None
+    except ServerError as error:
+        raise InvalidArgError(f"--{option}: {error.message}") from None
+    return HeaderPolicy(
+        restricted=restricted,
+        forwarding=forwarding,
+        trace_context=settings.trace.mode == OPENTELEMETRY,
+    )
+
+
 def _ends_tls(tls: TlsFiles | None, protocol: str) -> bool:
     """Is TLS asked for? Then the Python frontend serves, which is said: it costs."""
     if tls is None:
@@ -198,14 +233,14 @@ def _ends_tls(tls: TlsFiles | None, protocol: str) -> bool:
 def _metrics(settings: Settings, engine: Engine, loader: ModelLoader) -> MetricsRegistry:
     registry = MetricsRegistry()
     registry.add(custom_metrics)
-    registry.add(
-        ModelCollector(lambda: [_snapshot(served, loader) for served in loader.all_published()])
-    )
+    registry.add(_model_metrics(settings.metrics, loader))
     registry.add(
         PinnedPoolCollector(
             settings.pinned_memory_pool_byte_size, lambda: engine.pool_stats()["in_use_bytes"]
         )
     )
+    if engine_has_devices(engine):
+        registry.add(DevicePoolCollector(lambda: _device_pools(engine, loader)))
     if settings.allow_gpu_metrics and "TRITON_SERVER_CPU_ONLY" not in os.environ:
         registry.add(GpuCollector(Nvml().read))
     if settings.allow_cpu_metrics:
@@ -213,11 +248,30 @@ def _metrics(settings: Settings, engine: Engine, loader: ModelLoader) -> Metrics
     return registry
 
 
-def _snapshot(served: LoadedVersion, loader: ModelLoader) -> ModelSnapshot:
+def _model_metrics(metrics: MetricsSettings, loader: ModelLoader) -> ModelCollector:
+    quantiles = [quantile for quantile, _ in metrics.summary_quantiles]
+
+    def snapshots() -> list[ModelSnapshot]:
+        return [_snapshot(served, loader, quantiles) for served in loader.all_published()]
+
+    return ModelCollector(
+        snapshots,
+        counters=metrics.counter_latencies,
+        duration_bounds_ns=DURATION_BOUNDS_NS,
+        quantiles=quantiles,
+    )
+
+
+def _snapshot(
+    served: LoadedVersion, loader: ModelLoader, quantiles: Sequence[float]
+) -> ModelSnapshot:
     return ModelSnapshot(
         model=served.name,
+        namespace=served.namespace,
         version=str(served.version),
         statistics=served.model.statistics(),
+        summaries=served.model.summaries(quantiles),
+        first_response_bounds_ms=served.plan.first_response_bounds_ms,
         load_seconds=served.load_seconds,
         tags=dict(served.config.metric_tags),
         gpu_uuid=_gpu_uuid(served, loader),
@@ -233,6 +287,17 @@ def _gpu_uuid(served: LoadedVersion, loader: ModelLoader) -> str:
     }
     device = devices.pop() if len(devices) == 1 else None
     return "" if device is None else loader.find_gpus().uuid(device)
+
+
+def _device_pools(engine: Engine, loader: ModelLoader) -> list[DevicePool]:
+    return [
+        DevicePool(
+            gpu_uuid=loader.find_gpus().uuid(pool["device"]),
+            total_bytes=pool["pool_bytes"],
+            used_bytes=pool["in_use_bytes"],
+        )
+        for pool in device_pools(engine)
+    ]
 
 
 def _report(index: Iterable[IndexEntry], failures: Iterable[LoadFailure]) -> None:
@@ -260,24 +325,18 @@ def _log_settings(settings: Settings) -> LogSettings:
     )
 
 
-def _lifecycle_options(settings: Settings) -> LifecycleOptions:
-    return LifecycleOptions(
-        control_mode=settings.model_control_mode,
-        load_models=settings.load_models,
-        auto_complete=settings.auto_complete,
-        config_name=settings.model_config_name,
-        thread_count=settings.model_load_thread_count,
-        retry_count=settings.model_load_retry_count,
-        strict_readiness=settings.strict_readiness,
-    )
-
-
 def _grpc_options(settings: Settings) -> GrpcOptions:
     return GrpcOptions(
         address=settings.grpc_address,
         port=settings.grpc_port,
         reuse_port=settings.reuse_grpc_port,
         tls=settings.tls("grpc"),
+        headers=_header_policy(
+            settings,
+            restrictions(settings.grpc_restricted_protocol, GRPC_PREFIX),
+            "grpc-header-forward-pattern",
+            settings.grpc_header_forward_pattern,
+        ),
         response_compression_level=settings.grpc_compression_level,
         keepalive_time_ms=settings.grpc_keepalive_time_ms,
         keepalive_timeout_ms=settings.grpc_keepalive_timeout_ms,

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from penstock.config import option_values as values
 from penstock.config.options import Group, Option, no_effect, refused
 
@@ -13,8 +15,6 @@ _TEXT = "<string>"
 
 _SAGEMAKER_REASON = "the SageMaker endpoint is not available"
 _VERTEX_REASON = "the Vertex AI endpoint is not available"
-_TRACE_REASON = "tracing is not available"
-_RATE_REASON = "the rate limiter is not available"
 
 _BACKENDS = Group(
     "Back ends, agents and caches",
@@ -67,40 +67,29 @@ _BACKENDS = Group(
 _SCHEDULING = Group(
     "Rate limiter",
     (
-        refused(
+        Option(
             "rate-limit",
-            "off or execution_count.",
-            _RATE_REASON,
-            parse=values.parse_choice("rate-limit", "off", "execution_count"),
-            harmless=("off",),
-            default="off",
+            "off: instances run when they have something to do. execution_count: they run while "
+            "there is enough of the resources that their instance group names, those that ran less "
+            "often, times their priority, first.",
+            values.parse_choice("rate-limit", "off", "execution_count"),
+            "rate_limit",
             form=_TEXT,
             source="O-61",
         ),
-        refused(
+        Option(
             "rate-limit-resource",
-            "Amount of a resource.",
-            _RATE_REASON,
+            "How much there is of a resource, on one device or on each; the device of a global "
+            "resource is ignored. Without: as much as the most demanding instance needs. May be "
+            "repeated.",
+            values.parse_resource,
+            "rate_limit_resources",
             form="<name>:<count>[:<device>]",
             repeats=True,
             source="O-62",
         ),
     ),
 )
-
-
-def _memory_option(
-    name: str,
-    help: str,
-    form: str,
-    source: str,
-    default: str = "",
-    reason: str = "the server keeps no memory on GPUs, its back ends do",
-) -> Option:
-    parse = values.parse_pair(name, form)
-    return no_effect(
-        name, help, reason, parse=parse, form=form, default=default, repeats=True, source=source
-    )
 
 
 _MEMORY = Group(
@@ -114,19 +103,24 @@ _MEMORY = Group(
             form=_INT,
             source="O-63",
         ),
-        _memory_option(
+        Option(
             "cuda-memory-pool-byte-size",
-            "Memory pool of a GPU.",
-            "<device>:<bytes>",
-            "O-64",
-            "67108864",
+            "Memory of a GPU that its pool keeps for reuse, 67108864 where nothing is said.",
+            values.parse_device_bytes("cuda-memory-pool-byte-size"),
+            "cuda_memory_pool_byte_size",
+            form="<device>:<bytes>",
+            repeats=True,
+            source="O-64",
         ),
-        _memory_option(
+        no_effect(
             "cuda-virtual-address-size",
             "Virtual address range of a GPU.",
-            "<device>:<bytes>",
-            "O-65",
-            "1073741824",
+            "growable memory is not supported",
+            parse=values.parse_pair("cuda-virtual-address-size", "<device>:<bytes>"),
+            form="<device>:<bytes>",
+            default="1073741824",
+            repeats=True,
+            source="O-65",
         ),
         Option(
             "min-supported-compute-capability",
@@ -154,20 +148,20 @@ _MEMORY = Group(
             repeats=True,
             source="O-68",
         ),
-        _memory_option(
+        Option(
             "model-load-gpu-limit",
-            "Share of a GPU's memory that models may take.",
-            "<device>:<fraction>",
-            "O-69",
-            reason="the memory of GPUs is not watched",
+            "Share of a GPU's memory in use from which no model is loaded there.",
+            values.parse_device_share("model-load-gpu-limit"),
+            "model_load_gpu_limit",
+            form="<device>:<fraction>",
+            repeats=True,
+            source="O-69",
         ),
-        refused(
+        Option(
             "allow-client-shm",
-            "Let clients register shared memory.",
-            "shared memory for clients is not available",
-            parse=values.parse_bool,
-            harmless=(False,),
-            default="false",
+            "Let clients register memory of GPUs that they share.",
+            values.parse_bool,
+            "allow_client_shm",
             form=_BOOL,
             source="O-70",
         ),
@@ -215,15 +209,21 @@ _CLOUDS = Group(
     ),
 )
 
+
+def _trace_entry(mode: str, setting: str, value: str) -> tuple[str, str, str]:
+    """A deprecated option as what it is for --trace-config."""
+    return mode, setting, value
+
+
 _TRACING = Group(
     "Tracing",
     (
-        refused(
+        Option(
             "trace-config",
-            "Trace settings.",
-            _TRACE_REASON,
-            parse=values.parse_setting("trace-config", named="mode"),
-            harmless=(("", "level", "OFF"), ("", "mode", "triton")),
+            "Trace settings: level, rate, count, mode; triton,file and triton,log-frequency; "
+            "opentelemetry,url, resource and bsp_*.",
+            values.parse_setting("trace-config", named="mode"),
+            "trace_entries",
             form="<mode>,<setting>=<value>",
             repeats=True,
             source="O-55",
@@ -252,40 +252,23 @@ _DEPRECATED = Group(
             deprecated="use --cache-config",
             source="O-71",
         ),
-        refused(
-            "trace-file",
-            "File of traces.",
-            _TRACE_REASON,
-            harmless=("",),
-            form=_TEXT,
-            deprecated="use --trace-config",
-            source="O-71",
-        ),
-        refused(
-            "trace-level",
-            "Level of tracing.",
-            _TRACE_REASON,
-            harmless=("OFF", "off", "false"),
-            default="OFF",
-            form=_TEXT,
-            deprecated="use --trace-config",
-            source="O-71",
-        ),
         *(
-            no_effect(
+            Option(
                 name,
-                "Belongs to --trace-level.",
-                _TRACE_REASON,
-                parse=values.parse_signed,
-                default=default,
-                form=_INT,
+                f"As --trace-config {mode}{setting}=<value>.",
+                partial(_trace_entry, mode.rstrip(","), setting),
+                "trace_entries",
+                form=_TEXT,
+                repeats=True,
                 deprecated="use --trace-config",
                 source="O-71",
             )
-            for name, default in (
-                ("trace-rate", "1000"),
-                ("trace-count", "-1"),
-                ("trace-log-frequency", "0"),
+            for name, mode, setting in (
+                ("trace-file", "triton,", "file"),
+                ("trace-level", "", "level"),
+                ("trace-rate", "", "rate"),
+                ("trace-count", "", "count"),
+                ("trace-log-frequency", "triton,", "log-frequency"),
             )
         ),
     ),

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 from penstock.config import option_values as values
-from penstock.config.options import Group, Option, no_effect, refused
+from penstock.config.options import Group, Option, no_effect
+from penstock.config.restricted_apis import parse_group
 
 _BOOL = "<boolean>"
 _INT = "<integer>"
@@ -65,11 +66,10 @@ _HTTP = Group(
             source="O-22",
         ),
         _switch("reuse-http-port", "Share the port with other processes (SO_REUSEPORT).", "O-23"),
-        refused(
+        Option(
             "http-header-forward-pattern",
             "Regular expression of header names that become request parameters.",
-            "header forwarding is not available",
-            harmless=("",),
+            field="http_header_forward_pattern",
             form=_TEXT,
             source="O-24",
         ),
@@ -98,10 +98,11 @@ _HTTP = Group(
             form=_INT,
         ),
         *_tls("http"),
-        refused(
+        Option(
             "http-restricted-api",
             "APIs that need a header with a secret.",
-            "restricted APIs are not available, and without them the APIs would be open to all",
+            parse_group("http-restricted-api"),
+            "http_restricted_api",
             form="<apis>:<key>=<value>",
             repeats=True,
             source="O-27",
@@ -131,11 +132,10 @@ _GRPC = Group(
             source="O-30",
         ),
         _switch("reuse-grpc-port", "Share the port with other processes (SO_REUSEPORT).", "O-31"),
-        refused(
+        Option(
             "grpc-header-forward-pattern",
             "Regular expression of metadata keys that become request parameters.",
-            "header forwarding is not available",
-            harmless=("",),
+            field="grpc_header_forward_pattern",
             form=_TEXT,
             source="O-32",
         ),
@@ -209,10 +209,11 @@ _GRPC = Group(
             "Time for its calls to end after that, in ms; 0: no limit.",
             "O-46",
         ),
-        refused(
+        Option(
             "grpc-restricted-protocol",
             "APIs that need metadata with a secret.",
-            "restricted APIs are not available, and without them the APIs would be open to all",
+            parse_group("grpc-restricted-protocol"),
+            "grpc_restricted_protocol",
             form="<protocols>:<key>=<value>",
             repeats=True,
             source="O-47",
@@ -254,16 +255,13 @@ _METRICS = Group(
             "Serve /debug/ledger beside the metrics: what was created and released, for tests.",
             "",
         ),
-        refused(
+        Option(
             "metrics-config",
-            "Kinds of latency metrics.",
-            "only latency counters are available",
-            parse=values.parse_setting("metrics-config", named="name"),
-            harmless=(
-                ("", "counter_latencies", "true"),
-                ("", "histogram_latencies", "false"),
-                ("", "summary_latencies", "false"),
-            ),
+            "Which latency metrics are kept: 'counter_latencies', 'histogram_latencies' and "
+            "'summary_latencies' are true or false, 'summary_quantiles' is "
+            "'<quantile>:<error>[,...]'. May be repeated.",
+            values.parse_setting("metrics-config", named="name"),
+            "metrics_config",
             form="<setting>=<value>",
             repeats=True,
             source="O-54",

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from penstock.devices.host_policy import parse_cores
 
 _INT32_MAX = 2**31 - 1
+_UINT32_MAX = 2**32 - 1
 _INT64_MAX = 2**63 - 1
 _TRUE = frozenset({"true", "on", "1"})
 _FALSE = frozenset({"false", "off", "0"})
@@ -141,6 +142,45 @@ def parse_pair(option: str, form: str) -> Callable[[str], tuple[str, str]]:
         if not colon or not left or not right:
             raise ValueError(f"--{option} option format is '{form}'. Got {value}")
         return left, right
+
+    return parse
+
+
+def parse_resource(value: str) -> tuple[str, int, int | None]:
+    """--rate-limit-resource: name, count, device (O-62).
+
+    Without a device it is of each device, or of the server.
+    """
+    found = re.fullmatch(r"([^:]+):([0-9]{1,10})(?::([0-9]{1,9}))?", value, re.ASCII)
+    if found is None or int(found[2]) > _UINT32_MAX:
+        raise ValueError(
+            "--rate-limit-resource option format is '<resource_name>:<count>:<device>' or "
+            f"'<resource_name>:<count>'. Got {value}"
+        )
+    return found[1], int(found[2]), None if found[3] is None else int(found[3])
+
+
+def parse_device_bytes(option: str) -> Callable[[str], tuple[int, int]]:
+    """`<device>:<bytes>`."""
+    pair = parse_pair(option, "<device>:<bytes>")
+
+    def parse(value: str) -> tuple[int, int]:
+        device, size = pair(value)
+        return parse_count(device), parse_bytes(size)
+
+    return parse
+
+
+def parse_device_share(option: str) -> Callable[[str], tuple[int, float]]:
+    """`<device>:<fraction>`, a share from 0 to 1."""
+    pair = parse_pair(option, "<device>:<fraction>")
+
+    def parse(value: str) -> tuple[int, float]:
+        device, share = pair(value)
+        fraction = parse_float(share)
+        if fraction > 1:
+            raise ValueError(f"--{option} expects a fraction from 0 to 1. Got {value}")
+        return parse_count(device), fraction
 
     return parse
 

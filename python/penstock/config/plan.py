@@ -16,13 +16,15 @@ from penstock._proto.model_config_pb2 import (
     ModelQueuePolicy,
 )
 from penstock.config.labels import read_labels
-from penstock.config.plan_ensemble import EnsembleData
-from penstock.config.plan_sequence import (
-    SequenceData,
-    hidden_outputs,
-    make_sequence,
-    supplied_inputs,
+from penstock.config.metrics_settings import (
+    DEFAULT_METRICS,
+    FIRST_RESPONSE_HISTOGRAM,
+    MetricsSettings,
 )
+from penstock.config.plan_batch import BatchData, make_batch, supplied_inputs
+from penstock.config.plan_ensemble import EnsembleData
+from penstock.config.plan_limits import InstanceLimitData, group_devices, make_limits
+from penstock.config.plan_sequence import SequenceData, hidden_outputs, make_sequence
 from penstock.errors import UnsupportedError
 
 #: About thirty years: longer waits are the same, and in nanoseconds this still fits 64 bits.
@@ -75,13 +77,22 @@ class PlanSpec:
     level_policies: tuple[QueuePolicyData, ...] = ()
     queue_capacity: int = 4096
     instance_count: int = 1
+    #: one an instance, or none
+    instance_limits: tuple[InstanceLimitData, ...] = ()
+    #: one an instance, or none: the GPU in whose memory its tensors are, -1: the host's
+    instance_devices: tuple[int, ...] = ()
     decoupled: bool = False
     #: 4.6, when the server has a response cache
     cached: bool = False
     #: 2.10: samples are run before the version is served
     warm_up: bool = False
+    #: M-12, upper bounds in ms; empty: there is no such histogram
+    first_response_bounds_ms: tuple[float, ...] = ()
+    #: M-13, M-14, M-17; 0: there are no summaries
+    summary_error: float = 0.0
     ensemble: EnsembleData | None = None
     sequence: SequenceData | None = None
+    batch: BatchData | None = None
 
 
 @dataclass(frozen=True)
@@ -104,11 +115,12 @@ def make_plan_spec(
     model_dir: Path,
     *,
     queue_capacity: int = 4096,
+    metrics: MetricsSettings = DEFAULT_METRICS,
     ensemble: EnsembleData | None = None,
 ) -> PlanSpec:
     """The plan of one version from its normalised, validated configuration.
 
-    `ensemble`: the steps, when it is one.
+    `metrics`: what the server keeps beside its counters. `ensemble`: the steps, when it is one.
 
     Raises UnsupportedError for what the server cannot run, InvalidArgError for bad label files and
     initial states.
@@ -133,12 +145,26 @@ def make_plan_spec(
         level_policies=_level_policies(config),
         queue_capacity=queue_capacity,
         instance_count=1 if ensemble is not None else _active_count(config),
+        instance_limits=make_limits(config),
         decoupled=config.model_transaction_policy.decoupled,
         cached=config.response_cache.enable,
         warm_up=any(sample.batch_size for sample in config.model_warmup),
+        first_response_bounds_ms=_first_response_bounds(config, metrics),
+        summary_error=metrics.summary_error,
         ensemble=ensemble,
         sequence=make_sequence(config, model_dir),
+        batch=make_batch(config),
     )
+
+
+def _first_response_bounds(config: ModelConfig, metrics: MetricsSettings) -> tuple[float, ...]:
+    """M-12: Triton's buckets, or those of the configuration."""
+    if not metrics.histogram_latencies:
+        return ()
+    for control in config.model_metrics.metric_control:
+        if control.metric_identifier.family == FIRST_RESPONSE_HISTOGRAM:
+            return tuple(control.histogram_options.buckets)
+    return (100.0, 500.0, 2000.0, 5000.0)
 
 
 def make_instances(config: ModelConfig) -> list[InstanceData]:
@@ -150,8 +176,7 @@ def make_instances(config: ModelConfig) -> list[InstanceData]:
     active = 0
     for group in config.instance_group:
         kind = ModelInstanceGroup.Kind.Name(group.kind).removeprefix("KIND_")
-        devices = [*group.gpus] * group.count if kind == "GPU" else [0] * group.count
-        for number, device in enumerate(devices):
+        for number, device in enumerate(group_devices(group)):
             instances.append(
                 InstanceData(
                     name=f"{group.name}_{number}",
@@ -179,16 +204,10 @@ def _default_policy(kind: str, device: int) -> str:
 
 def check_supported(config: ModelConfig) -> None:
     """Refuse what would be served wrongly: raises UnsupportedError naming the field."""
-    fields = {
-        "batch_input": bool(config.batch_input),
-        "batch_output": bool(config.batch_output),
-        "model_repository_agents": bool(config.model_repository_agents.agents),
-    }
-    for field, used in fields.items():
-        if used:
-            raise UnsupportedError(
-                f"model '{config.name}' cannot be served: '{field}' is not supported"
-            )
+    if config.model_repository_agents.agents:
+        raise UnsupportedError(
+            f"model '{config.name}' cannot be served: 'model_repository_agents' is not supported"
+        )
 
 
 def _level_policies(config: ModelConfig) -> tuple[QueuePolicyData, ...]:

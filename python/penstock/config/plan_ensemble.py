@@ -51,8 +51,11 @@ def composing_models(config: ModelConfig) -> tuple[str, ...]:
     return tuple(dict.fromkeys(step.model_name for step in config.ensemble_scheduling.step))
 
 
-def make_ensemble(config: ModelConfig, models: Sequence[ModelConfig]) -> EnsembleData:
-    """The plan's steps; `models` has the configuration of each step's model, in their order.
+def make_ensemble(
+    config: ModelConfig, models: Sequence[ModelConfig], keys: Mapping[str, str] | None = None
+) -> EnsembleData:
+    """The plan's steps; `models` has the configuration of each step's model, in their order, and
+    `keys` what the engine knows a model by, where that is not its name.
 
     Raises InvalidArgError where they do not fit together.
     """
@@ -78,7 +81,8 @@ def make_ensemble(config: ModelConfig, models: Sequence[ModelConfig]) -> Ensembl
             _check_same(tensor, _Seen(wanted, model.name, model.max_batch_size > 0), seen, prefix)
     for tensor, declared in outputs.items():
         _check_same(tensor, declared, seen, prefix)
-    steps = tuple(_step(s, m) for s, m in zip(scheduling.step, models, strict=True))
+    named = keys or {}
+    steps = tuple(_step(s, m, named) for s, m in zip(scheduling.step, models, strict=True))
     _check_sources(config, steps, prefix)
     names = dict.fromkeys([t.name for t in config.input] + [t.name for t in config.output])
     for one in steps:
@@ -86,9 +90,9 @@ def make_ensemble(config: ModelConfig, models: Sequence[ModelConfig]) -> Ensembl
     return EnsembleData(tuple(names), steps, scheduling.max_inflight_requests)
 
 
-def _step(step: ModelEnsembling.Step, model: ModelConfig) -> StepData:
+def _step(step: ModelEnsembling.Step, model: ModelConfig, keys: Mapping[str, str]) -> StepData:
     return StepData(
-        model=step.model_name,
+        model=keys.get(step.model_name, step.model_name),
         version=step.model_version,
         decoupled=model.model_transaction_policy.decoupled,
         inputs=tuple(sorted(step.input_map.items())),

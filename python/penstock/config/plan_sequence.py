@@ -79,7 +79,7 @@ class SequenceData:
     preserve_ordering: bool
 
 
-def supplied_inputs(config: ModelConfig) -> list[ModelInput]:
+def sequence_inputs(config: ModelConfig) -> list[ModelInput]:
     """The model's inputs that the sequence batcher gives: controls, then states."""
     batching = config.sequence_batching
     controls = [

@@ -11,14 +11,18 @@ from __future__ import annotations
 
 import difflib
 import enum
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from penstock.config.cache_settings import response_cache_bytes
+from penstock.config.metrics_settings import MetricsSettings, metrics_settings
 from penstock.config.option_table import OPTIONS
 from penstock.config.options import Option, Status
+from penstock.config.restricted_apis import Group, restrictions
 from penstock.config.tls import TlsFiles
+from penstock.config.trace_settings import Entry, TraceConfig, trace_config
 
 
 class SettingsError(Exception):
@@ -59,8 +63,15 @@ class Settings:
     model_control_mode: str = "none"
     load_models: tuple[str, ...] = ()
     model_config_name: str = ""
+    repository_poll_secs: float = 15.0
+    model_namespacing: bool = False
     model_load_thread_count: int = 4
     model_load_retry_count: int = 0
+    #: empty: the environment's, or the user's cache
+    model_cache_directory: str = ""
+    model_cache_byte_size: int = 68719476736
+    model_store_timeout_secs: float = 60.0
+    model_store_ask_metadata: bool = False
 
     allow_http: bool = True
     http_address: str = "127.0.0.1"
@@ -113,6 +124,8 @@ class Settings:
     metrics_address: str = ""
     metrics_port: int = 8002
     metrics_interval_ms: int = 2000
+    #: ("", setting, value), in the order given
+    metrics_config: tuple[tuple[str, str, str], ...] = ()
     debug_endpoints: bool = False
 
     #: (back end or "" for all, setting, value), in the order given
@@ -124,8 +137,25 @@ class Settings:
     response_cache_byte_size: int = 0
     #: as <major>.<minor>; Triton's, where it is built for GPUs
     min_supported_compute_capability: float = 6.0
+    rate_limit: str = "off"
+    #: (resource, count, device or None), in the order given
+    rate_limit_resources: tuple[tuple[str, int, int | None], ...] = ()
     #: (policy, "numa-node" or "cpu-cores", value), in the order given
     host_policies: tuple[tuple[str, str, str], ...] = ()
+    #: (GPU, bytes), in the order given
+    cuda_memory_pool_byte_size: tuple[tuple[int, int], ...] = ()
+    #: (GPU, share of its memory), in the order given
+    model_load_gpu_limit: tuple[tuple[int, float], ...] = ()
+    allow_client_shm: bool = False
+
+    http_header_forward_pattern: str = ""
+    grpc_header_forward_pattern: str = ""
+    #: (APIs, header, value), in the order given
+    http_restricted_api: tuple[Group, ...] = ()
+    grpc_restricted_protocol: tuple[Group, ...] = ()
+    #: (mode, setting, value), in the order given; parse_settings makes `trace` of them
+    trace_entries: tuple[Entry, ...] = ()
+    trace: TraceConfig = TraceConfig()
 
     #: what to tell the person who started the server, one line each
     warnings: tuple[str, ...] = ()
@@ -142,6 +172,11 @@ class Settings:
         return TlsFiles(
             protocol, get("server_cert"), get("server_key"), get("root_cert"), mutual=mutual
         )
+
+    @property
+    def metrics(self) -> MetricsSettings:
+        """Which latency metrics are kept."""
+        return metrics_settings(self.metrics_config)
 
     def backend_settings(self, backend: str) -> dict[str, str]:
         """--backend-config for one back end; its own settings hide global ones (5.4)."""
@@ -256,12 +291,28 @@ def _checked(settings: Settings) -> Settings:
     except ValueError as error:
         raise _bad_option("cache-config", str(error)) from None
     settings = replace(settings, response_cache_byte_size=size)
+    settings = replace(settings, trace=_checked_groups(settings))
     if not settings.metrics_address:
         local = settings.http_address.startswith("unix:")
         address = _LOOPBACK if local else settings.http_address
         settings = replace(settings, metrics_address=address)
     _check_ports(settings)
     return replace(settings, warnings=(*settings.warnings, *_unused_files(settings)))
+
+
+def _checked_groups(settings: Settings) -> TraceConfig:
+    """Of options that are given piece by piece: what the pieces are together."""
+    option = "metrics-config"
+    try:
+        metrics_settings(settings.metrics_config)
+        option = "http-restricted-api"
+        restrictions(settings.http_restricted_api)
+        option = "grpc-restricted-protocol"
+        restrictions(settings.grpc_restricted_protocol)
+        option = "trace-config"
+        return trace_config(settings.trace_entries, os.environ)
+    except ValueError as error:
+        raise _bad_option(option, str(error)) from None
 
 
 def _unused_files(settings: Settings) -> Iterator[str]:

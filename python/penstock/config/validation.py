@@ -10,9 +10,13 @@ InvalidArgError with the contract's text and change nothing.
 from __future__ import annotations
 
 import logging
+import math
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import PurePosixPath
 
 from penstock._proto.model_config_pb2 import ModelConfig, ModelMetrics, ModelQueuePolicy
+from penstock.config.metrics_settings import FIRST_RESPONSE_HISTOGRAM
 from penstock.config.platforms import BACKEND_OF_PLATFORM, ENSEMBLE_PLATFORM
 from penstock.config.validation_ensemble import validate_ensemble
 from penstock.config.validation_instances import (
@@ -24,8 +28,6 @@ from penstock.config.validation_warm_up import validate_warm_up
 from penstock.errors import InvalidArgError
 
 _LOG = logging.getLogger("penstock.config")
-
-_FIRST_RESPONSE_HISTOGRAM = "nv_inference_first_response_histogram_ms"
 
 
 def validate_config(config: ModelConfig) -> None:
@@ -156,8 +158,14 @@ def _validate_metrics(metrics: ModelMetrics) -> None:
             raise InvalidArgError("metric control must specify 'histogram_options'")
         if not control.histogram_options.buckets:
             raise InvalidArgError("histogram options must specify non-empty 'buckets'")
-        if control.metric_identifier.family != _FIRST_RESPONSE_HISTOGRAM:
+        if not _ascend(control.histogram_options.buckets):
+            raise InvalidArgError("histogram options must specify ascending, finite 'buckets'")
+        if control.metric_identifier.family != FIRST_RESPONSE_HISTOGRAM:
             _LOG.warning(
                 "metric control of unknown family '%s' has no effect",
                 control.metric_identifier.family,
             )
+
+
+def _ascend(buckets: Sequence[float]) -> bool:
+    return all(map(math.isfinite, buckets)) and all(a < b for a, b in pairwise(buckets))

@@ -135,7 +135,7 @@ def _validate_unique(kind: str, names: Sequence[str], config: ModelConfig) -> No
 def _validate_batch_io(config: ModelConfig) -> None:
     inputs = {tensor.name for tensor in config.input}
     for batch_input in config.batch_input:
-        kind = BatchInput.Kind.Name(batch_input.kind)
+        kind = _kind_name("input", BatchInput.Kind.items(), batch_input.kind)
         if len(batch_input.source_input) != 1:
             raise InvalidArgError(
                 f"batch input kind '{kind}' expects 1 source input, got "
@@ -151,7 +151,7 @@ def _validate_batch_outputs(config: ModelConfig, inputs: Collection[str]) -> Non
     outputs = {tensor.name for tensor in config.output}
     targets: set[str] = set()
     for batch_output in config.batch_output:
-        kind = BatchOutput.Kind.Name(batch_output.kind)
+        kind = _kind_name("output", BatchOutput.Kind.items(), batch_output.kind)
         if len(batch_output.source_input) != 1:
             raise InvalidArgError(
                 f"batch output kind '{kind}' expects 1 source input, got "
@@ -164,6 +164,14 @@ def _validate_batch_outputs(config: ModelConfig, inputs: Collection[str]) -> Non
             if target in targets:
                 raise InvalidArgError(f"target output name '{target}' can only be specified once")
             targets.add(target)
+
+
+def _kind_name(what: str, kinds: Sequence[tuple[str, int]], kind: int) -> str:
+    """proto3 keeps numbers that no kind has."""
+    for name, number in kinds:
+        if number == kind:
+            return name
+    raise InvalidArgError(f"unknown batch {what} kind {kind}")
 
 
 def _require_source(name: str, inputs: Collection[str]) -> None:

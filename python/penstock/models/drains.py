@@ -6,15 +6,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 from penstock.models.loader import Loader
-from penstock.models.state import UNLOADED, Generation, ModelRecord, VersionState
+from penstock.models.state import UNLOADED, ModelRecord, VersionRecord, VersionState
 
 _LOG = logging.getLogger("penstock.models")
 
-#: Generations of one model that may wait for their last requests; a load waits for more.
+#: Loads of one model whose versions may wait for their last requests; a load waits for more.
 _MAX_DRAINING = 4
 _THREADS = 8
 
@@ -31,9 +31,9 @@ class Drains:
         self._on_drained = on_drained
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="model-drain")
 
-    def begin(self, record: ModelRecord, generation: Generation) -> None:
-        """Free a generation that no new request finds, once its requests are done."""
-        future = self._threads.submit(self._drain, record.name, generation)
+    def begin(self, record: ModelRecord, versions: Sequence[VersionRecord]) -> None:
+        """Free versions that no new request finds, once their requests are done."""
+        future = self._threads.submit(self._drain, record.name, versions)
         with self._lock:
             record.draining = [other for other in record.draining if not other.done()]
             record.draining.append(future)
@@ -51,8 +51,8 @@ class Drains:
         """Wait for all of them."""
         self._threads.shutdown(wait=True)
 
-    def _drain(self, name: str, generation: Generation) -> None:
-        for version in generation.records:
+    def _drain(self, name: str, versions: Sequence[VersionRecord]) -> None:
+        for version in versions:
             handle, version.handle = version.handle, None
             if handle is None:
                 continue
@@ -62,9 +62,9 @@ class Drains:
                 _LOG.exception("failed to unload '%s' version %d", name, version.version)
             else:
                 _LOG.info("successfully unloaded '%s' version %d", name, version.version)
+            if version.files is not None:
+                version.files.release()
             with self._lock:
                 if version.state is VersionState.UNLOADING:
                     version.move(VersionState.UNAVAILABLE, UNLOADED)
             self._on_drained()
-        if generation.workspace is not None:
-            generation.workspace.remove()

@@ -4,12 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from penstock._proto.model_config_pb2 import ModelConfig
 from penstock.devices.gpus import Gpus
+from penstock.models.identity import ModelId
+
+NO_KEYS: Mapping[str, str] = MappingProxyType({})
 
 
 class VersionHandle(Protocol):
@@ -20,12 +24,16 @@ class VersionHandle(Protocol):
         """The version's number."""
 
     @property
-    def alive(self) -> bool:
-        """Whether an instance lives."""
+    def config(self) -> ModelConfig:
+        """As it is served: completed by the back end."""
 
     @property
-    def refusal(self) -> str:
-        """Why no instance lives, and none is expected to soon; "": one does, or will."""
+    def stages(self) -> Mapping[str, float]:
+        """Where the time of the load went: name of the part -> seconds."""
+
+    @property
+    def problem(self) -> str:
+        """Why it can answer nothing any more (its GPUs are lost); empty while it can."""
 
 
 class Loader(Protocol):
@@ -53,15 +61,37 @@ class Loader(Protocol):
         """What was found when somebody first asked."""
 
     def load_version(
-        self, name: str, model_dir: Path, version: int, config: ModelConfig
+        self,
+        name: str,
+        model_dir: Path,
+        version: int,
+        config: ModelConfig,
+        *,
+        namespace: str = "",
+        composing: Mapping[str, str] = NO_KEYS,
     ) -> VersionHandle:
-        """Load one version with its final configuration; blocks. Raises ServerError."""
+        """Load one version with its final configuration; blocks. Raises ServerError.
 
-    def publish(self, name: str, ready: Sequence[VersionHandle], not_ready: Sequence[int]) -> None:
+        `composing`: what the models of an ensemble are published as, by their names.
+        """
+
+    def can_update(self, handle: VersionHandle, config: ModelConfig) -> bool:
+        """Whether the version can get the instances of `config` while it serves (R-25)."""
+
+    def update_version(self, handle: VersionHandle, config: ModelConfig) -> VersionHandle:
+        """Start and end instances as `config` has it; what stays the same goes on (R-25).
+
+        Returns what the version is from now on; `handle` is not used again. Blocks. Raises
+        ServerError: nothing has changed then.
+        """
+
+    def publish(
+        self, model: ModelId, ready: Sequence[VersionHandle], not_ready: Sequence[int]
+    ) -> None:
         """Make exactly these versions the ones that requests find, in one step."""
 
     def unload_version(self, handle: VersionHandle) -> None:
         """Wait for the version's requests and free it. It is no longer published. Blocks."""
 
-    def forget(self, name: str) -> None:
+    def forget(self, model: ModelId) -> None:
         """The model is unknown from now on."""

@@ -1,27 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The Penstock Authors
-"""Finds and prepares models, and loads their versions on the load threads (contract R-26)."""
+"""Prepares models, and loads their versions on the load threads (contract R-26)."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
-from penstock.config.model_config import read_pbtxt
+from penstock._proto.model_config_pb2 import ModelConfig
 from penstock.config.plan_ensemble import composing_models
-from penstock.errors import Code, InternalError, NotFoundError, ServerError
+from penstock.errors import Code, InternalError, ServerError
+from penstock.models.files import ModelFiles
+from penstock.models.identity import ModelId
 from penstock.models.loader import Loader, VersionHandle
-from penstock.models.overrides import Overrides, Workspace
+from penstock.models.overrides import Overrides, write_files
 from penstock.models.preparation import Preparation, complete, prepare
-from penstock.models.repository import Repository, config_path, fingerprint
+from penstock.models.progress import LoadProgress
+from penstock.models.repository import Repository
 
 _LOG = logging.getLogger("penstock.models")
-
-#: Reason of a model that several repositories have (R-2).
-DUPLICATE = "model appears in two or more repositories"
 
 _STATUS_NAMES: dict[Code, str] = {
     Code.UNKNOWN: "Unknown",
@@ -39,28 +38,26 @@ _STATUS_NAMES: dict[Code, str] = {
 class LifecycleOptions:
     """What of the settings the life cycle needs."""
 
-    control_mode: str = "none"  # none or explicit
+    control_mode: str = "none"  # none, poll or explicit
     load_models: tuple[str, ...] = ()  # names, or ("*",); explicit mode only
     auto_complete: bool = True
     config_name: str = ""
     thread_count: int = 4
     retry_count: int = 0
     strict_readiness: bool = True
+    poll_secs: float = 15.0
 
 
 @dataclass(frozen=True)
 class PreparedLoad:
-    """A model that is ready to be loaded, and where its files are."""
+    """A model that is ready to be loaded, and where its files are; whoever has it releases them."""
 
     preparation: Preparation
-    #: of the repository's files; None when a load request changes them
-    fingerprint: Hashable | None
-    workspace: Workspace | None
-
-    def discard(self) -> None:
-        """Remove what would be left of a load that does not happen."""
-        if self.workspace is not None:
-            self.workspace.remove()
+    files: ModelFiles
+    #: the repository that it is in; "" when its files come with a request
+    location: str
+    #: a request overrides something
+    forced: bool
 
 
 class Loading:
@@ -72,69 +69,70 @@ class Loading:
         self._options = options
         self._threads = ThreadPoolExecutor(options.thread_count, thread_name_prefix="model-load")
 
-    def prepare(self, name: str, overrides: Overrides | None) -> PreparedLoad:
-        """The model as the disk or the load request has it. Raises ServerError."""
-        if overrides is not None and overrides.files:
-            workspace = Workspace(name, overrides.files)
-            try:
-                preparation = self._prepare(workspace.model_dir, overrides)
-            except BaseException:
-                workspace.remove()
-                raise
-            return PreparedLoad(preparation, None, workspace)
-        model_dir = self._find(name)
+    def prepare(
+        self, model: ModelId, overrides: Overrides | None, progress: LoadProgress
+    ) -> PreparedLoad:
+        """The model as the repository or the load request has it. Raises ServerError."""
+        location = ""
+        with progress.stage("fetch"):
+            if overrides is not None and overrides.files:
+                files = write_files(model.name, overrides.files)
+            else:
+                source = self._repository.source(model)
+                location = source.location
+                files = source.open(model.name, progress.fetched)
         try:
-            # Before anything is read: a change while it is read counts as one for the next load.
-            seen = fingerprint(model_dir) if overrides is None else None
-        except OSError as error:
-            raise InternalError(f"failed to read '{error.filename}': {error.strerror}") from None
-        return PreparedLoad(self._prepare(model_dir, overrides), seen, None)
+            with progress.stage("configure"):
+                preparation = prepare(
+                    files.model_dir,
+                    overrides.config if overrides is not None else None,
+                    auto_complete=self._options.auto_complete,
+                    config_name=self._options.config_name,
+                )
+        except BaseException:
+            files.release()
+            raise
+        return PreparedLoad(preparation, files, location, overrides is not None)
 
-    def composing(self, name: str, overrides: Overrides | None) -> tuple[str, ...]:
+    def composing(self, model: ModelId, overrides: Overrides | None) -> tuple[str, ...]:
         """The models that must be loaded before this one: those of an ensemble.
 
         What cannot be read has none here; preparing it says why.
         """
         if overrides is not None and overrides.config is not None:
             return composing_models(overrides.config.config)
-        found = self._repository.find(name)
-        path = config_path(found[0], self._options.config_name) if len(found) == 1 else None
         try:
-            return composing_models(read_pbtxt(path).config) if path is not None else ()
+            parsed = self._repository.source(model).read_config(
+                model.name, self._options.config_name
+            )
         except (ServerError, OSError):
             return ()
+        return composing_models(parsed.config) if parsed is not None else ()
 
-    def submit(self, preparation: Preparation, version: int) -> Future[VersionHandle]:
+    def submit(
+        self, preparation: Preparation, version: int, namespace: str, composing: Mapping[str, str]
+    ) -> Future[VersionHandle]:
         """Load one version on a load thread; its future raises ServerError and nothing else."""
-        return self._threads.submit(self._load, preparation, version)
+        return self._threads.submit(self._load, preparation, version, namespace, composing)
+
+    def complete(self, preparation: Preparation, version: int) -> ModelConfig:
+        """The final configuration of a version. Raises ServerError."""
+        return complete(
+            preparation, version, self._loader, auto_complete=self._options.auto_complete
+        )
 
     def close(self) -> None:
         """Wait for the loads that run."""
         self._threads.shutdown(wait=True)
 
-    def _find(self, name: str) -> Path:
-        found = self._repository.find(name)
-        if not found:
-            raise NotFoundError("no model repository has the model")
-        if len(found) > 1:
-            _LOG.error("failed to poll model '%s': not unique across all model repositories", name)
-            raise InternalError(DUPLICATE)
-        return found[0]
-
-    def _prepare(self, model_dir: Path, overrides: Overrides | None) -> Preparation:
-        return prepare(
-            model_dir,
-            overrides.config if overrides is not None else None,
-            auto_complete=self._options.auto_complete,
-            config_name=self._options.config_name,
-        )
-
-    def _load(self, preparation: Preparation, version: int) -> VersionHandle:
+    def _load(
+        self, preparation: Preparation, version: int, namespace: str, composing: Mapping[str, str]
+    ) -> VersionHandle:
         name = preparation.name
         _LOG.info("loading: %s:%d", name, version)
         for attempts_left in range(self._options.retry_count, -1, -1):
             try:
-                return self._load_once(preparation, version)
+                return self._load_once(preparation, version, namespace, composing)
             except ServerError as error:
                 status = f"{_STATUS_NAMES[error.code]}: {error.message}"
                 _LOG.error("failed to load '%s' version %d: %s", name, version, status)
@@ -142,13 +140,17 @@ class Loading:
                     raise
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _load_once(self, preparation: Preparation, version: int) -> VersionHandle:
+    def _load_once(
+        self, preparation: Preparation, version: int, namespace: str, composing: Mapping[str, str]
+    ) -> VersionHandle:
         try:
-            config = complete(
-                preparation, version, self._loader, auto_complete=self._options.auto_complete
-            )
             return self._loader.load_version(
-                preparation.name, preparation.model_dir, version, config
+                preparation.name,
+                preparation.model_dir,
+                version,
+                self.complete(preparation, version),
+                namespace=namespace,
+                composing=composing,
             )
         except ServerError:
             raise

@@ -12,10 +12,14 @@ from pathlib import Path
 
 from penstock.config.model_config import ParsedConfig, parse_json
 from penstock.errors import InternalError, InvalidArgError
+from penstock.models.files import ModelFiles
 
 LoadParameter = bool | int | str | bytes
 
 _FILE = "file:"
+#: Linux's limits; the path's leaves room for the folder that it is in.
+_MAX_NAME_BYTES = 255
+_MAX_PATH_BYTES = 3072
 
 
 @dataclass(frozen=True)
@@ -60,28 +64,30 @@ def parse_overrides(parameters: Mapping[str, LoadParameter] | None) -> Overrides
     return Overrides(config, files)
 
 
-class Workspace:
-    """A temporary model directory that holds the files of a load request."""
+def write_files(model: str, files: Mapping[str, bytes]) -> ModelFiles:
+    """A temporary model directory with the files of a load request.
 
-    def __init__(self, model: str, files: Mapping[str, bytes]) -> None:
-        """Writes the files. Raises InternalError when the disk does not take them."""
-        self._root = tempfile.TemporaryDirectory(prefix="penstock-model-")
-        self.model_dir = Path(self._root.name) / model
-        try:
-            self.model_dir.mkdir()
-            for name, content in files.items():
-                path = self.model_dir / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-        except OSError as error:
-            self.remove()
-            raise InternalError(
-                f"failed to write the files of model '{model}': {error.strerror}"
-            ) from None
+    Raises InternalError when the disk does not take them; nothing is left then.
+    """
+    try:
+        root = tempfile.TemporaryDirectory(prefix="penstock-model-")
+    except OSError as error:
+        raise _not_written(model, error) from None
+    model_dir = Path(root.name) / model
+    try:
+        model_dir.mkdir()
+        for name, content in files.items():
+            path = model_dir / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    except OSError as error:
+        root.cleanup()
+        raise _not_written(model, error) from None
+    return ModelFiles(model_dir, None, root.cleanup)
 
-    def remove(self) -> None:
-        """Delete everything; once no model is loaded from here."""
-        self._root.cleanup()
+
+def _not_written(model: str, error: OSError) -> InternalError:
+    return InternalError(f"failed to write the files of model '{model}': {error.strerror}")
 
 
 def _relative_path(parameter: str) -> str:
@@ -91,6 +97,13 @@ def _relative_path(parameter: str) -> str:
         raise InvalidArgError(
             f"Invalid file parameter '{parameter}' with normalized path '{path}' must stay within "
             "model directory."
+        )
+    if any(len(part.encode()) > _MAX_NAME_BYTES for part in path.split("/")) or (
+        len(path.encode()) > _MAX_PATH_BYTES
+    ):
+        raise InvalidArgError(
+            f"Invalid file parameter '{parameter[:_MAX_PATH_BYTES]}', no file can have so long a "
+            "name"
         )
     return path
 

@@ -22,8 +22,8 @@ from penstock.config.validation import (
 )
 from penstock.devices.gpus import NO_GPUS, Gpus
 from penstock.errors import InternalError
+from penstock.models.layout import config_path, list_versions
 from penstock.models.loader import Loader
-from penstock.models.repository import config_path, list_versions
 from penstock.models.version_policy import missing_versions, select_versions
 
 _LOG = logging.getLogger("penstock.models")

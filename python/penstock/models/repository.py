@@ -1,136 +1,161 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The Penstock Authors
-"""Local model repositories: which models and versions are on disk (contract 3.1).
-
-Nothing is kept: every call looks at the disk. Thread safe.
-"""
+"""All model repositories of a server as one: which models there are, and where (R-1, R-2, R-4)."""
 
 from __future__ import annotations
 
 import logging
-import os
-import re
-from collections.abc import Hashable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from penstock.errors import InvalidArgError, UnsupportedError
+from penstock.errors import InternalError, NotFoundError, ServerError, UnavailableError
+from penstock.models.identity import ModelId
+from penstock.models.local_source import LocalSource
+from penstock.models.source import Source
+from penstock.models.tree import Tree
 
 _LOG = logging.getLogger("penstock.models")
 
-_REMOTE = re.compile(r"(s3|gs|as)://")
-_NOT_VERSIONS = frozenset({"warmup", "initial_state", "configs", "__pycache__"})
-_MAX_VERSION = 2**63 - 1
+#: Reason of a model that several repositories have (R-2).
+DUPLICATE = "model appears in two or more repositories"
+
+
+@dataclass(frozen=True)
+class Look:
+    """What all repositories had at one time."""
+
+    trees: Mapping[ModelId, Tree] = field(default_factory=dict)
+    #: models that are there and cannot be read now, and why
+    unreadable: Mapping[ModelId, str] = field(default_factory=dict)
+    #: names that several repositories have (R-2)
+    duplicates: frozenset[str] = frozenset()
+    #: repositories that could not be listed, or whose listing cannot be believed, and why
+    failed: Mapping[str, str] = field(default_factory=dict)
 
 
 class Repository:
-    """All model repositories of the server (R-1, R-2)."""
+    """Keeps nothing but its sources. Thread safe; may block."""
 
-    def __init__(self, paths: Sequence[str]) -> None:
-        """Raises InvalidArgError for a path that is no directory, UnsupportedError for a remote."""
-        self._roots = list(dict.fromkeys(_root(path) for path in paths))
+    def __init__(self, sources: Sequence[Source], *, namespacing: bool = False) -> None:
+        self._sources = {source.location: source for source in sources}
+        self._namespacing = namespacing
 
-    def scan(self) -> dict[str, tuple[Path, ...]]:
-        """Model directories by name; a name with several is in several repositories (R-2).
+    @property
+    def locations(self) -> tuple[str, ...]:
+        """Of all sources."""
+        return tuple(self._sources)
 
-        A repository that cannot be listed now is skipped: what is loaded of it stays.
-        """
-        found: dict[str, tuple[Path, ...]] = {}
-        for root in self._roots:
-            try:
-                with os.scandir(root) as entries:
-                    names = [entry.name for entry in entries if _is_folder(entry)]
-            except OSError as error:
-                _LOG.error("failed to list model repository '%s': %s", root, error.strerror)
-                continue
-            for name in names:
-                found[name] = (*found.get(name, ()), root / name)
+    def known(self) -> dict[ModelId, bool]:
+        """The models that are there, as far as it is known at once; True: a duplicate (R-2)."""
+        found: dict[ModelId, bool] = {}
+        for location, source in self._sources.items():
+            for name in source.names(fresh=False):
+                model = self._id(name, location)
+                found[model] = model in found
         return found
 
-    def find(self, name: str) -> tuple[Path, ...]:
-        """The directories of one model: none, one, or several when it is not unique."""
-        if not is_model_name(name) or name.startswith("."):
-            return ()
-        return tuple(root / name for root in self._roots if os.path.isdir(root / name))
+    def names(self) -> tuple[frozenset[ModelId], dict[str, str]]:
+        """The models that are there now, and why a repository could not be listed."""
+        found: set[ModelId] = set()
+        failed: dict[str, str] = {}
+        for location, source in self._sources.items():
+            try:
+                found |= {self._id(name, location) for name in source.names()}
+            except ServerError as error:
+                failed[location] = error.message
+        return frozenset(found), failed
+
+    def look(self, serving: Mapping[ModelId, str]) -> Look:
+        """All models as they are now. `serving`: where those came from that are loaded.
+
+        A repository that fails, or that is in a store and lists nothing while models of it are
+        loaded, is reported as failed, and nothing is said of its models.
+        """
+        trees: dict[ModelId, Tree] = {}
+        unreadable: dict[ModelId, str] = {}
+        failed: dict[str, str] = {}
+        listed: dict[ModelId, list[Source]] = {}
+        for location, source in self._sources.items():
+            try:
+                names = source.names()
+            except ServerError as error:
+                _LOG.error("%s; what is loaded of it stays", error.message)
+                failed[location] = error.message
+                continue
+            for name in names:
+                listed.setdefault(self._id(name, location), []).append(source)
+            if not names and not isinstance(source, LocalSource) and location in serving.values():
+                _LOG.error(
+                    "model repository '%s' lists no models at all; what is loaded of it stays",
+                    location,
+                )
+                failed[location] = "it lists no models at all"
+        for model, sources in listed.items():
+            if len(sources) > 1:
+                continue
+            try:
+                trees[model] = sources[0].look(model.name)
+            except ServerError as error:
+                unreadable[model] = error.message
+        duplicates = frozenset(model.name for model, found in listed.items() if len(found) > 1)
+        return Look(trees, unreadable, duplicates, failed)
+
+    def sources(self, model: ModelId) -> list[Source]:
+        """Where the model is: nowhere, at one place, or at several when it is not unique.
+
+        Raises UnavailableError when that cannot be said.
+        """
+        return [source for source in self._candidates(model) if source.has(model.name)]
+
+    def source(self, model: ModelId) -> Source:
+        """Where the model is. Raises ServerError when it is nowhere, or not unique."""
+        found = self.sources(model)
+        if not found:
+            raise NotFoundError("no model repository has the model")
+        if len(found) > 1:
+            _LOG.error(
+                "failed to poll model '%s': not unique across all model repositories", model.name
+            )
+            raise InternalError(DUPLICATE)
+        return found[0]
+
+    def has(self, model: ModelId) -> bool:
+        """Whether the model is somewhere; one that cannot be looked for is believed to be."""
+        try:
+            return bool(self.sources(model))
+        except UnavailableError:
+            return True
+
+    def identify(self, name: str) -> list[ModelId]:
+        """The models of that name: with namespaces there may be several (R-4)."""
+        if not self._namespacing:
+            return [ModelId(name)]
+        found = []
+        for location, source in self._sources.items():
+            try:
+                if source.has(name):
+                    found.append(ModelId(name, location))
+            except UnavailableError as error:
+                _LOG.error("%s", error.message)
+        return found
+
+    def _candidates(self, model: ModelId) -> list[Source]:
+        if not model.namespace:
+            return list(self._sources.values())
+        source = self._sources.get(model.namespace)
+        return [source] if source is not None else []
+
+    def _id(self, name: str, location: str) -> ModelId:
+        return ModelId(name, location if self._namespacing else "")
 
 
-def is_model_name(name: str) -> bool:
-    """Whether the name stands for one folder of a repository and nothing else (R-33)."""
-    return bool(name.strip()) and name not in {".", ".."} and not set(name) & {"/", "\0"}
-
-
-def check_model_name(name: str) -> None:
-    """R-33. Raises InvalidArgError."""
-    if not name.strip():
-        raise InvalidArgError("Model name cannot be empty. Please enter a valid name to deploy.")
-    if not is_model_name(name):
-        raise InvalidArgError(
-            f"invalid model name '{name}', model name must not contain path traversal characters"
-        )
-
-
-def config_path(model_dir: Path, config_name: str = "") -> Path | None:
-    """The configuration file that applies (R-3); None when the model has none."""
-    candidates = [model_dir / "configs" / f"{config_name}.pbtxt"] if config_name else []
-    candidates.append(model_dir / "config.pbtxt")
-    return next((path for path in candidates if path.exists()), None)
-
-
-def list_versions(model_dir: Path) -> tuple[int, ...]:
-    """The version directories, ascending (X-27). Raises OSError when it cannot be listed."""
-    with os.scandir(model_dir) as entries:
-        names = [entry.name for entry in entries if _is_folder(entry)]
-    ignored = [name for name in names if not _is_version(name) and name not in _NOT_VERSIONS]
-    for name in sorted(ignored):
-        _LOG.warning("ignore version directory '%s' of '%s'", name, model_dir)
-    return tuple(sorted(int(name) for name in names if _is_version(name)))
-
-
-def fingerprint(model_dir: Path) -> Hashable:
-    """Equal as long as no file of the model changed (R-22). Raises OSError.
-
-    What frameworks write beside models, as Python's byte code, is left out.
-    """
-    files: list[tuple[str, int, int, int]] = []
-    visited: set[tuple[int, int]] = set()
-    for folder, folders, names in os.walk(model_dir, onerror=_raise, followlinks=True):
-        status = os.stat(folder)
-        if (status.st_dev, status.st_ino) in visited:
-            folders.clear()  # a link back up the tree
-            continue
-        visited.add((status.st_dev, status.st_ino))
-        files.append((folder, 0, 0, 0))
-        folders[:] = sorted(f for f in folders if f != "__pycache__" and not f.startswith("."))
-        for name in sorted(names):
-            files.append(_file_fingerprint(os.path.join(folder, name)))
-    return tuple(files)
-
-
-def _root(path: str) -> Path:
-    remote = _REMOTE.match(path)
-    if remote:
-        raise UnsupportedError(f"{remote.group()} file-system not supported.")
-    if not os.path.isdir(path):
-        raise InvalidArgError(f"repository path is not a valid directory: '{path}'")
-    return Path(path).resolve()
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    return not entry.name.startswith(".") and entry.is_dir()
-
-
-def _is_version(name: str) -> bool:
-    if not (name.isascii() and name.isdigit()) or (len(name) > 1 and name[0] == "0"):
-        return False
-    return len(name) < 20 and int(name) <= _MAX_VERSION
-
-
-def _file_fingerprint(path: str) -> tuple[str, int, int, int]:
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        return path, -1, -1, -1  # a link to nowhere: it matters only to who opens it
-    return path, status.st_size, status.st_mtime_ns, status.st_ino
-
-
-def _raise(error: OSError) -> None:
-    raise error
+def open_repository(
+    paths: Sequence[str],
+    open_remote: Callable[[str], Source | None] = lambda path: None,
+    *,
+    namespacing: bool = False,
+) -> Repository:
+    """The repositories of --model-repository. `open_remote` makes the source of a remote location,
+    and has None for a path. Raises InvalidArgError, UnsupportedError."""
+    sources = [open_remote(path) or LocalSource(path) for path in dict.fromkeys(paths)]
+    return Repository(sources, namespacing=namespacing)

@@ -6,12 +6,16 @@ from __future__ import annotations
 
 import enum
 import threading
-from collections.abc import Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from penstock._proto.model_config_pb2 import ModelConfig
+from penstock.models.files import ModelFiles
+from penstock.models.identity import ModelId
 from penstock.models.loader import VersionHandle
-from penstock.models.overrides import Workspace
+from penstock.models.preparation import Preparation
+from penstock.models.progress import LoadProgress
+from penstock.models.tree import Tree
 
 #: The reason of a version that was unloaded on request: it does not spoil readiness (S-READY).
 UNLOADED = "unloaded"
@@ -48,6 +52,8 @@ class VersionRecord:
         self.state = VersionState.UNKNOWN
         self.reason = ""
         self.handle: VersionHandle | None = None
+        #: held until the version is freed
+        self.files: ModelFiles | None = None
 
     def move(self, state: VersionState, reason: str = "") -> None:
         """The one setter of the state; a move that is not drawn in the table is a bug."""
@@ -60,43 +66,66 @@ class VersionRecord:
     def settled(self) -> bool:
         """Fine for strict readiness."""
         unloaded = self.state is VersionState.UNAVAILABLE and self.reason == UNLOADED
-        return (self.state is VersionState.READY and self.alive) or unloaded
+        return (self.state is VersionState.READY and not self.problem) or unloaded
 
     @property
-    def alive(self) -> bool:
-        """Whether an instance of it lives."""
-        return self.handle is not None and self.handle.alive
+    def problem(self) -> str:
+        """Why a version that is served can answer nothing any more; empty while it can."""
+        if self.state is not VersionState.READY or self.handle is None:
+            return ""
+        return self.handle.problem
 
 
-@dataclass
-class Generation:
-    """The versions of one load, which leave together, and the temporary files they came from."""
+@dataclass(frozen=True)
+class Serving:
+    """What of a model is served, and what it was loaded from."""
 
-    records: list[VersionRecord]
-    workspace: Workspace | None = None
+    #: ascending by version
+    versions: tuple[VersionRecord, ...]
+    #: as it was before the back end completed it
+    preparation: Preparation
+    #: None: the files came with a load request
+    tree: Tree | None
+    #: the repository that it is in
+    location: str = ""
+
+    @property
+    def interfaces(self) -> dict[int, ModelConfig]:
+        """What requests and ensembles see of each version: its configuration as it is served."""
+        return {r.version: r.handle.config for r in self.versions if r.handle is not None}
+
+    @property
+    def numbers(self) -> frozenset[int]:
+        """The versions' numbers."""
+        return frozenset(record.version for record in self.versions)
 
 
 @dataclass
 class ModelRecord:
     """One model. `operation` is held for the whole of a load or unload; the fields are read and
-    written under the life cycle's own lock, for moments only."""
+    written under the table's own lock, for moments only."""
 
-    name: str
+    model: ModelId
     operation: threading.Lock = field(default_factory=threading.Lock)
     #: what the index shows, by version number
     versions: dict[int, VersionRecord] = field(default_factory=dict)
     #: why the last load of the model failed; "" when it did not
     failure: str = ""
-    serving: Generation | None = None
-    #: of the files that `serving` was loaded from; None: a load request changed them
-    fingerprint: Hashable | None = None
+    serving: Serving | None = None
     #: the models of an ensemble, while it serves
-    composing: tuple[str, ...] = ()
+    composing: tuple[ModelId, ...] = ()
     #: loaded by its own name, not only for an ensemble (R-28)
     explicit: bool = False
     draining: list[Future[None]] = field(default_factory=list)
     #: no longer in the table; whoever waited for it looks the model up again
     forgotten: bool = False
+    #: where the load is that goes on, else where the time of the last one went
+    progress: LoadProgress | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the model."""
+        return self.model.name
 
     def ready_handles(self) -> list[VersionHandle]:
         """The versions that requests may find, ascending."""
@@ -110,4 +139,6 @@ class ModelRecord:
     @property
     def settled(self) -> bool:
         """Fine for strict readiness: no version is amiss, and there is one."""
+        if self.serving is None and self.failure:
+            return False
         return bool(self.versions) and all(record.settled for record in self.versions.values())

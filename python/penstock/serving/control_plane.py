@@ -19,11 +19,16 @@ from penstock._proto.model_config_pb2 import ModelConfig
 from penstock.config.rendering import model_metadata
 from penstock.errors import InvalidArgError, ServerError, UnavailableError
 from penstock.models.lifecycle import IndexEntry, Lifecycle, LoadParameter
-from penstock.serving.loader import LoadedVersion, ModelLoader
+from penstock.serving.loaded_version import LoadedVersion
+from penstock.serving.loader import ModelLoader
+from penstock.serving.log_control import LogControl
+from penstock.serving.shared_memory import SharedMemory
+from penstock.serving.trace_control import TraceControl
 
 #: What the server metadata promises (contract 1.3).
 EXTENSIONS = (
     "classification",
+    "sequence",
     "model_repository",
     "model_repository(unload_dependents)",
     "schedule_policy",
@@ -31,6 +36,8 @@ EXTENSIONS = (
     "binary_tensor_data",
     "parameters",
     "statistics",
+    "trace",
+    "logging",
 )
 
 #: Loads, unloads and index scans that may run at a time; more wait.
@@ -43,15 +50,28 @@ class ControlPlane:
     """The control operations of a server. All methods belong to one event loop."""
 
     def __init__(
-        self, engine: Engine, lifecycle: Lifecycle, loader: ModelLoader, *, server_id: str
+        self,
+        engine: Engine,
+        lifecycle: Lifecycle,
+        loader: ModelLoader,
+        *,
+        server_id: str,
+        logs: LogControl | None = None,
+        traces: TraceControl | None = None,
+        shared_memory: SharedMemory | None = None,
     ) -> None:
+        """`logs`, `traces`: None when they cannot be changed; `shared_memory`: there is none."""
+        self.shared_memory = shared_memory or SharedMemory(engine, allowed=False)
         self._engine = engine
         self._lifecycle = lifecycle
         self._loader = loader
         self._server_id = server_id
+        self._logs = logs
+        self._traces = traces
         self._threads = ThreadPoolExecutor(_BLOCKING_THREADS, thread_name_prefix="control")
         self._started = False
         self._exiting = False
+        self._broken: set[tuple[str, int]] = set()
         self._watchers: list[Callable[[], None]] = []
         lifecycle.on_change = self._changed
         loader.on_change = self._changed
@@ -84,6 +104,15 @@ class ControlPlane:
         self._watchers.append(watcher)
         watcher()
 
+    def look_after_devices(self) -> None:
+        """To be called now and then where there are GPUs: tells watchers of models they lost."""
+        broken = {
+            (each.name, each.version) for each in self._loader.all_published() if each.problem
+        }
+        if broken != self._broken:
+            self._broken = broken
+            self._changed()
+
     def check_started(self) -> None:
         """Raises UnavailableError `Server not ready` before the server is ready (H-24)."""
         if not self.started:
@@ -103,11 +132,25 @@ class ControlPlane:
         """H-1, G-4."""
         return {"name": self._server_id, "version": __version__, "extensions": list(EXTENSIONS)}
 
+    @property
+    def logs(self) -> LogControl:
+        """H-12, G-20. Raises UnavailableError when there is none."""
+        if self._logs is None:
+            raise UnavailableError("the server does not support dynamic logging")
+        return self._logs
+
+    @property
+    def traces(self) -> TraceControl:
+        """H-11, G-19. Raises UnavailableError when there is none."""
+        if self._traces is None:
+            raise UnavailableError("the server does not support tracing")
+        return self._traces
+
     def model_ready(self, name: str, version: int) -> bool:
         """H-4, G-3: False for a version that is known but not ready; unknown raises (H-23)."""
         self._check_available()
         try:
-            return self._engine.find(name, version).alive
+            return not self._engine.find(name, version).problem
         except UnavailableError:
             return False
 
@@ -137,11 +180,14 @@ class ControlPlane:
             raise InvalidArgError(f"requested model version is not available for model '{name}'")
         return [_statistics(served) for served in chosen]
 
-    async def index(self, *, ready_only: bool) -> list[dict[str, str]]:
-        """REP-1: name, and version, state and reason where there is one (X-18)."""
+    async def index(self, *, ready_only: bool, details: bool = False) -> list[dict[str, Any]]:
+        """REP-1: name, and version, state and reason where there is one (X-18).
+
+        `details`: also `load` (LoadProgress.snapshot) and `namespace`, where there are some.
+        """
         self._check_available()
         entries = await self._in_thread(lambda: self._lifecycle.index(ready_only=ready_only))
-        return [_index_entry(entry) for entry in entries]
+        return [_index_entry(entry, details=details) for entry in entries]
 
     async def load(self, name: str, parameters: Mapping[str, LoadParameter]) -> None:
         """REP-2. Returns once the model is loaded; a client that leaves does not stop it."""
@@ -208,11 +254,15 @@ def _statistics(served: LoadedVersion) -> dict[str, Any]:
     }
 
 
-def _index_entry(entry: IndexEntry) -> dict[str, str]:
-    rendered = {"name": entry.name}
+def _index_entry(entry: IndexEntry, *, details: bool) -> dict[str, Any]:
+    rendered: dict[str, Any] = {"name": entry.name}
     if entry.version is not None:
         rendered["version"] = str(entry.version)
     if entry.state is not None:
         rendered["state"] = entry.state.value
         rendered["reason"] = entry.reason
+    if details and entry.load:
+        rendered["load"] = dict(entry.load)
+    if details and entry.namespace:
+        rendered["namespace"] = entry.namespace
     return rendered

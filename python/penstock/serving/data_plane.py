@@ -9,9 +9,13 @@ core; Python's part is one future and one call each way.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from penstock._engine import CompletionPort, Engine, GrpcCodec, HttpCodec, InferCall, InferReply
+
+#: Of a request, beside those of its message: name and value.
+Parameters: TypeAlias = Sequence[tuple[str, bool | int | float | str]]
 
 
 class DataPlane:
@@ -36,14 +40,24 @@ class DataPlane:
         version: int,
         body: bytes | bytearray,
         json_bytes: int | None,
+        parameters: Parameters = (),
+        trace_context: str = "",
     ) -> tuple[bytes, int]:
-        """Answers one v2 HTTP body; version -1 is the latest.
+        """Answers one v2 HTTP body; version -1 is the latest. `parameters`: beside the body's.
 
         Returns (reply, JSON length), the latter -1 when no binary data follows the JSON (H-31).
         Raises ServerError. Cancelling the coroutine cancels the request (H-30).
         """
         future: asyncio.Future[None] = self._loop.create_future()
-        call = self._http.submit(model, version, body, json_bytes, future)
+        call = self._http.submit(
+            model,
+            version,
+            body,
+            json_bytes,
+            future,
+            parameters=parameters,
+            trace_context=trace_context,
+        )
         try:
             await future
         except asyncio.CancelledError:
@@ -51,13 +65,17 @@ class DataPlane:
             raise
         return call.encode()
 
-    async def infer_grpc(self, message: bytes) -> bytes:
+    async def infer_grpc(
+        self, message: bytes, parameters: Parameters = (), trace_context: str = ""
+    ) -> bytes:
         """Answers one serialised ModelInferRequest with a serialised ModelInferResponse.
 
         Raises ServerError. Cancelling the coroutine cancels the request (G-28).
         """
         future: asyncio.Future[None] = self._loop.create_future()
-        call = self._grpc.submit(message, future)
+        call = self._grpc.submit(
+            message, future, parameters=parameters, trace_context=trace_context
+        )
         try:
             await future
         except asyncio.CancelledError:
@@ -65,13 +83,35 @@ class DataPlane:
             raise
         return call.encode()[0]
 
-    def stream_grpc(self, message: bytes, deliver: Callable[[InferReply], None]) -> InferCall:
+    def stream_http(
+        self,
+        model: str,
+        version: int,
+        body: bytes,
+        parameters: Parameters,
+        deliver: Callable[[InferReply], None],
+        trace_context: str = "",
+    ) -> InferCall:
+        """Queues one v2 HTTP body whose request may be answered many times, as stream_grpc()."""
+        return self._http.submit_stream(
+            model, version, body, deliver, parameters=parameters, trace_context=trace_context
+        )
+
+    def stream_grpc(
+        self,
+        message: bytes,
+        deliver: Callable[[InferReply], None],
+        parameters: Parameters = (),
+        trace_context: str = "",
+    ) -> InferCall:
         """Queues a request of a stream; `deliver` is called with each response, on the loop.
 
         The caller releases the replies, and goes on taking them when it has cancelled the call.
         Raises ServerError.
         """
-        return self._grpc.submit_stream(message, deliver)
+        return self._grpc.submit_stream(
+            message, deliver, parameters=parameters, trace_context=trace_context
+        )
 
     def close(self) -> None:
         """Stops listening for completions. Nothing may be in flight any more."""

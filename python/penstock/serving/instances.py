@@ -47,9 +47,20 @@ class InstanceThread:
             f"failed to create instance '{self._spec.name}': {failure}"
         ) from failure
 
+    @property
+    def spec(self) -> InstanceSpec:
+        """What it was made as."""
+        return self._spec
+
     def stop(self) -> None:
         """Ends a passive instance; one that takes batches ends with its version."""
         self._stopped.set()
+
+    def end(self) -> None:
+        """Ends it while its version serves on (R-25). Blocks while a native one has a batch."""
+        self.stop()
+        if not self._spec.passive:
+            self._version.end_instance(self._spec.index)
 
     def join(self, timeout_s: float) -> bool:
         """Waits for the end of the thread; False when it has not ended in time."""

@@ -13,53 +13,37 @@ import functools
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import NoReturn, cast
+from typing import cast
 
-from penstock._engine import Engine, ModelPlan, ModelVersion
+from penstock._engine import Engine, ModelVersion
 from penstock._proto.model_config_pb2 import ModelConfig, ModelEnsembling, ModelInstanceGroup
 from penstock.backends.interface import Backend, InstanceSpec, LoadedModel, ModelContext, UsesGpus
-from penstock.config.plan import InstanceData, make_instances, make_plan_spec
-from penstock.config.plan_ensemble import make_ensemble
+from penstock.config.metrics_settings import DEFAULT_METRICS, MetricsSettings
+from penstock.config.plan import InstanceData, PlanSpec, make_instances, make_plan_spec
+from penstock.config.plan_ensemble import EnsembleData, make_ensemble
 from penstock.config.platforms import ENSEMBLE_PLATFORM
 from penstock.config.validation import validate_response_cache
 from penstock.devices.gpus import NO_GPUS, Gpus
 from penstock.errors import InvalidArgError
-from penstock.models.loader import VersionHandle
-from penstock.serving.instances import InstanceThread, start_instances
-from penstock.serving.plans import make_plan
-from penstock.serving.warm_up import warm_up
+from penstock.models.identity import ModelId
+from penstock.models.loader import NO_KEYS, VersionHandle
+from penstock.serving.device_memory import check_limits, instance_devices
+from penstock.serving.instance_sets import InstanceSets, place
+from penstock.serving.loaded_version import (
+    LoadedVersion,
+    NothingLoaded,
+    StageClock,
+    free,
+)
+from penstock.serving.model_plan import make_plan
+from penstock.serving.published import Published
 from penstock.serving.workers.model import WorkerModel, Workers
 from penstock.serving.workers.settings import runs_in_process
 
 _LOGGER = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class LoadedVersion:
-    """A model version that is loaded: what requests, metadata and metrics need of it."""
-
-    name: str
-    version: int
-    config: ModelConfig
-    model: ModelVersion
-    load_seconds: float
-    loaded: LoadedModel
-    instances: Sequence[InstanceThread]
-
-    @property
-    def alive(self) -> bool:
-        """Whether an instance lives; those in the server do."""
-        return self.model.alive
-
-    @property
-    def refusal(self) -> str:
-        """Why no instance lives, and none is expected to soon."""
-        return self.loaded.refusal if isinstance(self.loaded, WorkerModel) else ""
 
 
 class ModelLoader:
@@ -73,27 +57,32 @@ class ModelLoader:
         backend_settings: Callable[[str], Mapping[str, str]] = lambda name: {},
         find_gpus: Callable[[], Gpus] = lambda: NO_GPUS,
         host_policies: Mapping[str, tuple[int, ...]] = MappingProxyType({}),
+        gpu_limits: Mapping[int, float] = MappingProxyType({}),
         queue_capacity: int = 4096,
+        metrics: MetricsSettings = DEFAULT_METRICS,
         drain_timeout_s: float = 30.0,
     ) -> None:
         """`backend_settings` gives --backend-config for one back end (contract 5.4).
 
         `find_gpus` is called once, when a model that may use one is loaded. `host_policies`: the
-        cores of those that have settings (C-14).
+        cores of those that have settings (C-14). `gpu_limits`: by GPU, the share of its memory in
+        use from which no model is loaded there (R-31).
         """
         self._engine = engine
         self._find_backend = find_backend
         self._backend_settings = backend_settings
         self._find_gpus = functools.cache(find_gpus)
         self._host_policies = host_policies
+        self._gpu_limits = gpu_limits
         self._queue_capacity = queue_capacity
-        self._drain_timeout_s = drain_timeout_s
+        self._metrics = metrics
+        self._instances = InstanceSets(engine, drain_timeout_s)
         self._cpu_share = len(os.sched_getaffinity(0))
         self._workers = Workers(engine)
         #: Called when instances have died or come back, on any thread, with nothing locked.
         self.on_change: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
-        self._published: dict[str, tuple[LoadedVersion, ...]] = {}
+        self._published = Published(engine)
 
     def complete(
         self,
@@ -126,17 +115,31 @@ class ModelLoader:
             return self._find_gpus()
 
     def load_version(
-        self, name: str, model_dir: Path, version: int, config: ModelConfig
+        self,
+        name: str,
+        model_dir: Path,
+        version: int,
+        config: ModelConfig,
+        *,
+        namespace: str = "",
+        composing: Mapping[str, str] = NO_KEYS,
     ) -> LoadedVersion:
         """Loads one version and starts its instances. Raises ServerError; nothing is left then."""
         if config.platform == ENSEMBLE_PLATFORM:
-            return self._load_ensemble(name, model_dir, version, config)
-        started = time.monotonic()
+            return self._load_ensemble(model_dir, version, config, namespace, composing)
+        clock = StageClock()
         context = self._context(name, model_dir, version, config)
-        plan_spec = make_plan_spec(config, version, model_dir, queue_capacity=self._queue_capacity)
-        plan = make_plan(plan_spec)
         specs = [self._instance_spec(data) for data in make_instances(config)]
-        loaded = self._load(context)
+        check_limits(self._engine, name, specs, self._gpu_limits)
+        plan_spec = self._plan_spec(config, version, model_dir)
+        backend: Backend | Workers = self._workers
+        if not runs_in_process(config):
+            backend = self._find_backend(config.backend)
+            devices = instance_devices(self._engine, backend, context, specs)
+            plan_spec = dataclasses.replace(plan_spec, instance_devices=devices)
+        plan = make_plan(plan_spec)
+        loaded: LoadedModel = backend.load(context)
+        clock.passed("load")
         try:
             model = self._engine.create(plan)
             if plan_spec.cached and not model.statistics()["cached"]:
@@ -145,89 +148,132 @@ class ModelLoader:
                 )
             if isinstance(loaded, WorkerModel):
                 self._watch(model, loaded)
-            instances = self._start(model, loaded, specs, context)
+            instances = self._instances.start(model, loaded, specs, context, clock)
         except BaseException:
-            _unload(name, version, loaded)
+            free(name, version, loaded)
             raise
         return LoadedVersion(
             name=name,
             version=version,
             config=config,
             model=model,
-            load_seconds=time.monotonic() - started,
+            plan=plan_spec,
             loaded=loaded,
             instances=instances,
+            stages=clock.stages,
+            namespace=namespace,
         )
 
-    def publish(self, name: str, ready: Sequence[VersionHandle], not_ready: Sequence[int]) -> None:
-        """Requests find exactly these versions from now on."""
-        versions = tuple(sorted(cast(Sequence[LoadedVersion], ready), key=lambda v: v.version))
-        with self._lock:
-            self._engine.publish(name, [version.model for version in versions], not_ready)
-            self._published[name] = versions
+    def can_update(self, handle: VersionHandle, config: ModelConfig) -> bool:
+        """R-25: sequences and the rate limiter know their instances, warm-ups come before the first
+        request, and a back end has loaded the model for the devices that it knew of."""
+        version = cast(LoadedVersion, handle)
+        if config.model_warmup or version.model.instance_limit <= version.plan.instance_count:
+            return False
+        if version.plan.instance_devices:
+            return False  # their tensors' places are part of the plan
+        if any(group.HasField("rate_limiter") for group in config.instance_group):
+            return False
+        return {place(data) for data in make_instances(config)} <= {
+            place(instance.spec) for instance in version.instances
+        }
 
-    def forget(self, name: str) -> None:
-        """The name becomes one that was never known."""
-        with self._lock:
-            self._engine.forget(name)
-            self._published.pop(name, None)
+    def update_version(self, handle: VersionHandle, config: ModelConfig) -> LoadedVersion:
+        """Instances that are alike but for their names go on. Raises ServerError."""
+        version = cast(LoadedVersion, handle)
+        clock = StageClock()
+        specs = [self._instance_spec(data) for data in make_instances(config)]
+        instances = self._instances.change(version, specs)
+        clock.passed("instances")
+        return dataclasses.replace(version, config=config, instances=instances, stages=clock.stages)
+
+    def publish(
+        self, model: ModelId, ready: Sequence[VersionHandle], not_ready: Sequence[int]
+    ) -> None:
+        """Requests find exactly these versions from now on."""
+        self._published.put(model, cast(Sequence[LoadedVersion], ready), not_ready)
+
+    def forget(self, model: ModelId) -> None:
+        """The model becomes one that was never known."""
+        self._published.remove(model)
 
     def unload_version(self, handle: VersionHandle) -> None:
         """Waits for the version's requests, finalizes its instances and frees it."""
         version = cast(LoadedVersion, handle)
-        self._stop(version.model, version.instances)
-        _unload(version.name, version.version, version.loaded)
+        self._instances.stop(version.model, version.instances)
+        free(version.name, version.version, version.loaded)
 
     def published(self, name: str) -> tuple[LoadedVersion, ...]:
-        """The versions of a model that requests find now, ascending; empty when none is."""
-        with self._lock:
-            return self._published.get(name, ())
+        """The versions of a model that requests find now, ascending; empty when none is.
+
+        Raises InvalidArgError for a name that stands for several models (R-4).
+        """
+        return self._published.find(name)
 
     def all_published(self) -> list[LoadedVersion]:
         """All versions that requests find now, by name and version."""
-        with self._lock:
-            return [
-                version for name in sorted(self._published) for version in self._published[name]
-            ]
-
-    def _load(self, context: ModelContext) -> LoadedModel:
-        if runs_in_process(context.config):
-            return self._workers.load(context)
-        return self._find_backend(context.config.backend).load(context)
+        return self._published.all()
 
     def _watch(self, model: ModelVersion, loaded: WorkerModel) -> None:
         def changed() -> None:
-            model.set_alive(loaded.alive)
+            model.set_problem(loaded.problem)
             self.on_change()
 
         loaded.on_change = changed
 
     def _load_ensemble(
-        self, name: str, model_dir: Path, version: int, config: ModelConfig
+        self,
+        model_dir: Path,
+        version: int,
+        config: ModelConfig,
+        namespace: str,
+        composing: Mapping[str, str],
     ) -> LoadedVersion:
         """Its models are loaded already: the life cycle sees to that (contract 2.9)."""
-        models = [self._composing(config, step) for step in config.ensemble_scheduling.step]
-        ensemble = make_ensemble(config, models)
+        clock = StageClock()
+        steps = config.ensemble_scheduling.step
+        models = [self._composing(config, step, composing) for step in steps]
+        ensemble = make_ensemble(config, models, composing)
         if any(step.decoupled for step in ensemble.steps):  # S-45
             config.model_transaction_policy.decoupled = True
             validate_response_cache(config)
-        spec = make_plan_spec(
-            config, version, model_dir, queue_capacity=self._queue_capacity, ensemble=ensemble
-        )
+        spec = self._plan_spec(config, version, model_dir, ensemble)
+        model = self._engine.create(make_plan(spec))
+        clock.passed("load")
         return LoadedVersion(
-            name=name,
+            name=config.name,
             version=version,
             config=config,
-            model=self._engine.create(make_plan(spec)),
-            load_seconds=0.0,
-            loaded=_NothingLoaded(),
+            model=model,
+            plan=spec,
+            loaded=NothingLoaded(),
             instances=(),
+            stages=clock.stages,
+            namespace=namespace,
         )
 
-    def _composing(self, config: ModelConfig, step: ModelEnsembling.Step) -> ModelConfig:
+    def _plan_spec(
+        self,
+        config: ModelConfig,
+        version: int,
+        model_dir: Path,
+        ensemble: EnsembleData | None = None,
+    ) -> PlanSpec:
+        return make_plan_spec(
+            config,
+            version,
+            model_dir,
+            queue_capacity=self._queue_capacity,
+            metrics=self._metrics,
+            ensemble=ensemble,
+        )
+
+    def _composing(
+        self, config: ModelConfig, step: ModelEnsembling.Step, keys: Mapping[str, str]
+    ) -> ModelConfig:
         """The configuration that the step's model is served with."""
         needs = f"ensemble '{config.name}' depends on '{step.model_name}'"
-        versions = self.published(step.model_name)
+        versions = self._published.of_key(keys.get(step.model_name, step.model_name))
         if not versions:
             raise InvalidArgError(f"{needs} which has no loaded version.")
         for loaded in reversed(versions):
@@ -256,57 +302,3 @@ class ModelLoader:
     def _instance_spec(self, data: InstanceData) -> InstanceSpec:
         cores = self._host_policies.get(data.host_policy, ())
         return InstanceSpec(**dataclasses.asdict(data), cores=cores)
-
-    def _start(
-        self,
-        model: ModelVersion,
-        loaded: LoadedModel,
-        specs: Sequence[InstanceSpec],
-        context: ModelContext,
-    ) -> list[InstanceThread]:
-        instances = start_instances(model, loaded, specs)
-        try:
-            for instance, spec in zip(instances, specs, strict=True):
-                instance.wait_created()
-                _LOGGER.info(
-                    "Created model instance named '%s' with device id '%d'",
-                    spec.name,
-                    spec.device_id,
-                )
-            warm_up(model, context.config, context.model_dir)
-        except BaseException:
-            self._stop(model, instances)
-            raise
-        return instances
-
-    def _stop(self, model: ModelVersion, instances: Sequence[InstanceThread]) -> None:
-        self._engine.retire(model, self._drain_timeout_s)
-        for instance in instances:
-            instance.stop()
-        deadline = time.monotonic() + self._drain_timeout_s
-        for instance in instances:
-            if not instance.join(max(0.0, deadline - time.monotonic())):
-                _LOGGER.error(
-                    "an instance of model '%s' version %d did not end in time; it is left behind",
-                    model.name,
-                    model.version,
-                )
-
-
-class _NothingLoaded:
-    """What an ensemble has instead of a back end."""
-
-    def create_instance(self, spec: InstanceSpec, plan: ModelPlan) -> NoReturn:
-        """Never called: an ensemble has no instances."""
-        raise AssertionError("an ensemble has no instances")
-
-    def unload(self) -> None:
-        """Nothing to do."""
-
-
-def _unload(name: str, version: int, loaded: LoadedModel) -> None:
-    """Frees what the back end holds; its failure is nobody's but the log's."""
-    try:
-        loaded.unload()
-    except Exception:
-        _LOGGER.exception("failed to unload model '%s' version %d cleanly", name, version)

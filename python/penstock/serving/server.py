@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn, Protocol
 
-from penstock._engine import Engine
+from penstock._engine import Engine, engine_has_devices
 from penstock.errors import InternalError
 from penstock.models.lifecycle import Lifecycle, LoadFailure
 from penstock.serving.control_plane import ControlPlane
@@ -25,6 +25,8 @@ _LOGGER = logging.getLogger(__name__)
 
 #: After the drain: how long replies that are being sent and closing models may take.
 _CLOSE_TIMEOUT_S = 5.0
+#: How often it is looked whether a GPU was lost.
+_LOOK_S = 1.0
 
 
 class Frontend(Protocol):
@@ -96,7 +98,7 @@ class Server:
             if await self._load():
                 for frontend in self._frontends:
                     _LOGGER.info("Started %s at %s", frontend.name, frontend.address)
-                await self._stop.wait()
+                await self._wait_for_stop()
             await self._drain()
         finally:
             await self._close()
@@ -111,6 +113,15 @@ class Server:
         if not self._stop.is_set():
             print(f"Signal ({int(number)}) received.", flush=True)
         self.request_stop()
+
+    async def _wait_for_stop(self) -> None:
+        """Looks after the models' GPUs meanwhile, where there are some."""
+        if not engine_has_devices(self._engine):
+            await self._stop.wait()
+            return
+        stopping = asyncio.ensure_future(self._stop.wait())
+        while not (await asyncio.wait((stopping,), timeout=_LOOK_S))[0]:
+            self._control.look_after_devices()
 
     async def _load(self) -> bool:
         """Loads the models of the start; False when a signal came first."""

@@ -21,26 +21,40 @@ _LABEL_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 def render(collector: Collector) -> bytes:
     """All families that have at least one sample, each with its HELP and TYPE line."""
     lines: list[str] = []
+    texts = _LabelTexts()
     for family in collector.collect():
         if not family.samples:
             continue
         kind = "untyped" if family.type == "unknown" else family.type
         lines.append(f"# HELP {family.name} {family.documentation.translate(_HELP_ESCAPES)}\n")
         lines.append(f"# TYPE {family.name} {kind}\n")
-        lines.extend(_sample_line(sample) for sample in family.samples)
+        lines.extend(
+            f"{sample.name}{texts.of(sample)} {number_text(sample.value)}\n"
+            for sample in family.samples
+        )
     return "".join(lines).encode()
 
 
-def _sample_line(sample: Sample) -> str:
-    labels = ",".join(
-        f'{name}="{value.translate(_LABEL_ESCAPES)}"'
-        for name, value in sorted(sample.labels.items())
-    )
-    text = f"{{{labels}}}" if labels else ""
-    return f"{sample.name}{text} {_number(sample.value)}\n"
+class _LabelTexts:
+    """Labels as they are written. A thousand models share theirs among many families."""
+
+    def __init__(self) -> None:
+        self._texts: dict[int, tuple[dict[str, str], str]] = {}  # keeps the labels, so their id
+
+    def of(self, sample: Sample) -> str:
+        labels = sample.labels
+        known = self._texts.get(id(labels))
+        if known is None:
+            known = self._texts[id(labels)] = (labels, _label_text(labels))
+        return known[1]
 
 
-def _number(value: float) -> str:
+def _label_text(labels: dict[str, str]) -> str:
+    parts = [f'{name}="{labels[name].translate(_LABEL_ESCAPES)}"' for name in sorted(labels)]
+    return f"{{{','.join(parts)}}}" if parts else ""
+
+
+def number_text(value: float) -> str:
     """Whole numbers without a point, as Triton writes them."""
     if float(value).is_integer() and abs(value) < _EXACT_BELOW:
         return str(int(value))

@@ -8,12 +8,19 @@ callables, so that this room knows neither the engine nor the models.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
+
+from penstock.telemetry.latencies import (
+    duration_histograms,
+    first_response_histogram,
+    latency_summaries,
+)
 
 #: Reasons of M-2; all four children exist from load.
 FAILURE_REASONS = ("REJECTED", "CANCELED", "BACKEND", "OTHER")
@@ -24,7 +31,9 @@ class ModelSnapshot:
     """One loaded model version as the collector sees it.
 
     `statistics` has the shape of contract 1.11 (durations as {"count", "ns"}) plus `failures`
-    (reason -> count), `pending` and `cached`. `tags` are the metric_tags of its configuration.
+    (reason -> count), `pending` and `cached`, and the counts of histograms, bucket by bucket:
+    `success_counts`, `queue_counts` and `first_response` ({"count", "ms", "counts"}). `tags` are
+    the metric_tags of its configuration.
     """
 
     model: str
@@ -32,15 +41,22 @@ class ModelSnapshot:
     statistics: Mapping[str, Any]
     load_seconds: float | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    #: latency -> values in us, one a quantile; empty values: there are no summaries
+    summaries: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    #: M-12; empty: there is no such histogram
+    first_response_bounds_ms: Sequence[float] = ()
     #: of the one GPU that all its instances run on; empty otherwise
     gpu_uuid: str = ""
+    #: the repository, with --model-namespacing (R-4)
+    namespace: str = ""
 
-    @property
+    @functools.cached_property
     def labels(self) -> dict[str, str]:
         """model, version, gpu_uuid, and each metric tag with a leading underscore."""
         return {
             "model": self.model,
             "version": self.version,
+            **({"namespace": self.namespace} if self.namespace else {}),
             **({"gpu_uuid": self.gpu_uuid} if self.gpu_uuid else {}),
             **{f"_{name}": value for name, value in self.tags.items()},
         }
@@ -54,6 +70,8 @@ class _Family:
     help: str
     kind: str
     read: Callable[[ModelSnapshot], float | None]
+    #: there only with counter_latencies
+    latency: bool = False
 
 
 def _duration(stage: str) -> Callable[[ModelSnapshot], float]:
@@ -98,24 +116,28 @@ _FAMILIES = (
         "Cumulative inference request duration in microseconds (includes cached requests)",
         "counter",
         _duration("success"),
+        latency=True,
     ),
     _Family(
         "nv_inference_queue_duration_us",
         "Cumulative inference queuing duration in microseconds (includes cached requests)",
         "counter",
         _duration("queue"),
+        latency=True,
     ),
     _Family(
         "nv_inference_compute_input_duration_us",
         "Cumulative compute input duration in microseconds (does not include cached requests)",
         "counter",
         _duration("compute_input"),
+        latency=True,
     ),
     _Family(
         "nv_inference_compute_infer_duration_us",
         "Cumulative compute inference duration in microseconds (does not include cached requests)",
         "counter",
         _duration("compute_infer"),
+        latency=True,
     ),
     _Family(
         "nv_inference_compute_output_duration_us",
@@ -123,6 +145,7 @@ _FAMILIES = (
         "requests)",
         "counter",
         _duration("compute_output"),
+        latency=True,
     ),
     _Family(
         "nv_inference_pending_request_count",
@@ -141,55 +164,85 @@ _FAMILIES = (
         "Number of cache hits per model",
         "counter",
         _cache("cache_hit", "count"),
+        latency=True,
     ),
     _Family(
         "nv_cache_num_misses_per_model",
         "Number of cache misses per model",
         "counter",
         _cache("cache_miss", "count"),
+        latency=True,
     ),
     _Family(
         "nv_cache_hit_duration_per_model",
         "Total cache hit duration per model, in microseconds",
         "counter",
         _cache("cache_hit", "ns", 1000),
+        latency=True,
     ),
     _Family(
         "nv_cache_miss_duration_per_model",
         "Total cache miss (insert+lookup) duration per model, in microseconds",
         "counter",
         _cache("cache_miss", "ns", 1000),
+        latency=True,
     ),
 )
 
 
 class ModelCollector(Collector):
-    """M-1..M-11, M-15, M-16: one child per loaded version and family, gone when it is unloaded."""
+    """M-1..M-17: one child per loaded version and family, gone when it is unloaded."""
 
-    def __init__(self, snapshots: Callable[[], Iterable[ModelSnapshot]]) -> None:
+    def __init__(
+        self,
+        snapshots: Callable[[], Iterable[ModelSnapshot]],
+        *,
+        counters: bool = True,
+        duration_bounds_ns: Sequence[int] = (),
+        quantiles: Sequence[float] = (),
+    ) -> None:
+        """`duration_bounds_ns`: of the histograms that every model has; empty: none has.
+
+        Without `counters` those of latencies are not there, and the others stay 0 (M-30).
+        """
         self._snapshots = snapshots
+        self._counters = counters
+        self._duration_bounds_ns = duration_bounds_ns
+        self._quantiles = quantiles
 
     def collect(self) -> Iterator[Metric]:
         """Reads every model's counters once and yields the families."""
         snapshots = list(self._snapshots())
-        failure = Metric(
+        yield self._failures(snapshots)
+        for family in _FAMILIES:
+            if self._counters or not family.latency:
+                yield self._family(family, snapshots)
+        if self._duration_bounds_ns:
+            yield from duration_histograms(snapshots, self._duration_bounds_ns)
+        yield first_response_histogram(snapshots)
+        yield from latency_summaries(snapshots, self._quantiles)
+
+    def _failures(self, snapshots: Iterable[ModelSnapshot]) -> Metric:
+        metric = Metric(
             "nv_inference_request_failure",
             "Number of failed inference requests, all batch sizes",
             "counter",
         )
         for snapshot in snapshots:
-            failures = snapshot.statistics["failures"]
+            failures = snapshot.statistics["failures"] if self._counters else {}
             for reason in FAILURE_REASONS:
                 labels = {**snapshot.labels, "reason": reason}
-                failure.add_sample(failure.name, labels, float(failures.get(reason, 0)))
-        yield failure
-        for family in _FAMILIES:
-            metric = Metric(family.name, family.help, family.kind)
-            for snapshot in snapshots:
-                value = family.read(snapshot)
-                if value is not None:
-                    metric.add_sample(family.name, snapshot.labels, value)
-            yield metric
+                metric.add_sample(metric.name, labels, float(failures.get(reason, 0)))
+        return metric
+
+    def _family(self, family: _Family, snapshots: Iterable[ModelSnapshot]) -> Metric:
+        metric = Metric(family.name, family.help, family.kind)
+        stays_zero = family.kind == "counter" and not self._counters
+        for snapshot in snapshots:
+            value = 0.0 if stays_zero else family.read(snapshot)
+            if value is not None:
+                metric.add_sample(family.name, snapshot.labels, value)
+        return metric
 
 
 class PinnedPoolCollector(Collector):

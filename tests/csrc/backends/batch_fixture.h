@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "batch/device_stage.h"
 #include "penstock/backend.h"
 #include "penstock/native_backends.h"
 
@@ -88,8 +89,17 @@ class BatchFixture {
       ASSERT_TRUE(status.ok()) << status.message();
       batch_.add(&request);
     }
+    if (stage_ != nullptr) {
+      const Status status = stage_->bring_in(batch_);
+      ASSERT_TRUE(status.ok()) << status.message();
+      ASSERT_TRUE(stage_->wait_in().ok());
+      batch_.set_stage(stage_);
+    }
     instance.execute(batch_);
   }
+
+  // Batches go to a device first.
+  void stage(DeviceStage& stage) { stage_ = &stage; }
 
   // Forgets batch and requests, as when all are answered and sent.
   void clear() {
@@ -125,6 +135,7 @@ class BatchFixture {
   const ModelPlan plan_;
   BufferPool pool_;
   RealClock clock_;
+  DeviceStage* stage_ = nullptr;
   std::deque<Request> requests_;
   Batch batch_;
 };

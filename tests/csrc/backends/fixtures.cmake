@@ -8,3 +8,5 @@ target_compile_definitions(test_backends PRIVATE PENSTOCK_DEFAULT_ORT_LIBRARY="$
 add_library(old_ort MODULE ${CMAKE_CURRENT_LIST_DIR}/old_ort.cc)
 add_dependencies(test_backends old_ort)
 target_compile_definitions(test_backends PRIVATE PENSTOCK_OLD_ORT_LIBRARY="$<TARGET_FILE:old_ort>")
+
+penstock_uses_fake_cudart(test_backends)

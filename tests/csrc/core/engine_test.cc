@@ -186,7 +186,9 @@ TEST_F(EngineTest, MayEndBehindTheVariablesOfItsThread) {  // as a static one do
 }
 
 TEST_F(EngineTest, SlotsAreBounded) {
-  Engine small(EngineOptions{.max_requests = 1, .pool = {}, .pinned = false, .clock = nullptr});
+  EngineOptions options;
+  options.max_requests = 1;
+  Engine small(options);
   Request* r = small.acquire();
   EXPECT_NE(r, nullptr);
   EXPECT_EQ(small.acquire(), nullptr);

@@ -200,7 +200,7 @@ TEST_F(GrpcFixture, AStreamWithNothing) {
 }
 
 TEST_F(GrpcFixture, AResetCancelsTheRequest) {  // G-28
-  Gate::set(false);
+  GatedEcho::set(false);
   ClientCall& first = client.unary("ModelInfer", infer_request("m"));
   exchange();
   while (model->statistics().pending > 0) std::this_thread::yield();
@@ -210,14 +210,14 @@ TEST_F(GrpcFixture, AResetCancelsTheRequest) {  // G-28
   client.session.reset(first, H2Error::kCancel);
   exchange();
   EXPECT_EQ(connection->call_count(), 0u);
-  Gate::set(true);
+  GatedEcho::set(true);
   settle();
   const auto cancelled = static_cast<std::size_t>(FailureReason::kCanceled);
   EXPECT_EQ(model->statistics().failures[cancelled], 1u);
 }
 
 TEST_F(GrpcFixture, ADeadlineEndsTheCall) {  // G-28
-  Gate::set(false);
+  GatedEcho::set(false);
   ClientCall& call = client.unary("ModelInfer", infer_request("m"), {{"grpc-timeout", "0n"}});
   exchange();
   EXPECT_LE(connection->next_tick(), loop.now_ns() + 1);
@@ -227,7 +227,7 @@ TEST_F(GrpcFixture, ADeadlineEndsTheCall) {  // G-28
 }
 
 TEST_F(GrpcFixture, AConnectionThatGoesCancelsEverything) {  // B9
-  Gate::set(false);
+  GatedEcho::set(false);
   for (int i = 0; i < 32; ++i) client.unary("ModelInfer", infer_request("m"));
   ClientCall& stream = client.start("ModelStreamInfer");
   client.send(stream, framed(infer_request("m")) + framed(infer_request("m")), false);
@@ -237,14 +237,14 @@ TEST_F(GrpcFixture, AConnectionThatGoesCancelsEverything) {  // B9
   abandoned = true;
   EXPECT_EQ(connection->call_count(), 0u);
   EXPECT_GT(engine.in_flight(), 0u);
-  Gate::set(true);
+  GatedEcho::set(true);
   settle();
 }
 
 TEST_F(GrpcFixture, ADrainRefusesCallsAndEndsIdleStreams) {  // G-29
   ClientCall& idle = client.start("ModelStreamInfer");
   client.send(idle, framed(infer_request("m")), false);
-  Gate::set(false);
+  GatedEcho::set(false);
   ClientCall& busy = client.unary("ModelInfer", infer_request("m"));
   exchange();
   state.refusing = true;
@@ -257,7 +257,7 @@ TEST_F(GrpcFixture, ADrainRefusesCallsAndEndsIdleStreams) {  // G-29
   if (late.fields.contains("grpc-status")) {
     EXPECT_EQ(late.status() + late.fields["grpc-message"], "14" + text);
   }
-  Gate::set(true);
+  GatedEcho::set(true);
   settle();
   EXPECT_EQ(busy.status(), "0");
   EXPECT_EQ(idle.status() + idle.fields["grpc-message"], "14" + text);
@@ -270,10 +270,10 @@ TEST_F(GrpcFixture, AClientThatDoesNotReadIsNotReadEither) {
   std::string many;
   for (int i = 0; i < 2000; ++i) many += framed(infer_request("m"));
   for (int i = 0; i < 60; ++i) client.send(call, many, false);
-  Gate::set(false);
+  GatedEcho::set(false);
   exchange();
   EXPECT_LE(engine.in_flight(), 300u);
-  Gate::set(true);
+  GatedEcho::set(true);
 }
 
 }  // namespace

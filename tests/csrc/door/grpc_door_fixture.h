@@ -81,8 +81,8 @@ class GrpcDoorTest : public ::testing::Test {
  protected:
   GrpcDoorTest() {
     auto model = engine->create(std::make_shared<ModelPlan>(penstock::testing::pair_plan(8)));
-    Gate::set(true);
-    model.value()->start(0, std::make_unique<Gate>());
+    GatedEcho::set(true);
+    model.value()->start(0, std::make_unique<GatedEcho>());
     engine->publish("m", {model.value()}, {});
     const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     sockaddr_in address{};
@@ -101,7 +101,7 @@ class GrpcDoorTest : public ::testing::Test {
     door = std::move(started.value());
     door->set_state(true, true, false);
   }
-  ~GrpcDoorTest() override { Gate::set(true); }
+  ~GrpcDoorTest() override { GatedEcho::set(true); }
 
   // Nothing is left of what was begun.
   void expect_level() {

@@ -45,13 +45,13 @@ TEST_F(GrpcDoorTest, ClientsThatLeaveInTheMiddle) {  // B9
 }
 
 TEST_F(GrpcDoorTest, ADrainWaitsForWhatRuns) {  // D10
-  Gate::set(false);
+  GatedEcho::set(false);
   SocketClient socket(port);
   socket.client.unary("ModelInfer", infer_request("m"));
   socket.flush();
   while (door->counters().inferences == 0) std::this_thread::yield();
   EXPECT_FALSE(door->drain(kSecond / 20));
-  Gate::set(true);
+  GatedEcho::set(true);
   EXPECT_TRUE(door->drain(10 * kSecond));
   EXPECT_TRUE(socket.finish());
   EXPECT_EQ(socket.client.calls[0]->status(), "0");
@@ -60,14 +60,14 @@ TEST_F(GrpcDoorTest, ADrainWaitsForWhatRuns) {  // D10
 }
 
 TEST_F(GrpcDoorTest, TheEndOfTheDoorCancelsWhatTheCoreHolds) {
-  Gate::set(false);
+  GatedEcho::set(false);
   SocketClient socket(port);
   for (int i = 0; i < 40; ++i) socket.client.unary("ModelInfer", infer_request("m"));
   socket.flush();
   while (door->counters().inferences < 40) std::this_thread::yield();
   std::thread later([] {
     std::this_thread::yield();
-    Gate::set(true);
+    GatedEcho::set(true);
   });
   door.reset();
   later.join();

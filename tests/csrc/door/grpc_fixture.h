@@ -116,7 +116,7 @@ class Socket final : public Handler {
 };
 
 // Echoes IN as OUT, when it is let to.
-class Gate final : public NativeInstance {
+class GatedEcho final : public NativeInstance {
  public:
   void execute(Batch& batch) override {
     open.wait(false);
@@ -140,13 +140,13 @@ class GrpcFixture : public ::testing::Test {
     auto made = engine.create(std::make_shared<ModelPlan>(penstock::testing::pair_plan(4)));
     EXPECT_TRUE(made.ok());
     model = made.value();
-    Gate::set(true);
-    model->start(0, std::make_unique<Gate>());
+    GatedEcho::set(true);
+    model->start(0, std::make_unique<GatedEcho>());
     engine.publish("m", {model}, {});
     state.started = state.ready = true;
   }
   ~GrpcFixture() override {
-    Gate::set(true);
+    GatedEcho::set(true);
     if (connection) connection->abandon();
     settle();
     connection.reset();

@@ -52,14 +52,14 @@ TEST_F(GrpcStorm, B10FiveThousandCancels) {
 }
 
 TEST_F(GrpcStorm, B10DeadlinesOfAMillisecond) {
-  Gate::set(false);  // nothing is answered in time
+  GatedEcho::set(false);  // nothing is answered in time
   SocketClient socket(port);
   for (int i = 0; i < kStreams; ++i) {
     socket.client.unary("ModelInfer", infer_request("m"), {{"grpc-timeout", "1m"}});
   }
   EXPECT_TRUE(socket.finish());
   for (const auto& call : socket.client.calls) EXPECT_EQ(call->status(), "4");
-  Gate::set(true);
+  GatedEcho::set(true);
   EXPECT_TRUE(door->drain(10 * kSecond));
   door->stop(10 * kSecond);
   expect_level();

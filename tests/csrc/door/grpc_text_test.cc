@@ -208,7 +208,7 @@ TEST(H2OutputTest, PartialWritesKeepTheOrderAndTheLeases) {
   output.copy("cc", 2);
   output.borrow(bytes_of("d"), {});
   EXPECT_EQ(output.pending(), 5006u);
-  EXPECT_EQ(lease->refs.load(), 2u);
+  EXPECT_EQ(lease->refs.count(), 2u);
   std::string sent;
   while (!output.empty()) {
     std::array<iovec, 2> pieces;
@@ -222,7 +222,7 @@ TEST(H2OutputTest, PartialWritesKeepTheOrderAndTheLeases) {
     output.advance(taken);
   }
   EXPECT_EQ(sent, "aaa" + std::string(5000, 'b') + "ccd");
-  EXPECT_EQ(lease->refs.load(), 1u);
+  EXPECT_EQ(lease->refs.count(), 1u);
 }
 
 TEST(H2GuardTest, ResetsAreAllowedInBurstsAndAtARate) {

@@ -222,9 +222,9 @@ TEST_F(BufferPoolTest, MoveAndSelfAssignmentKeepTheCount) {
   const BufferLease& alias = b;
   b = alias;
   EXPECT_TRUE(b);
-  EXPECT_EQ(b->refs.load(), 1U);
+  EXPECT_EQ(b->refs.count(), 1U);
   a = b;
-  EXPECT_EQ(b->refs.load(), 2U);
+  EXPECT_EQ(b->refs.count(), 2U);
 }
 
 TEST_F(BufferPoolTest, LeasesDroppedOnAnotherThreadComeBack) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstring>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -18,7 +19,12 @@ class RequestTestPeer {
  public:
   static void bind(Request& request, const ModelPlan& plan) { request.plan_ = &plan; }
   // As if the slot had been used that often.
-  static void age(Request& request, std::uint64_t generation) { request.generation_ = generation; }
+  static void age(Request& request, std::uint64_t generation) {
+    std::destroy_at(&request.use_);
+    std::construct_at(&request.use_, generation);
+  }
+  // A mark that arrives late, whatever use it is by now.
+  static void mark(Request& request, std::uint64_t generation) { request.use_.mark(generation); }
 };
 
 namespace testing {

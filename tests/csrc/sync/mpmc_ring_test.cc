@@ -12,29 +12,24 @@
 #include <utility>
 #include <vector>
 
-#include "yielding_atomic.h"
-
 namespace penstock {
 namespace {
 
-template <typename Ring>
-class MpmcRingTest : public testing::Test {};
-using Rings = testing::Types<MpmcRing<std::uint64_t>, MpmcRing<std::uint64_t, YieldingAtomic>>;
-TYPED_TEST_SUITE(MpmcRingTest, Rings);
+using Ring = MpmcRing<std::uint64_t>;
 
-TYPED_TEST(MpmcRingTest, CapacityIsTheNextPowerOfTwoAndTwoAtLeast) {
+TEST(MpmcRingTest, CapacityIsTheNextPowerOfTwoAndTwoAtLeast) {
   const std::vector<std::pair<std::size_t, std::size_t>> cases{{0, 2}, {1, 2},   {2, 2},
                                                                {3, 4}, {64, 64}, {65, 128}};
-  for (const auto& [asked, got] : cases) EXPECT_EQ(TypeParam(asked).capacity(), got) << asked;
+  for (const auto& [asked, got] : cases) EXPECT_EQ(Ring(asked).capacity(), got) << asked;
 }
 
-TYPED_TEST(MpmcRingTest, CapacityThatNoMemoryHoldsIsRefused) {
-  EXPECT_THROW(TypeParam{SIZE_MAX}, std::length_error);
-  EXPECT_THROW(TypeParam{SIZE_MAX / 2 + 2}, std::length_error);
+TEST(MpmcRingTest, CapacityThatNoMemoryHoldsIsRefused) {
+  EXPECT_THROW(Ring{SIZE_MAX}, std::length_error);
+  EXPECT_THROW(Ring{SIZE_MAX / 2 + 2}, std::length_error);
 }
 
-TYPED_TEST(MpmcRingTest, FirstInFirstOutUntilFullAndUntilEmpty) {
-  TypeParam ring(4);
+TEST(MpmcRingTest, FirstInFirstOutUntilFullAndUntilEmpty) {
+  Ring ring(4);
   std::uint64_t value = 77;
   EXPECT_FALSE(ring.try_pop(value));
   EXPECT_EQ(value, 77U);  // untouched
@@ -52,9 +47,9 @@ TYPED_TEST(MpmcRingTest, FirstInFirstOutUntilFullAndUntilEmpty) {
   EXPECT_EQ(ring.approx_size(), 0U);
 }
 
-TYPED_TEST(MpmcRingTest, GoesRoundManyTimesAtEveryFill) {
+TEST(MpmcRingTest, GoesRoundManyTimesAtEveryFill) {
   for (std::uint64_t fill = 1; fill <= 4; ++fill) {
-    TypeParam ring(4);
+    Ring ring(4);
     std::uint64_t next_in = 0;
     std::uint64_t next_out = 0;
     for (std::uint64_t lap = 0; lap < 1000; ++lap) {
@@ -70,7 +65,6 @@ TYPED_TEST(MpmcRingTest, GoesRoundManyTimesAtEveryFill) {
 }
 
 // Every value arrives exactly once, and each consumer sees each producer's values in order.
-template <typename Ring>
 void check_exchange(std::size_t capacity, std::uint64_t producers, std::uint64_t consumers,
                     std::uint64_t per_producer) {
   Ring ring(capacity);
@@ -108,15 +102,9 @@ void check_exchange(std::size_t capacity, std::uint64_t producers, std::uint64_t
   EXPECT_EQ(ring.approx_size(), 0U);
 }
 
-TYPED_TEST(MpmcRingTest, EveryValueArrivesOnceSmallestRing) {
-  check_exchange<TypeParam>(2, 3, 3, 8000);
-}
-TYPED_TEST(MpmcRingTest, EveryValueArrivesOnceMostlyFull) {
-  check_exchange<TypeParam>(8, 4, 1, 8000);
-}
-TYPED_TEST(MpmcRingTest, EveryValueArrivesOnceMostlyEmpty) {
-  check_exchange<TypeParam>(1024, 1, 4, 30000);
-}
+TEST(MpmcRingTest, EveryValueArrivesOnceSmallestRing) { check_exchange(2, 3, 3, 8000); }
+TEST(MpmcRingTest, EveryValueArrivesOnceMostlyFull) { check_exchange(8, 4, 1, 8000); }
+TEST(MpmcRingTest, EveryValueArrivesOnceMostlyEmpty) { check_exchange(1024, 1, 4, 30000); }
 
 // Values wider than a word must not be torn.
 struct Wide {
@@ -124,7 +112,7 @@ struct Wide {
 };
 
 TEST(MpmcRingWideTest, ValuesAreNotTorn) {
-  MpmcRing<Wide, YieldingAtomic> ring(4);
+  MpmcRing<Wide> ring(4);
   constexpr std::uint64_t kCount = 20000;
   std::vector<std::thread> threads;
   std::atomic<std::uint64_t> torn{0};

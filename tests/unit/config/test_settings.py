@@ -8,6 +8,7 @@ import dataclasses
 from typing import Any
 
 import pytest
+from penstock.config.metrics_settings import MetricsSettings
 from penstock.config.option_table import GROUPS, OPTIONS
 from penstock.config.options import Option, Status
 from penstock.config.settings import (
@@ -57,7 +58,7 @@ def test_names_are_unique() -> None:
 
 
 def test_every_field_has_an_option_and_every_option_a_field() -> None:
-    fields = {field.name for field in dataclasses.fields(Settings)} - {"warnings"}
+    fields = {field.name for field in dataclasses.fields(Settings)} - {"warnings", "trace"}
     assert {option.field for option in ALL if option.field} == fields
     for option in ALL:
         if option.name != "help":
@@ -147,9 +148,7 @@ def test_settings_of_a_back_end_hide_global_ones() -> None:
         "--allow-sagemaker=false",
         "--allow-vertex-ai=0",
         "--grpc-use-ssl=false",
-        "--rate-limit=off",
         "--model-namespacing=false",
-        "--allow-client-shm=false",
         "--trace-level=OFF",
         "--trace-config=level=OFF",
         "--metrics-config=counter_latencies=true",
@@ -181,9 +180,8 @@ def test_tls(protocol: str) -> None:
 @pytest.mark.parametrize(
     "argument",
     [
-        "--cuda-memory-pool-byte-size=0:1024",
+        "--cuda-virtual-address-size=0:1024",
         "--backend-directory=/opt/tritonserver/backends",
-        "--repository-poll-secs=5",
         "--vertex-ai-port=8080",
     ],
 )
@@ -337,20 +335,8 @@ def test_a_repository_is_required() -> None:
 
 
 REFUSED = [
-    "--trace-config=level=TIMESTAMPS",
-    "--trace-config=triton,file=/t",
-    "--trace-file=/t",
-    "--trace-level=TIMESTAMPS",
-    "--rate-limit=execution_count",
-    "--rate-limit-resource=r:1",
     "--allow-sagemaker=true",
     "--allow-vertex-ai=true",
-    "--model-namespacing=true",
-    "--allow-client-shm=true",
-    "--http-restricted-api=health:k=v",
-    "--grpc-restricted-protocol=health:k=v",
-    "--http-header-forward-pattern=.*",
-    "--metrics-config=summary_latencies=true",
 ]
 
 
@@ -358,6 +344,89 @@ REFUSED = [
 def test_refused_options_say_their_name_and_why(argument: str) -> None:
     name = argument.partition("=")[0][2:]
     assert error(argument) == bad(name, OPTIONS[name].reason)
+
+
+def test_latency_metrics() -> None:
+    """O-54: Triton's defaults, and what replaces them."""
+    metrics = parse().metrics
+    assert metrics == MetricsSettings(True, False, False, metrics.summary_quantiles)
+    assert metrics.summary_quantiles == (
+        (0.5, 0.05),
+        (0.9, 0.01),
+        (0.95, 0.001),
+        (0.99, 0.001),
+        (0.999, 0.001),
+    )
+    assert metrics.summary_error == 0
+    metrics = parse(
+        "--metrics-config=counter_latencies=false",
+        "--metrics-config=histogram_latencies=false",
+        "--metrics-config=histogram_latencies=true",
+        "--metrics-config=summary_latencies=TRUE",
+        "--metrics-config=summary_quantiles=0.9:0.02,0.5:0.1",
+    ).metrics
+    assert metrics == MetricsSettings(False, True, True, ((0.5, 0.1), (0.9, 0.02)))
+    assert metrics.summary_error == 0.02
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("speed=1", "there is no setting 'speed', only counter_latencies, "),
+        ("triton,counter_latencies=true", "there is no setting 'triton,counter_latencies', only "),
+        ("counter_latencies=yes", "'counter_latencies' is true or false. Got yes"),
+        ("summary_quantiles=0.5", "'summary_quantiles' is a list of <quantile>:<error>"),
+        ("summary_quantiles=0.5:0", "errors between 0.0005 and 1. Got 0.5:0"),
+        ("summary_quantiles=1.5:0.1", "quantiles between 0 and 1"),
+        ("summary_quantiles=nan:0.1", "Got nan:0.1"),
+        ("summary_quantiles=0.5:0.1,", "Got "),
+        (
+            "summary_quantiles=" + ",".join(f"{n / 100}:0.1" for n in range(65)),
+            "'summary_quantiles' has at most 64 quantiles",
+        ),
+    ],
+)
+def test_latency_metrics_that_make_no_sense(setting: str, message: str) -> None:
+    found = error(f"--metrics-config={setting}")
+    assert found.startswith('Bad option: "--metrics-config".')
+    assert message in found
+
+
+def test_rate_limit() -> None:
+    """O-61, O-62: off unless asked for; what there is of resources, on a device or on each."""
+    assert (parse().rate_limit, parse().rate_limit_resources) == ("off", ())
+    settings = parse(
+        "--rate-limit=execution_count", "--rate-limit-resource=R1:3", "--rate-limit-resource=R2:0:1"
+    )
+    assert settings.rate_limit == "execution_count"
+    assert settings.rate_limit_resources == (("R1", 3, None), ("R2", 0, 1))
+    assert "invalid argument for --rate-limit" in error("--rate-limit=always")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "R", "R:", ":1", "R:-1", "R:x", "R:1:", "R:1:-1", "R:4294967296"]
+)
+def test_resources_that_cannot_be_read(text: str) -> None:
+    assert error(f"--rate-limit-resource={text}") == bad(
+        "rate-limit-resource",
+        "--rate-limit-resource option format is '<resource_name>:<count>:<device>' or "
+        f"'<resource_name>:<count>'. Got {text}",
+    )
+
+
+def test_memory_of_gpus() -> None:
+    """O-64, O-69, O-70."""
+    assert parse().cuda_memory_pool_byte_size == parse().model_load_gpu_limit == ()
+    assert not parse().allow_client_shm
+    pools = parse("--cuda-memory-pool-byte-size=0:1024", "--cuda-memory-pool-byte-size=1:0")
+    assert pools.cuda_memory_pool_byte_size == ((0, 1024), (1, 0))
+    limits = parse("--model-load-gpu-limit=0:0.5", "--model-load-gpu-limit=1:1")
+    assert limits.model_load_gpu_limit == ((0, 0.5), (1, 1.0))
+    assert parse("--allow-client-shm=true").allow_client_shm
+    for bad_value in ("0:1.5", "0:x", "0", ":1", "-1:0.5"):
+        assert "model-load-gpu-limit" in error(f"--model-load-gpu-limit={bad_value}")
+    for bad_value in ("0:x", "0", "x:1", "0:-1"):
+        assert "cuda-memory-pool" in error(f"--cuda-memory-pool-byte-size={bad_value}")
 
 
 def test_response_cache() -> None:
@@ -399,8 +468,11 @@ def test_what_is_no_response_cache(arguments: tuple[str, ...], message: str) -> 
     assert message in text
 
 
-def test_poll_mode_is_refused_with_the_way_out() -> None:
-    assert "use 'explicit'" in error("--model-control-mode=poll")
+def test_polling() -> None:  # O-12, O-13, O-18
+    settings = parse("--model-control-mode=POLL", "--repository-poll-secs=0.5")
+    assert (settings.model_control_mode, settings.repository_poll_secs) == ("poll", 0.5)
+    assert parse().repository_poll_secs == 15
+    assert parse("--model-namespacing=true").model_namespacing
 
 
 # ---------------------------------------------------------------- help

@@ -99,7 +99,7 @@ TOP = [
     ),
 ]
 
-DYNAMIC = [
+DYNAMIC = [  # 2.6, 12.5
     ("preferred_batch_size: 0", "dynamic batching preferred size must be positive for m"),
     ("preferred_batch_size: -2", "dynamic batching preferred size must be positive for m"),
     (
@@ -175,6 +175,11 @@ TENSORS = [
 ]
 
 BATCH_IO = [
+    (
+        "batch_input { kind: 6 source_input: ['i'] data_type: TYPE_INT32 }",
+        "unknown batch input kind 6",
+    ),
+    ("batch_output { kind: 1 source_input: ['i'] }", "unknown batch output kind 1"),
     (
         "batch_input { target_name: 'x' data_type: TYPE_FP32 }",
         "batch input kind 'BATCH_ELEMENT_COUNT' expects 1 source input, got 0",

@@ -5,15 +5,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from penstock._proto.model_config_pb2 import ModelConfig
 from penstock.devices.gpus import NO_GPUS, Gpus
+from penstock.models.identity import ModelId
 from penstock.models.lifecycle import Lifecycle, LifecycleOptions
-from penstock.models.loader import VersionHandle
-from penstock.models.repository import Repository
+from penstock.models.loader import NO_KEYS, VersionHandle
+from penstock.models.repository import open_repository
 
 #: Nothing in these tests takes long: what waits longer than this hangs.
 TIMEOUT_S = 20.0
@@ -28,8 +29,9 @@ class Handle:
     serial: int
     config: ModelConfig
     model_dir: Path
-    alive: bool = True
-    refusal: str = ""
+    namespace: str = ""
+    stages: Mapping[str, float] = field(default_factory=dict)
+    problem: str = ""
 
 
 @dataclass
@@ -61,6 +63,9 @@ class PuppetLoader:
         self.unloaded: list[Handle] = []
         self.published: dict[str, tuple[list[Handle], list[int]]] = {}
         self.forgotten: list[str] = []
+        self.updated: list[tuple[Handle, Handle]] = []
+        self.update_failures: list[Exception] = []
+        self.updatable = True
         self.gpus = NO_GPUS
         self.active = 0
         self.most_active = 0
@@ -88,7 +93,14 @@ class PuppetLoader:
         return self.gpus
 
     def load_version(
-        self, name: str, model_dir: Path, version: int, config: ModelConfig
+        self,
+        name: str,
+        model_dir: Path,
+        version: int,
+        config: ModelConfig,
+        *,
+        namespace: str = "",
+        composing: Mapping[str, str] = NO_KEYS,
     ) -> VersionHandle:
         with self._lock:
             self.attempts.append((name, version))
@@ -103,32 +115,49 @@ class PuppetLoader:
             self.active -= 1
             if failure is not None:
                 raise failure
-            handle = Handle(name, version, len(self.loaded), config, model_dir)
+            handle = Handle(name, version, len(self.loaded), config, model_dir, namespace)
             self.loaded.append(handle)
         return handle
 
-    def publish(self, name: str, ready: Sequence[VersionHandle], not_ready: Sequence[int]) -> None:
+    def can_update(self, handle: VersionHandle, config: ModelConfig) -> bool:
+        return self.updatable
+
+    def update_version(self, handle: VersionHandle, config: ModelConfig) -> VersionHandle:
+        """The old handle is not used again: the new one takes its place among the loaded."""
+        assert isinstance(handle, Handle)
+        with self._lock:
+            if self.update_failures:
+                raise self.update_failures.pop(0)
+            new = replace(handle, config=config)
+            self.loaded[self.loaded.index(handle)] = new
+            self.updated.append((handle, new))
+        return new
+
+    def publish(
+        self, model: ModelId, ready: Sequence[VersionHandle], not_ready: Sequence[int]
+    ) -> None:
         handles = [handle for handle in ready if isinstance(handle, Handle)]
         assert len(handles) == len(ready)
         with self._lock:
             assert not set(handles) & set(self.unloaded)
-            self.published[name] = (handles, list(not_ready))
+            self.published[model.key] = (handles, list(not_ready))
 
     def unload_version(self, handle: VersionHandle) -> None:
         assert isinstance(handle, Handle)
         gate = self.unload_gates.get((handle.name, handle.version))
         with self._lock:
-            assert handle not in self.published.get(handle.name, ([], []))[0]
+            key = ModelId(handle.name, handle.namespace).key
+            assert handle not in self.published.get(key, ([], []))[0]
             assert handle not in self.unloaded
         if gate is not None:
             gate.hold()
         with self._lock:
             self.unloaded.append(handle)
 
-    def forget(self, name: str) -> None:
+    def forget(self, model: ModelId) -> None:
         with self._lock:
-            self.forgotten.append(name)
-            self.published.pop(name, None)
+            self.forgotten.append(model.key)
+            self.published.pop(model.key, None)
 
     def ready(self, name: str) -> list[int]:
         """The versions that requests find."""
@@ -149,6 +178,7 @@ def start(
     roots: Path | Sequence[Path], loader: PuppetLoader, mode: str = "explicit", **options: object
 ) -> Lifecycle:
     """A life cycle over these repositories, nothing loaded yet."""
-    paths = [roots] if isinstance(roots, Path) else roots
+    paths = [str(path) for path in ([roots] if isinstance(roots, Path) else roots)]
+    repository = open_repository(paths, namespacing=bool(options.pop("namespacing", False)))
     settings = LifecycleOptions(control_mode=mode, **options)  # type: ignore[arg-type]
-    return Lifecycle(Repository([str(path) for path in paths]), loader, settings)
+    return Lifecycle(repository, loader, settings)

@@ -187,9 +187,9 @@ def test_few_generations_wait_for_their_requests(
     monkeypatch.setattr(drains, "wait", announced_wait)
     gate = loader.unload_gates["a", 1] = Gate()
     for number in range(5):  # four that drain, and the one that serves
-        write_model(tmp_path, "a", f"# {number}")
+        write_model(tmp_path, "a", f"max_batch_size: {number}")
         lifecycle.load("a")
-    write_model(tmp_path, "a", "# the last")
+    write_model(tmp_path, "a", "max_batch_size: 9")
     thread = in_thread(lambda: lifecycle.load("a"))
     assert waiting.wait(TIMEOUT_S)
     assert len(loader.loaded) == 5

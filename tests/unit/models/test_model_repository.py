@@ -5,19 +5,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from pathlib import Path
 
 import pytest
-from penstock.errors import InvalidArgError, UnsupportedError
-from penstock.models.repository import (
-    Repository,
-    check_model_name,
-    config_path,
-    fingerprint,
-    list_versions,
-)
+from penstock.errors import InvalidArgError
+from penstock.models.identity import ModelId, check_model_name
+from penstock.models.layout import config_path, list_versions
+from penstock.models.repository import open_repository
 
 
 def touch(path: Path, text: str = "") -> Path:
@@ -26,14 +21,22 @@ def touch(path: Path, text: str = "") -> Path:
     return path
 
 
+def names(*roots: Path) -> list[str]:
+    models, failed = open_repository([str(root) for root in roots]).names()
+    assert not failed
+    return sorted(model.name for model in models)
+
+
 def test_models_are_the_folders(tmp_path: Path) -> None:
     touch(tmp_path / "a" / "config.pbtxt")
     touch(tmp_path / "b.c" / "1" / "x")
     touch(tmp_path / "file")
     touch(tmp_path / ".git" / "config")
-    repository = Repository([str(tmp_path)])
-    assert repository.scan() == {"a": (tmp_path / "a",), "b.c": (tmp_path / "b.c",)}
-    assert repository.find("a") == (tmp_path / "a",)
+    assert names(tmp_path) == ["a", "b.c"]
+    files = (
+        open_repository([str(tmp_path)]).source(ModelId("a")).open("a", lambda done, total: None)
+    )
+    assert files.model_dir == tmp_path / "a"
 
 
 @pytest.mark.parametrize(
@@ -43,44 +46,55 @@ def test_what_is_no_model_is_not_found(tmp_path: Path, name: str) -> None:
     touch(tmp_path / "a" / "1" / "x")
     touch(tmp_path / "file")
     touch(tmp_path / ".git" / "config")
-    assert Repository([str(tmp_path)]).find(name) == ()
+    assert open_repository([str(tmp_path)]).sources(ModelId(name)) == []
 
 
 def test_several_repositories(tmp_path: Path) -> None:
     for name in ("r1/both", "r1/one", "r2/both", "r2/two"):
         (tmp_path / name).mkdir(parents=True)
-    roots = [tmp_path / "r1", tmp_path / "r2"]
-    repository = Repository([*map(str, roots), f"{roots[0]}/../r1/"])
-    assert repository.find("both") == (roots[0] / "both", roots[1] / "both")
-    assert {name: len(paths) for name, paths in repository.scan().items()} == {
-        "both": 2,
-        "one": 1,
-        "two": 1,
+    roots = [str(tmp_path / "r1"), str(tmp_path / "r2")]
+    repository = open_repository([*roots, f"{roots[0]}/../r1/"])
+    assert repository.locations == tuple(roots)
+    assert [source.location for source in repository.sources(ModelId("both"))] == roots
+    assert {model.name: twice for model, twice in repository.known().items()} == {
+        "both": True,
+        "one": False,
+        "two": False,
     }
+    look = repository.look({})
+    assert (set(look.trees), look.duplicates) == ({ModelId("one"), ModelId("two")}, {"both"})
+
+
+def test_namespaces_keep_names_apart(tmp_path: Path) -> None:
+    for name in ("r1/both", "r1/one", "r2/both"):
+        (tmp_path / name).mkdir(parents=True)
+    roots = [str(tmp_path / "r1"), str(tmp_path / "r2")]
+    repository = open_repository(roots, namespacing=True)
+    assert repository.identify("both") == [ModelId("both", root) for root in roots]
+    assert repository.identify("one") == [ModelId("one", roots[0])]
+    assert len(repository.look({}).trees) == 3
 
 
 def test_a_repository_must_be_a_directory(tmp_path: Path) -> None:
     for path in (tmp_path / "none", touch(tmp_path / "file")):
         with pytest.raises(InvalidArgError, match="repository path is not a valid directory"):
-            Repository([str(path)])
+            open_repository([str(path)])
 
 
-@pytest.mark.parametrize("scheme", ["s3", "gs", "as"])
-def test_remote_repositories_are_refused_by_name(scheme: str) -> None:
-    with pytest.raises(UnsupportedError) as caught:
-        Repository([f"{scheme}://bucket/models"])
-    assert caught.value.message == f"{scheme}:// file-system not supported."
-
-
-def test_a_repository_that_vanishes_lists_nothing(
+def test_a_repository_that_vanishes_has_failed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     touch(tmp_path / "r1" / "a" / "x")
     touch(tmp_path / "r2" / "b" / "x")
-    repository = Repository([str(tmp_path / "r1"), str(tmp_path / "r2")])
+    repository = open_repository([str(tmp_path / "r1"), str(tmp_path / "r2")])
     shutil.rmtree(tmp_path / "r1")
-    assert list(repository.scan()) == ["b"]
+    models, failed = repository.names()
+    assert [model.name for model in models] == ["b"]
+    assert "failed to list model repository" in failed[str(tmp_path / "r1")]
+    look = repository.look({ModelId("a"): str(tmp_path / "r1")})
+    assert (set(look.trees), set(look.failed)) == ({ModelId("b")}, {str(tmp_path / "r1")})
     assert "failed to list model repository" in caplog.text
+    assert not repository.has(ModelId("a"))
 
 
 # ---------------------------------------------------------------- names
@@ -139,48 +153,3 @@ def test_config_files(tmp_path: Path) -> None:  # R-3
     special = touch(tmp_path / "configs" / "h100.pbtxt")
     assert config_path(tmp_path, "h100") == special
     assert config_path(tmp_path) == plain
-
-
-# ---------------------------------------------------------------- changes
-
-
-def test_fingerprint_sees_every_change(tmp_path: Path) -> None:
-    model = touch(tmp_path / "1" / "model.onnx", "abc")
-    seen = [fingerprint(tmp_path)]
-
-    def changed() -> bool:
-        seen.append(fingerprint(tmp_path))
-        return seen[-1] not in seen[:-1]
-
-    assert not changed()
-    touch(model, "abcd")
-    assert changed()
-    os.utime(model, ns=(1, 1))  # older than before
-    assert changed()
-    replacement = touch(tmp_path.parent / "replacement", "abcd")
-    os.utime(replacement, ns=(1, 1))
-    replacement.replace(model)
-    assert changed()
-    (tmp_path / "2").mkdir()
-    assert changed()
-    touch(tmp_path / "config.pbtxt")
-    assert changed()
-
-
-def test_fingerprint_ignores_what_python_leaves(tmp_path: Path) -> None:
-    touch(tmp_path / "1" / "model.py", "x")
-    before = fingerprint(tmp_path)
-    touch(tmp_path / "1" / "__pycache__" / "model.pyc")
-    assert fingerprint(tmp_path) == before
-
-
-def test_fingerprint_survives_odd_links(tmp_path: Path) -> None:
-    touch(tmp_path / "1" / "model.py", "x")
-    (tmp_path / "1" / "loop").symlink_to(tmp_path)
-    (tmp_path / "1" / "nowhere").symlink_to(tmp_path / "none")
-    assert fingerprint(tmp_path) == fingerprint(tmp_path)
-
-
-def test_fingerprint_of_nothing_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(OSError):
-        fingerprint(tmp_path / "none")

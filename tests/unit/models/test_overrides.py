@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
 from penstock.errors import InternalError, InvalidArgError
-from penstock.models.overrides import LoadParameter, Workspace, parse_overrides
+from penstock.models.overrides import LoadParameter, parse_overrides, write_files
 
 Parameters = dict[str, LoadParameter]
 
@@ -57,6 +60,10 @@ ERRORS: list[tuple[Parameters, str]] = [
         "Invalid file parameter 'file:a/b', directory has been created as a file",
     ),
     (
+        {"config": "{}", "file:" + "a" * 300: b""},
+        "Invalid file parameter 'file:" + "a" * 300 + "', no file can have so long a name",
+    ),
+    (
         {"config": "{}", "file:a": b"", "file:./a": b""},
         "Invalid file parameter 'file:./a', file is specified more than once",
     ),
@@ -75,14 +82,24 @@ def test_the_configuration_must_parse() -> None:
         parse_overrides({"config": "{"})
 
 
-def test_workspace() -> None:
-    workspace = Workspace("m", {"1/model.py": b"x", "labels.txt": b"y"})
-    assert workspace.model_dir.name == "m"
-    assert (workspace.model_dir / "1" / "model.py").read_bytes() == b"x"
-    workspace.remove()
-    assert not workspace.model_dir.parent.exists()
+def test_the_files_are_written() -> None:
+    files = write_files("m", {"1/model.py": b"x", "labels.txt": b"y"})
+    assert files.model_dir.name == "m"
+    assert (files.model_dir / "1" / "model.py").read_bytes() == b"x"
+    files.hold()
+    files.release()
+    assert files.model_dir.exists()
+    files.release()
+    assert not files.model_dir.parent.exists()
 
 
-def test_a_disk_that_refuses_is_an_error_and_leaves_nothing() -> None:
+def test_a_disk_that_refuses_is_an_error_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(InternalError, match="failed to write the files of model 'm'"):
-        Workspace("m", {"x" * 5000: b""})
+        write_files("m", {"x" * 5000: b""})
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with pytest.raises(InternalError, match="failed to write the files of model 'm'"):
+        write_files("m", {"x": b""})

@@ -20,6 +20,7 @@ from penstock.errors import (
     ServerError,
     UnavailableError,
 )
+from penstock.models.identity import ModelId
 from penstock.serving.data_plane import DataPlane
 from penstock.serving.loader import ModelLoader
 from puppet_models import FakeBackend, FakeModel, body, echo, model_config
@@ -37,7 +38,7 @@ async def serve() -> AsyncIterator[Serve]:
         backend = FakeBackend(FakeModel(execute))
         loader = ModelLoader(engine, lambda name: backend, drain_timeout_s=5.0)
         version = loader.load_version("echo", Path("/models/echo"), 1, model_config())
-        loader.publish("echo", [version], [])
+        loader.publish(ModelId("echo"), [version], [])
         data = DataPlane(engine)
         closers.extend((lambda: loader.unload_version(version), data.close))
         return data

@@ -14,11 +14,14 @@ import pytest
 from penstock._engine import Batch, Engine, ModelPlan
 from penstock.backends.interface import Instance, InstanceSpec
 from penstock.errors import InternalError, InvalidArgError, NotFoundError, ServerError
+from penstock.models.identity import ModelId
 from penstock.serving.data_plane import DataPlane
-from penstock.serving.loader import LoadedVersion, ModelLoader
+from penstock.serving.loaded_version import LoadedVersion
+from penstock.serving.loader import ModelLoader
 from puppet_models import FakeBackend, FakeModel, body, echo, model_config
 
 DIRECTORY = Path("/models/echo")
+ECHO = ModelId("echo")
 
 
 @pytest.fixture
@@ -38,10 +41,10 @@ class Served:
         self.loader = loader_of(engine, model)
         config = model_config(instances=instances)
         self.version = self.loader.load_version("echo", DIRECTORY, 1, config)
-        self.loader.publish("echo", [self.version], [])
+        self.loader.publish(ECHO, [self.version], [])
 
     def close(self) -> None:
-        self.loader.forget("echo")
+        self.loader.forget(ECHO)
         self.loader.unload_version(self.version)
 
 
@@ -153,20 +156,20 @@ def test_what_is_published_is_what_requests_find(engine: Engine, model: FakeMode
     with pytest.raises(InvalidArgError, match="is not found"):
         engine.find("echo")
 
-    loader.publish("echo", [second, first], [])
+    loader.publish(ECHO, [second, first], [])
     assert engine.find("echo").version == 2
     assert [version.version for version in loader.published("echo")] == [1, 2]
     assert loader.all_published() == [first, second]
     assert first.load_seconds >= 0
 
-    loader.publish("echo", [first], [2])
+    loader.publish(ECHO, [first], [2])
     assert engine.find("echo").version == 1
     loader.unload_version(second)
-    loader.publish("echo", [], [])
+    loader.publish(ECHO, [], [])
     with pytest.raises(NotFoundError, match="has no available versions"):
         engine.find("echo")
     loader.unload_version(first)
-    loader.forget("echo")
+    loader.forget(ECHO)
     assert loader.all_published() == []
 
 

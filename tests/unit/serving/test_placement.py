@@ -16,8 +16,10 @@ from penstock.backends.interface import Instance, InstanceSpec, ModelContext
 from penstock.config.normalise import normalise, normalise_instance_groups
 from penstock.devices.gpus import NO_GPUS, Gpu, Gpus
 from penstock.errors import InternalError
+from penstock.models.identity import ModelId
 from penstock.serving.data_plane import DataPlane
-from penstock.serving.loader import LoadedVersion, ModelLoader
+from penstock.serving.loaded_version import LoadedVersion
+from penstock.serving.loader import ModelLoader
 from puppet_models import RecordingInstance, body, echo
 
 DIRECTORY = Path("/models/echo")
@@ -85,14 +87,14 @@ class Placed:
         prefers = self.loader.prefers_gpus("test")
         normalise_instance_groups(config, self.loader.find_gpus(), prefers_gpus=prefers)
         self.version: LoadedVersion = self.loader.load_version("echo", DIRECTORY, 1, config)
-        self.loader.publish("echo", [self.version], [])
+        self.loader.publish(ModelId("echo"), [self.version], [])
 
     def _search(self, gpus: Gpus) -> Gpus:
         self.searches += 1
         return gpus
 
     def close(self) -> None:
-        self.loader.forget("echo")
+        self.loader.forget(ModelId("echo"))
         self.loader.unload_version(self.version)
 
 

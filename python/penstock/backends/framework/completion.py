@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from penstock.backends.interface import ModelContext
-from penstock.config.plan_sequence import hidden_outputs, supplied_inputs
+from penstock.config.plan_batch import supplied_inputs
+from penstock.config.plan_sequence import hidden_outputs
 from penstock.errors import InvalidArgError
 from penstock.types import DataType
 
@@ -46,7 +47,7 @@ def complete(
     """
     config = context.config
     _complete_batching(context, [*inputs, *outputs])
-    # Clients neither give controls and states of a sequence nor get the next states.
+    # Clients neither give what the server supplies nor get the next states of sequences.
     inputs = _without(inputs, supplied_inputs(config))
     outputs = _without(outputs, hidden_outputs(config))
     for name, data_type, _ in inputs:

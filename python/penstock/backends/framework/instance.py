@@ -48,6 +48,8 @@ class FrameworkInstance(ABC):
         self._names = [spec.name for spec in plan.outputs]
         self._outputs = {spec.name: DataType(spec.data_type) for spec in plan.outputs}
         self._scalars = scalars
+        #: of the batch at hand: a cudaStream_t that outputs in a GPU's memory are read from, or 0
+        self.stream = 0
 
     @abstractmethod
     def run(self, inputs: dict[str, Any], wanted: Sequence[str]) -> Mapping[str, Output]:
@@ -66,6 +68,7 @@ class FrameworkInstance(ABC):
     def present(self, tensor: Tensor) -> Any:
         """An input as `run` gets it: a read-only view of the core's memory.
 
+        One of a back end that takes device tensors may be in a GPU's memory: `Tensor.device`.
         BYTES: an object array of `bytes`. BF16: its bits, as uint16.
         """
         if tensor.data_type != DataType.BF16:
@@ -79,6 +82,7 @@ class FrameworkInstance(ABC):
 
     def execute(self, batch: Batch) -> None:
         """Answers every request of the batch, or fails them all."""
+        self.stream = batch.stream
         try:
             inputs = self._gather(batch)
             wanted = self._wanted(batch)

@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from penstock.backends.interface import ModelContext
-from penstock.config.plan_sequence import hidden_outputs, supplied_inputs
+from penstock.config.plan_batch import batch_inputs, supplied_inputs
+from penstock.config.plan_sequence import hidden_outputs
 from penstock.errors import InvalidArgError
 from penstock.types import DataType
 
 from .signature import TensorSignature, by_name
 
 if TYPE_CHECKING:
-    from penstock._proto.model_config_pb2 import ModelInput, ModelOutput
+    from penstock._proto.model_config_pb2 import ModelConfig, ModelInput, ModelOutput
 
 Dims = tuple[int, ...]
 
@@ -39,11 +40,20 @@ def match(
             f"configuration expects {len(given)} inputs, model provides {len(inputs)}",
         )
     taken = [*config.output, *hidden_outputs(config)]
+    flat = _flat(config)
     scalars = [
-        *(_match_one(context, "input", tensor, inputs) for tensor in given),
-        *(_match_one(context, "output", tensor, outputs) for tensor in taken),
+        *(_match_one(context, "input", tensor, inputs, flat) for tensor in given),
+        *(_match_one(context, "output", tensor, outputs, flat) for tensor in taken),
     ]
     return frozenset(name for name in scalars if name)
+
+
+def _flat(config: ModelConfig) -> frozenset[str]:
+    """The tensors without batch dimension: ragged inputs, batch inputs and outputs (C-4, 2.4)."""
+    ragged = (tensor.name for tensor in config.input if tensor.allow_ragged_batch)
+    made = (tensor.name for tensor in batch_inputs(config))
+    cut = (name for batch_output in config.batch_output for name in batch_output.target_name)
+    return frozenset([*ragged, *made, *cut])
 
 
 def _match_one(
@@ -51,6 +61,7 @@ def _match_one(
     kind: str,
     tensor: ModelInput | ModelOutput,
     signatures: Sequence[TensorSignature],
+    flat: frozenset[str],
 ) -> str:
     """The tensor's name if it is a scalar, else nothing."""
     signature = by_name(signatures, kind, tensor.name)
@@ -63,7 +74,7 @@ def _match_one(
             f"configuration expects datatype {DataType(tensor.data_type).config_name} for {kind} "
             f"'{tensor.name}', model provides {provided}",
         )
-    if signature.dims is None or getattr(tensor, "allow_ragged_batch", False):
+    if signature.dims is None or tensor.name in flat:
         return ""
     configured = tuple(tensor.reshape.shape if tensor.HasField("reshape") else tensor.dims)
     batching = context.config.max_batch_size > 0

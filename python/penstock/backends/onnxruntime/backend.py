@@ -45,6 +45,10 @@ class OnnxRuntimeBackend:
         """Where the installed library is one for GPUs (C-10)."""
         return self._library.with_name(_CUDA_LIBRARY).is_file()
 
+    def takes_device_tensors(self, context: ModelContext) -> bool:
+        """On its CUDA provider; TensorRT's takes them, too."""
+        return True
+
     def auto_complete(self, context: ModelContext) -> None:
         """Fills inputs, outputs and batching from the model (3.2), unless all is said.
 

@@ -46,6 +46,10 @@ class PytorchBackend:
         """Where PyTorch is one for GPUs, and can use one (C-10)."""
         return bool(torch.cuda.is_available())
 
+    def takes_device_tensors(self, context: ModelContext) -> bool:
+        """Through DLPack."""
+        return True
+
     def auto_complete(self, context: ModelContext) -> None:
         """Fills in what an exported program says (3.2); other files do not know their tensors.
 

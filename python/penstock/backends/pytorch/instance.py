@@ -70,8 +70,13 @@ class PytorchInstance(FrameworkInstance):
         return value if self._device is None else value.to(self._device, non_blocking=True)
 
     def run(self, inputs: dict[str, Value], wanted: Sequence[str]) -> Mapping[str, Output]:
-        results = self._program(inputs)
-        outputs = {name: self._value(name, results) for name in wanted}
+        try:
+            results = self._program(inputs)
+            outputs = {name: self._value(name, results) for name in wanted}
+        except BaseException:
+            if self._device is not None:  # what was begun still reads the batch's memory
+                torch.cuda.synchronize(self._device)
+            raise
         if self._clean_cache:
             torch.cuda.empty_cache()
         return outputs
@@ -83,6 +88,8 @@ class PytorchInstance(FrameworkInstance):
         if isinstance(value, torch.Tensor):
             if value.ndim == 0 and name not in self._may_be_scalar:
                 raise InternalError(f"output '{name}' is a scalar which is not supported.")
+            if self.stream and value.device == self._device:
+                return self._on_device(name, value)
             return _to_core(value)
         if isinstance(value, list) and all(isinstance(each, str) for each in value):
             return self._strings(name, value)
@@ -90,6 +97,13 @@ class PytorchInstance(FrameworkInstance):
             f"output '{name}' of model '{self._context.name}' is a {type(value).__name__}, "
             f"expected a tensor or List[str]"
         )
+
+    def _on_device(self, name: str, value: torch.Tensor) -> Output:
+        """As it lies there; the core reads it when what PyTorch has begun is done."""
+        value = value.detach().contiguous()
+        if name in self._scalars:
+            value = value.reshape(1)
+        return tensor_from_dlpack(value, stream=self.stream, on_device=True)
 
     def _strings(self, name: str, value: list[str]) -> Array:
         """One dimension, as the configuration has it, and that of the batch."""

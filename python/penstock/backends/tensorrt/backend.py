@@ -51,6 +51,10 @@ class TensorRtBackend:
         """There is nothing else (C-10)."""
         return True
 
+    def takes_device_tensors(self, context: ModelContext) -> bool:
+        """Engines run on nothing else."""
+        return True
+
     def auto_complete(self, context: ModelContext) -> None:
         """Fills inputs, outputs and batching from the engine (3.2). Raises ServerError."""
         self._require_gpu(context)

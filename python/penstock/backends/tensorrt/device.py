@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -27,13 +28,39 @@ def open_runtime() -> Any:
         raise not_installed("cuda-python", "tensorrt", error) from None
 
 
+@dataclass(frozen=True)
+class DeviceArray:
+    """A tensor in a GPU's memory, as the CUDA array interface describes it (version 3)."""
+
+    address: int
+    shape: tuple[int, ...]
+    typestr: str
+    #: what keeps the memory
+    owner: Any
+
+    def reshape(self, shape: tuple[int, ...]) -> DeviceArray:
+        """The same memory; as many elements."""
+        return replace(self, shape=shape)
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        return {
+            "version": 3,
+            "shape": self.shape,
+            "typestr": self.typestr,
+            "data": (self.address, False),
+            "strides": None,
+            "stream": None,
+        }
+
+
 class Device:
     """Belongs to the thread that made it. Nothing is copied before `synchronize` returns."""
 
     def __init__(self, runtime: Any, index: int) -> None:
         """Makes it the thread's device. Raises InternalError in CUDA's words."""
         self._runtime = runtime
-        self._index = index
+        self.index = index
         self._buffers: dict[str, tuple[int, int]] = {}  # address, size
         self._call("cudaSetDevice", index)
         (self.stream,) = self._call("cudaStreamCreateWithFlags", _NON_BLOCKING)
@@ -91,5 +118,5 @@ class Device:
             return tuple(results)
         words = self._runtime.cudaGetErrorString(error)[1]
         text = words.decode() if isinstance(words, bytes) else str(words)
-        message = f"GPU {self._index}: {function}: {text} ({int(error)})"
+        message = f"GPU {self.index}: {function}: {text} ({int(error)})"
         raise UnavailableError(message) if int(error) == _OUT_OF_MEMORY else InternalError(message)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from penstock._engine import tensor_from_numpy
+from penstock._engine import Tensor, tensor_from_cuda_array, tensor_from_numpy
 from penstock.backends.framework import Array, FrameworkInstance, Output
 from penstock.backends.interface import InstanceSpec, ModelContext
 from penstock.errors import InternalError, InvalidArgError
 from penstock.types import NUMPY_DTYPES, DataType
 
-from .device import Device
+from .device import Device, DeviceArray
 from .engine import Engine
 from .profiles import asked_profiles, choose
 
@@ -55,6 +55,13 @@ class TensorRtInstance(FrameworkInstance):
         self._contexts.clear()
         self._device.close()
 
+    def present(self, tensor: Tensor) -> Any:
+        """A DeviceArray where the core has brought it to the GPU; else an array."""
+        if tensor.device < 0:
+            return super().present(tensor)
+        interface = tensor.__cuda_array_interface__
+        return DeviceArray(interface["data"][0], tensor.shape, interface["typestr"], tensor)
+
     def run(self, inputs: dict[str, Any], wanted: Sequence[str]) -> Mapping[str, Output]:
         for signature in self._engine.inputs:
             if signature.name not in inputs:
@@ -64,6 +71,8 @@ class TensorRtInstance(FrameworkInstance):
                 )
         shapes = {name: array.shape for name, array in inputs.items()}
         context = self._contexts[choose(self._profiles, shapes, self._title).index]
+        if self.stream:
+            return self._run_on_device(context, inputs, wanted)
         try:
             for name, array in inputs.items():
                 self._must(context.set_input_shape(name, array.shape), f"shape of input '{name}'")
@@ -75,6 +84,22 @@ class TensorRtInstance(FrameworkInstance):
         finally:  # nobody may read or write this batch's memory after it has gone
             self._device.synchronize()
         return {name: _to_core(outputs[name][1], self._outputs[name]) for name in wanted}
+
+    def _run_on_device(
+        self, context: Any, inputs: dict[str, Any], wanted: Sequence[str]
+    ) -> Mapping[str, Output]:
+        """Inputs are on the GPU, and outputs stay there; the core waits for its stream."""
+        for name, array in inputs.items():
+            self._must(context.set_input_shape(name, array.shape), f"shape of input '{name}'")
+            self._set_address(context, name, array.address)
+        outputs = self._place_outputs(context)
+        self._must(context.execute_async_v3(self.stream), "execution")
+        return {name: self._lend(name, *outputs[name]) for name in wanted}
+
+    def _lend(self, name: str, address: int, like: Array) -> Tensor:
+        """The output's buffer, which is written again by the next batch, when this one is gone."""
+        array = DeviceArray(address, like.shape, like.dtype.str, self._device)
+        return tensor_from_cuda_array(array, self._device.index, self._outputs[name])
 
     def _place_outputs(self, context: Any) -> dict[str, tuple[int, Array]]:
         """A place on the device and an array for every output of the engine."""

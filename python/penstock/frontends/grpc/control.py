@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
@@ -14,10 +14,9 @@ from penstock._proto import health_pb2, inference_pb2
 from penstock.errors import InvalidArgError, UnsupportedError
 from penstock.models.lifecycle import LoadParameter
 from penstock.serving.control_plane import ControlPlane
+from penstock.serving.log_control import LogValue
 
-_SHM_DISABLED = (
-    "Client shared memory is disabled. Start the server with '--allow-client-shm=true' to enable."
-)
+_LOG_FIELDS = {bool: "bool_param", int: "uint32_param", str: "string_param"}
 
 MessageT = TypeVar("MessageT", bound=Message)
 
@@ -118,29 +117,29 @@ class ControlRpcs:
         await self._control.unload(request.model_name, unload_dependents=dependents)
         return inference_pb2.RepositoryModelUnloadResponse()
 
-    async def system_shm_status(
-        self, request: inference_pb2.SystemSharedMemoryStatusRequest
-    ) -> inference_pb2.SystemSharedMemoryStatusResponse:
-        """G-13: no region can exist (X-1)."""
-        return inference_pb2.SystemSharedMemoryStatusResponse()
+    async def trace_setting(
+        self, request: inference_pb2.TraceSettingRequest
+    ) -> inference_pb2.TraceSettingResponse:
+        """G-19: no value is to inherit; a request without settings only asks."""
+        changes = {name: list(setting.value) for name, setting in request.settings.items()}
+        answer = inference_pb2.TraceSettingResponse()
+        for name, values in self._control.traces.update(request.model_name, changes).items():
+            answer.settings[name].value.extend(values)
+        return answer
 
-    async def cuda_shm_status(
-        self, request: inference_pb2.CudaSharedMemoryStatusRequest
-    ) -> inference_pb2.CudaSharedMemoryStatusResponse:
-        """G-16: no region can exist (X-1)."""
-        return inference_pb2.CudaSharedMemoryStatusResponse()
-
-    async def refuse_shm(self, request: Message) -> NoReturn:
-        """G-14, G-15, G-17, G-18 (X-1)."""
-        raise UnsupportedError(_SHM_DISABLED)
-
-    async def refuse_trace(self, request: Message) -> NoReturn:
-        """G-19."""
-        raise UnsupportedError("the server does not support trace")
-
-    async def refuse_logging(self, request: Message) -> NoReturn:
-        """G-20."""
-        raise UnsupportedError("the server does not support dynamic logging")
+    async def log_settings(
+        self, request: inference_pb2.LogSettingsRequest
+    ) -> inference_pb2.LogSettingsResponse:
+        """G-20: a request without settings only asks."""
+        changes: dict[str, LogValue] = {}
+        for name, value in request.settings.items():
+            kind = value.WhichOneof("parameter_choice")
+            changes[name] = "" if kind is None else getattr(value, kind)
+        answer = inference_pb2.LogSettingsResponse()
+        for name, setting in self._control.logs.update(changes).items():
+            kind = _LOG_FIELDS[type(setting)]
+            setattr(answer.settings[name], kind, setting)
+        return answer
 
 
 def _fill(message: MessageT, values: dict[str, Any]) -> MessageT:

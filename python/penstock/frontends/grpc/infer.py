@@ -10,7 +10,9 @@ from grpc import StatusCode
 
 from penstock.errors import ServerError
 from penstock.frontends.grpc.context import Context
+from penstock.frontends.grpc.metadata import check_restricted, of_metadata
 from penstock.frontends.grpc.status import GRPC_STATUS
+from penstock.frontends.header_policy import HeaderPolicy
 from penstock.serving.control_plane import ControlPlane
 from penstock.serving.data_plane import DataPlane
 
@@ -20,15 +22,17 @@ _LOGGER = logging.getLogger(__name__)
 class InferRpc:
     """ModelInfer. grpc.aio cancels the coroutine when the client leaves or its deadline passes."""
 
-    def __init__(self, data: DataPlane, control: ControlPlane) -> None:
+    def __init__(self, data: DataPlane, control: ControlPlane, headers: HeaderPolicy) -> None:
         self._data = data
         self._control = control
+        self._headers = headers
 
     async def serve(self, message: bytes, context: Context) -> bytes:
         """A serialised ModelInferRequest in, a serialised ModelInferResponse out."""
         try:
             self._control.check_started()
-            return await self._data.infer_grpc(message)
+            await check_restricted(self._headers, "inference", context)
+            return await self._data.infer_grpc(message, *of_metadata(self._headers, context))
         except ServerError as error:
             status, text = GRPC_STATUS[error.code], error.message
         except Exception:

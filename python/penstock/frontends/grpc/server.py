@@ -19,8 +19,11 @@ from penstock.errors import ServerError, UnavailableError
 from penstock.frontends.grpc.context import Context
 from penstock.frontends.grpc.control import ControlRpcs
 from penstock.frontends.grpc.infer import InferRpc
+from penstock.frontends.grpc.metadata import check_restricted
+from penstock.frontends.grpc.shared_memory import SharedMemoryRpcs
 from penstock.frontends.grpc.status import GRPC_STATUS
 from penstock.frontends.grpc.stream import StreamRpc
+from penstock.frontends.header_policy import HeaderPolicy
 from penstock.frontends.listener import listen_tcp
 from penstock.serving.control_plane import ControlPlane
 from penstock.serving.data_plane import DataPlane
@@ -54,6 +57,7 @@ class GrpcOptions:
     max_connection_age_ms: int = 0
     max_connection_age_grace_ms: int = 0
     tls: TlsFiles | None = None
+    headers: HeaderPolicy = HeaderPolicy()
 
     def credentials(self) -> grpc.ServerCredentials | None:
         """For TLS (G-30), None without."""
@@ -102,7 +106,7 @@ class GrpcFrontend:
         self._options = options
         self._control = control
         self._data = data
-        self._stream = StreamRpc(data, control)
+        self._stream = StreamRpc(data, control, options.headers)
         self._port = options.port
         self._server: grpc.aio.Server | None = None
 
@@ -155,15 +159,17 @@ class GrpcFrontend:
             await self._server.stop(timeout_s)
 
     def _handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
-        infer = InferRpc(self._data, self._control)
+        infer = InferRpc(self._data, self._control, self._options.headers)
         control = ControlRpcs(self._control)
         methods = {}
-        for name, rpc in _control_table(control).items():
+        memory = SharedMemoryRpcs(self._control.shared_memory)
+        for name, (api, rpc) in (_control_table(control) | _memory_table(memory)).items():
             request_type = getattr(inference_pb2, f"{name}Request")
-            methods[name] = grpc.unary_unary_rpc_method_handler(self._unary(request_type, rpc))
+            serve = self._unary(request_type, api, rpc)
+            methods[name] = grpc.unary_unary_rpc_method_handler(serve)
         methods["ModelInfer"] = grpc.unary_unary_rpc_method_handler(infer.serve)
         methods["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(self._stream.serve)
-        check = self._unary(health_pb2.HealthCheckRequest, control.health_check)
+        check = self._unary(health_pb2.HealthCheckRequest, "health", control.health_check)
         health = {"Check": grpc.unary_unary_rpc_method_handler(check)}
         return (
             grpc.method_handlers_generic_handler(_SERVICE, methods),
@@ -171,9 +177,10 @@ class GrpcFrontend:
         )
 
     def _unary(
-        self, request_type: type[Message], rpc: Rpc
+        self, request_type: type[Message], api: str, rpc: Rpc
     ) -> Callable[[bytes, Context], Awaitable[bytes]]:
         async def serve(message: bytes, context: Context) -> bytes:
+            await check_restricted(self._options.headers, api, context)
             try:
                 request = request_type.FromString(message)
                 return (await rpc(request)).SerializeToString()
@@ -190,25 +197,31 @@ class GrpcFrontend:
         return serve
 
 
-def _control_table(control: ControlRpcs) -> dict[str, Rpc]:
-    """RPC name -> coroutine; the request message of `X` is `XRequest`."""
+def _control_table(control: ControlRpcs) -> dict[str, tuple[str, Rpc]]:
+    """RPC name -> its API (1.14) and coroutine; the request message of `X` is `XRequest`."""
     return {
-        "ServerLive": control.server_live,
-        "ServerReady": control.server_ready,
-        "ModelReady": control.model_ready,
-        "ServerMetadata": control.server_metadata,
-        "ModelMetadata": control.model_metadata,
-        "ModelConfig": control.model_config,
-        "ModelStatistics": control.model_statistics,
-        "RepositoryIndex": control.repository_index,
-        "RepositoryModelLoad": control.repository_model_load,
-        "RepositoryModelUnload": control.repository_model_unload,
-        "SystemSharedMemoryStatus": control.system_shm_status,
-        "SystemSharedMemoryRegister": control.refuse_shm,
-        "SystemSharedMemoryUnregister": control.refuse_shm,
-        "CudaSharedMemoryStatus": control.cuda_shm_status,
-        "CudaSharedMemoryRegister": control.refuse_shm,
-        "CudaSharedMemoryUnregister": control.refuse_shm,
-        "TraceSetting": control.refuse_trace,
-        "LogSettings": control.refuse_logging,
+        "ServerLive": ("health", control.server_live),
+        "ServerReady": ("health", control.server_ready),
+        "ModelReady": ("health", control.model_ready),
+        "ServerMetadata": ("metadata", control.server_metadata),
+        "ModelMetadata": ("metadata", control.model_metadata),
+        "ModelConfig": ("model-config", control.model_config),
+        "ModelStatistics": ("statistics", control.model_statistics),
+        "RepositoryIndex": ("model-repository", control.repository_index),
+        "RepositoryModelLoad": ("model-repository", control.repository_model_load),
+        "RepositoryModelUnload": ("model-repository", control.repository_model_unload),
+        "TraceSetting": ("trace", control.trace_setting),
+        "LogSettings": ("logging", control.log_settings),
+    }
+
+
+def _memory_table(memory: SharedMemoryRpcs) -> dict[str, tuple[str, Rpc]]:
+    """As _control_table."""
+    return {
+        "SystemSharedMemoryStatus": ("shared-memory", memory.system_status),
+        "SystemSharedMemoryRegister": ("shared-memory", memory.system_register),
+        "SystemSharedMemoryUnregister": ("shared-memory", memory.system_unregister),
+        "CudaSharedMemoryStatus": ("shared-memory", memory.cuda_status),
+        "CudaSharedMemoryRegister": ("shared-memory", memory.cuda_register),
+        "CudaSharedMemoryUnregister": ("shared-memory", memory.cuda_unregister),
     }

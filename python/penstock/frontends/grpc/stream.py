@@ -24,7 +24,9 @@ from penstock._engine import InferCall, InferReply
 from penstock._proto import inference_pb2
 from penstock.errors import ServerError
 from penstock.frontends.grpc.context import Context
+from penstock.frontends.grpc.metadata import check_restricted, of_metadata
 from penstock.frontends.grpc.status import GRPC_STATUS
+from penstock.frontends.header_policy import HeaderPolicy
 from penstock.serving.control_plane import ControlPlane
 from penstock.serving.data_plane import DataPlane
 
@@ -134,9 +136,10 @@ class _Exchange:
 class StreamRpc:
     """ModelStreamInfer."""
 
-    def __init__(self, data: DataPlane, control: ControlPlane) -> None:
+    def __init__(self, data: DataPlane, control: ControlPlane, headers: HeaderPolicy) -> None:
         self._data = data
         self._control = control
+        self._headers = headers
         self._readers: set[asyncio.Task[None]] = set()
         self._stopping = False
 
@@ -148,7 +151,8 @@ class StreamRpc:
 
     async def serve(self, requests: Any, context: Context) -> None:
         """Answers until the client has half-closed and got everything."""
-        exchange = _Exchange(self._submit)
+        await check_restricted(self._headers, "inference", context)
+        exchange = _Exchange(partial(self._submit, context))
         slots = asyncio.Semaphore(MAX_IN_FLIGHT)
         reader = asyncio.create_task(self._read(context, exchange, slots))
         self._readers.add(reader)
@@ -163,9 +167,12 @@ class StreamRpc:
             await context.abort(StatusCode.UNAVAILABLE, _STOPPING)
         reader.result()  # raises what reading may have raised
 
-    def _submit(self, message: bytes, deliver: Callable[[InferReply], None]) -> InferCall:
+    def _submit(
+        self, context: Context, message: bytes, deliver: Callable[[InferReply], None]
+    ) -> InferCall:
         self._control.check_started()
-        return self._data.stream_grpc(message, deliver)
+        parameters, trace_context = of_metadata(self._headers, context)
+        return self._data.stream_grpc(message, deliver, parameters, trace_context)
 
     async def _read(self, context: Context, exchange: _Exchange, slots: asyncio.Semaphore) -> None:
         try:

@@ -6,25 +6,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from typing import Any
 
 from aiohttp.web import BaseRequest
 
 from penstock._engine import parse_version
 from penstock.config.rendering import config_to_json
-from penstock.errors import InternalError, InvalidArgError, UnsupportedError
-from penstock.frontends.http.body import read_body
+from penstock.errors import InternalError, InvalidArgError, UnavailableError, UnsupportedError
+from penstock.frontends.http.json_body import read_json_object
 from penstock.frontends.http.reply import Reply, error_reply, json_reply
 from penstock.models.lifecycle import LoadParameter
 from penstock.serving.control_plane import ControlPlane
-
-_JSON_TOO_LARGE = (
-    "request JSON size of {size} bytes exceeds the maximum allowed input size of {limit} bytes. "
-    "Use --http-max-input-size to increase the limit."
-)
-_MAX_JSON_DEPTH = 100
-_TOO_DEEP = f"JSON nesting depth exceeds maximum allowed limit ({_MAX_JSON_DEPTH})"
+from penstock.telemetry.logging import FORMATS
 
 
 class ControlHandlers:
@@ -69,17 +62,23 @@ class ControlHandlers:
         return json_reply({"model_stats": self._control.statistics(name, _version(parameters))})
 
     async def index(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
-        """H-13; the {repository} of the path is ignored (X-13)."""
-        body = await self._json_body(request)
+        """H-13; the {repository} of the path is ignored (X-13).
+
+        Ours: `details` adds where each model's load is, or where its time went.
+        """
+        body = await read_json_object(request, self._max_input_bytes)
         ready = body.get("ready", False)
         if not isinstance(ready, bool):
             raise InvalidArgError("Invalid value for 'ready': expected a boolean")
-        return json_reply(await self._control.index(ready_only=ready))
+        details = body.get("details", False)
+        if not isinstance(details, bool):
+            raise InvalidArgError("Invalid value for 'details': expected a boolean")
+        return json_reply(await self._control.index(ready_only=ready, details=details))
 
     async def load(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
         """H-14, REP-2."""
         _refuse_repository(parameters)
-        given = _parameters(await self._json_body(request))
+        given = _parameters(await read_json_object(request, self._max_input_bytes))
         await self._control.load(
             parameters["model"],
             {name: _load_parameter(name, value) for name, value in given.items()},
@@ -89,47 +88,62 @@ class ControlHandlers:
     async def unload(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
         """H-15, REP-3."""
         _refuse_repository(parameters)
-        given = _parameters(await self._json_body(request))
+        given = _parameters(await read_json_object(request, self._max_input_bytes))
         dependents = given.get("unload_dependents", False)
         if not isinstance(dependents, bool):
             raise InvalidArgError("Unable to parse 'unload_dependents': expected a boolean")
         await self._control.unload(parameters["model"], unload_dependents=dependents)
         return json_reply({})
 
+    async def log_settings(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
+        """H-12, GET."""
+        return json_reply(self._control.logs.read())
+
+    async def update_log_settings(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
+        """H-12, POST; an unknown format is a 503 with a text of its own."""
+        changes = await read_json_object(request, self._max_input_bytes)
+        chosen = changes.get("log_format")
+        if isinstance(chosen, str) and chosen not in FORMATS:
+            raise UnavailableError(f"invalid argument for --log_format, got: {chosen}")
+        return json_reply(self._control.logs.update(changes))
+
+    async def trace_settings(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
+        """H-11, GET."""
+        return _trace_reply(self._control.traces.read(parameters.get("model", "")))
+
+    async def update_trace_settings(
+        self, request: BaseRequest, parameters: dict[str, str]
+    ) -> Reply:
+        """H-11, POST; null is to inherit."""
+        body = await read_json_object(request, self._max_input_bytes)
+        changes = {name: _trace_values(name, value) for name, value in body.items()}
+        return _trace_reply(self._control.traces.update(parameters.get("model", ""), changes))
+
     def _health(self, healthy: bool) -> Reply:
         if self._control.exiting:
             return error_reply(503, "Server exiting")
         return Reply(200 if healthy else 400)
 
-    async def _json_body(self, request: BaseRequest) -> dict[str, Any]:
-        """The body as a JSON object; an empty one is {}."""
-        body = await read_body(request, self._max_input_bytes, _JSON_TOO_LARGE)
-        if not body:
-            return {}
-        try:
-            value = json.loads(body)
-        except RecursionError:
-            raise InvalidArgError(_TOO_DEEP) from None
-        except ValueError as error:
-            raise InvalidArgError(f"failed to parse the request JSON buffer: {error}") from None
-        if not isinstance(value, dict):
-            raise InvalidArgError("the request JSON must be an object")
-        _check_depth(value)
-        return value
+
+def _trace_values(name: str, value: Any) -> list[str] | None:
+    """A list of levels, or one number as text."""
+    if value is None:
+        return None
+    if name == "trace_level":
+        if isinstance(value, list) and all(isinstance(level, str) for level in value):
+            return value
+        raise InvalidArgError("Unable to parse 'trace_level': expected an array of strings")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return [str(value)]
+    if not isinstance(value, str):
+        raise InvalidArgError(f"Unable to parse '{name}': expected a string")
+    return [value]
 
 
-def _check_depth(value: Any) -> None:
-    """H-26. Level by level, so that depth costs no stack."""
-    level = [value]
-    for _ in range(_MAX_JSON_DEPTH):
-        level = [
-            child
-            for parent in level
-            if isinstance(parent, dict | list)
-            for child in (parent.values() if isinstance(parent, dict) else parent)
-        ]
-    if any(isinstance(value, dict | list) for value in level):
-        raise InvalidArgError(_TOO_DEEP)
+def _trace_reply(settings: dict[str, list[str]]) -> Reply:
+    return json_reply(
+        {name: value if name == "trace_level" else value[0] for name, value in settings.items()}
+    )
 
 
 def _version(parameters: dict[str, str]) -> int:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from aiohttp import hdrs
 from aiohttp.web import BaseRequest
@@ -12,6 +13,7 @@ from multidict import istr
 
 from penstock._engine import parse_header_length, parse_version
 from penstock.errors import InvalidArgError
+from penstock.frontends.header_policy import HeaderPolicy
 from penstock.frontends.http.body import read_body
 from penstock.frontends.http.compression import ENCODINGS, compress, decompress, negotiate
 from penstock.frontends.http.reply import JSON, OCTET_STREAM, Reply, error_reply
@@ -33,11 +35,13 @@ class InferHandler:
         *,
         max_input_bytes: int,
         max_body_bytes: int,
+        headers: HeaderPolicy,
     ) -> None:
         self._data = data
         self._control = control
         self._max_input_bytes = max_input_bytes
         self._max_body_bytes = max_body_bytes
+        self._headers = headers
 
     async def __call__(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
         """Raises ServerError, BodyError; cancelling it cancels the request (H-30)."""
@@ -58,8 +62,23 @@ class InferHandler:
             -1 if version is None else parse_version(version),
             body,
             json_bytes,
+            **self._of_headers(request),
         )
         return await self._reply(message, json_length, headers.get(hdrs.ACCEPT_ENCODING))
+
+    def _of_headers(self, request: BaseRequest) -> dict[str, Any]:
+        """What headers say of a request beside what the protocol has (1.15, T-22)."""
+        policy = self._headers
+        if not policy.looks_at_inference:
+            return {}
+        headers = [
+            (name.decode("utf-8", "replace"), value.decode("utf-8", "replace"))
+            for name, value in request.raw_headers
+        ]
+        return {
+            "parameters": policy.parameters(headers),
+            "trace_context": policy.context(headers),
+        }
 
     async def _decompress(self, body: bytes) -> bytes:
         limit = self._max_input_bytes

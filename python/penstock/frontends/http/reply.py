@@ -51,15 +51,7 @@ class Reply:
         """Writes everything; waits only while the client does not take what was sent before."""
         self.keep_alive = request.keep_alive and not self.close
         body = self.body
-        head = f"{_STATUS_LINES[self.status]}Content-Length: {len(body)}\r\n"
-        if self.content_type:
-            head += f"Content-Type: {self.content_type}\r\n"
-        for name, value in self.headers:
-            head += f"{name}: {value}\r\n"
-        if not self.keep_alive:
-            head += "Connection: close\r\n"
-        elif request.version < HttpVersion11:
-            head += "Connection: keep-alive\r\n"
+        head = self._head(request, f"Content-Length: {len(body)}\r\n")
         writer = request.writer
         transport = request.transport
         if transport is None or transport.is_closing():
@@ -74,6 +66,53 @@ class Reply:
 
     async def write_eof(self) -> None:
         """Nothing is left to write."""
+
+    def _head(self, request: BaseRequest, framing: str) -> str:
+        """Status line and headers; `framing` says how long the body is."""
+        head = _STATUS_LINES[self.status] + framing
+        if self.content_type:
+            head += f"Content-Type: {self.content_type}\r\n"
+        for name, value in self.headers:
+            head += f"{name}: {value}\r\n"
+        if not self.keep_alive:
+            head += "Connection: close\r\n"
+        elif request.version < HttpVersion11:
+            head += "Connection: keep-alive\r\n"
+        return head
+
+
+class ChunkedReply(Reply):
+    """A reply whose body comes piece by piece: begin(), write() each, and return it."""
+
+    __slots__ = ("_chunked", "_request")
+
+    async def begin(self, request: BaseRequest) -> None:
+        """Sends the head. To HTTP/1.0 the body is what comes until the connection is closed."""
+        self._request = request
+        self._chunked = request.version >= HttpVersion11
+        self.keep_alive = request.keep_alive and self._chunked
+        framing = "Transfer-Encoding: chunked\r\n" if self._chunked else ""
+        await self._send(f"{self._head(request, framing)}\r\n".encode("latin-1"))
+
+    async def write(self, piece: bytes) -> None:
+        """Sends a piece, which is not empty; waits while the client does not take them."""
+        await self._send(b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece)
+
+    async def prepare(self, request: BaseRequest) -> None:
+        """The head has been sent already."""
+        self.keep_alive = self.keep_alive and not self.close
+
+    async def write_eof(self) -> None:
+        """The end of the body."""
+        if self._chunked:
+            await self._send(b"0\r\n\r\n")
+
+    async def _send(self, data: bytes) -> None:
+        transport = self._request.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client has gone")
+        transport.write(data)
+        await self._request.writer.drain()
 
 
 #: Below this, one joined write is cheaper than a gather-write.

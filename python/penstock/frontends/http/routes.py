@@ -4,79 +4,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 
 from aiohttp.web import BaseRequest
 
-from penstock.errors import UnsupportedError
 from penstock.frontends.http.control import ControlHandlers
+from penstock.frontends.http.generate import GenerateHandler
 from penstock.frontends.http.infer import InferHandler
-from penstock.frontends.http.reply import Reply, json_reply
+from penstock.frontends.http.reply import Reply
 from penstock.frontends.http.router import Router
+from penstock.frontends.http.shared_memory import SharedMemoryHandlers
 
 Handler = Callable[[BaseRequest, dict[str, str]], Awaitable[Reply]]
 
-_SHM_DISABLED = (
-    "Client shared memory is disabled. Start the server with '--allow-client-shm=true' to enable."
-)
-_SHM_KINDS = ("systemsharedmemory", "cudasharedmemory")
+
+class Route(NamedTuple):
+    """What serves a path, and the API it belongs to (1.14)."""
+
+    api: str
+    handler: Handler
 
 
-def build_router(infer: InferHandler, control: ControlHandlers) -> Router[Handler]:
+def build_router(
+    infer: InferHandler,
+    generate: GenerateHandler,
+    control: ControlHandlers,
+    memory: Sequence[SharedMemoryHandlers],
+) -> Router[Route]:
     """All routes H-1..H-19."""
-    router: Router[Handler] = Router()
-    _add_inference(router, infer)
+    router: Router[Route] = Router()
+    _add_inference(router, infer, generate)
     _add_control(router, control)
-    _add_shared_memory(router)
-    for method in ("GET", "POST"):
-        for path in ("/v2/trace/setting", "/v2/models/{model}/trace/setting"):
-            router.add(method, path, _refuse("the server does not support tracing"))
-        refuse = _refuse("the server does not support dynamic logging")
-        router.add(method, "/v2/logging", refuse)
+    _add_shared_memory(router, memory)
     return router
 
 
-def _add_inference(router: Router[Handler], infer: InferHandler) -> None:
+def _add_inference(router: Router[Route], infer: InferHandler, generate: GenerateHandler) -> None:
     for model in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
-        router.add("POST", f"{model}/infer", infer)
-        for action in ("generate", "generate_stream"):
-            refuse = _refuse("the server does not support the generate extension")
-            router.add("POST", f"{model}/{action}", refuse)
+        router.add("POST", f"{model}/infer", Route("inference", infer))
+        router.add("POST", f"{model}/generate", Route("inference", generate.generate))
+        router.add("POST", f"{model}/generate_stream", Route("inference", generate.generate_stream))
 
 
-def _add_control(router: Router[Handler], control: ControlHandlers) -> None:
-    router.add("GET", "/v2", control.server_metadata)
-    router.add("GET", "/v2/health/live", control.live)
-    router.add("GET", "/v2/health/ready", control.ready)
-    router.add("GET", "/v2/models", control.model_metadata)
-    router.add("GET", "/v2/models/stats", control.statistics)
+def _add_control(router: Router[Route], control: ControlHandlers) -> None:
+    router.add("GET", "/v2", Route("metadata", control.server_metadata))
+    router.add("GET", "/v2/health/live", Route("health", control.live))
+    router.add("GET", "/v2/health/ready", Route("health", control.ready))
+    router.add("GET", "/v2/models", Route("metadata", control.model_metadata))
+    router.add("GET", "/v2/models/stats", Route("statistics", control.statistics))
     for model in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
-        router.add("GET", model, control.model_metadata)
-        router.add("GET", f"{model}/ready", control.model_ready)
-        router.add("GET", f"{model}/config", control.model_config)
-        router.add("GET", f"{model}/stats", control.statistics)
+        router.add("GET", model, Route("metadata", control.model_metadata))
+        router.add("GET", f"{model}/ready", Route("health", control.model_ready))
+        router.add("GET", f"{model}/config", Route("model-config", control.model_config))
+        router.add("GET", f"{model}/stats", Route("statistics", control.statistics))
+    for path in ("/v2/trace/setting", "/v2/models/{model}/trace/setting"):
+        router.add("GET", path, Route("trace", control.trace_settings))
+        router.add("POST", path, Route("trace", control.update_trace_settings))
+    router.add("GET", "/v2/logging", Route("logging", control.log_settings))
+    router.add("POST", "/v2/logging", Route("logging", control.update_log_settings))
     for repository in ("/v2/repository", "/v2/repository/{repository}"):
-        router.add("POST", f"{repository}/index", control.index)
-        router.add("POST", f"{repository}/models/{{model}}/load", control.load)
-        router.add("POST", f"{repository}/models/{{model}}/unload", control.unload)
+        router.add("POST", f"{repository}/index", Route("model-repository", control.index))
+        router.add(
+            "POST", f"{repository}/models/{{model}}/load", Route("model-repository", control.load)
+        )
+        router.add(
+            "POST",
+            f"{repository}/models/{{model}}/unload",
+            Route("model-repository", control.unload),
+        )
 
 
-def _add_shared_memory(router: Router[Handler]) -> None:
-    """X-1: no region can exist, so status is an empty list and the rest is refused."""
-    refuse = _refuse(_SHM_DISABLED)
-    for kind in _SHM_KINDS:
-        for region in (f"/v2/{kind}", f"/v2/{kind}/region/{{region}}"):
-            router.add("GET", f"{region}/status", _shm_status)
-            router.add("POST", f"{region}/register", refuse)
-            router.add("POST", f"{region}/unregister", refuse)
-
-
-async def _shm_status(request: BaseRequest, parameters: dict[str, str]) -> Reply:
-    return json_reply([])
-
-
-def _refuse(message: str) -> Handler:
-    async def refuse(request: BaseRequest, parameters: dict[str, str]) -> Reply:
-        raise UnsupportedError(message)
-
-    return refuse
+def _add_shared_memory(router: Router[Route], memory: Sequence[SharedMemoryHandlers]) -> None:
+    for handlers in memory:
+        for region in (f"/v2/{handlers.path}", f"/v2/{handlers.path}/region/{{region}}"):
+            for method, action, serve in (
+                ("GET", "status", handlers.status),
+                ("POST", "register", handlers.register),
+                ("POST", "unregister", handlers.unregister),
+            ):
+                router.add(method, f"{region}/{action}", Route("shared-memory", serve))

@@ -18,12 +18,15 @@ from aiohttp.web_protocol import RequestHandler
 
 from penstock.config.tls import TlsFiles
 from penstock.errors import Code, ServerError
+from penstock.frontends.header_policy import HeaderPolicy
 from penstock.frontends.http.body import BodyError
 from penstock.frontends.http.control import ControlHandlers
+from penstock.frontends.http.generate import GenerateHandler, LoadMetrics
 from penstock.frontends.http.infer import InferHandler
 from penstock.frontends.http.reply import Reply, error_reply
 from penstock.frontends.http.router import MethodError, NoRouteError, Router
-from penstock.frontends.http.routes import Handler, build_router
+from penstock.frontends.http.routes import Route, build_router
+from penstock.frontends.http.shared_memory import SharedMemoryHandlers
 from penstock.frontends.http.status import HTTP_STATUS
 from penstock.frontends.listener import BACKLOG, address_text, listen
 from penstock.serving.control_plane import ControlPlane
@@ -55,6 +58,9 @@ class HttpOptions:
     #: The native door is the only client: it has checked the heads, and it ends idle connections.
     behind_door: bool = False
     tls: TlsFiles | None = None
+    headers: HeaderPolicy = HeaderPolicy()
+    #: H-36; None while metrics are off
+    load_metrics: LoadMetrics | None = None
 
 
 class HttpFrontend:
@@ -64,14 +70,27 @@ class HttpFrontend:
 
     def __init__(self, data: DataPlane, control: ControlPlane, options: HttpOptions) -> None:
         self._options = options
-        self._router: Router[Handler] = build_router(
+        self._router: Router[Route] = build_router(
             InferHandler(
                 data,
                 control,
                 max_input_bytes=options.max_input_bytes,
                 max_body_bytes=options.max_body_bytes,
+                headers=options.headers,
+            ),
+            GenerateHandler(
+                data,
+                control,
+                max_input_bytes=options.max_input_bytes,
+                load_metrics=options.load_metrics,
             ),
             ControlHandlers(control, max_input_bytes=options.max_input_bytes),
+            [
+                SharedMemoryHandlers(
+                    control.shared_memory, cuda=cuda, max_input_bytes=options.max_input_bytes
+                )
+                for cuda in (False, True)
+            ],
         )
         self._control = control
         self._listener: socket.socket | None = None
@@ -154,8 +173,11 @@ class HttpFrontend:
     async def _dispatch(self, request: web.BaseRequest) -> Reply:
         path, _, _ = request.raw_path.partition("?")
         try:
-            handler, parameters = self._router.resolve(request.method, path)
-            return await handler(request, parameters)
+            route, parameters = self._router.resolve(request.method, path)
+            missing = self._options.headers.missing(route.api, request.headers.get)
+            if missing:
+                return error_reply(403, f"This API is restricted, expecting header '{missing}'")
+            return await route.handler(request, parameters)
         except ServerError as error:
             return error_reply(HTTP_STATUS[error.code], error.message)
         except NoRouteError:

@@ -19,11 +19,11 @@ import sys
 from penstock._engine import NativeInstance, attach_worker, die_with_parent
 from penstock.backends.registry import find_backend
 from penstock.errors import InternalError, ServerError, UnsupportedError
-from penstock.serving.plans import make_worker_plan
 from penstock.serving.serving_loop import serve_batches
 from penstock.serving.workers.control import ControlSocket
 from penstock.serving.workers.job import Job, encode_config
 from penstock.serving.workers.metrics import MetricReport
+from penstock.serving.workers.plan import make_worker_plan
 
 
 def main(arguments: list[str]) -> None:

@@ -21,7 +21,7 @@ from penstock.errors import InternalError, ServerError, UnavailableError
 from penstock.serving.workers.job import Job, decode_config
 from penstock.serving.workers.process import WorkerProcess
 from penstock.serving.workers.settings import WorkerSettings, worker_settings
-from penstock.serving.workers.slot import WorkerSlot, _failure
+from penstock.serving.workers.slot import WorkerSlot, failure_of
 from penstock.serving.workers.supervisor import Supervisor
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -70,10 +70,10 @@ class WorkerModel:
         self._slots: list[WorkerSlot] = []
         self._links: list[WorkerLink] = []
         self._threads = max(1, context.cpu_share // max(1, len(make_instances(context.config))))
-        #: Called when `alive` or `refusal` has changed, on the supervisor's thread.
+        #: Called when `problem` has changed, on the supervisor's thread.
         self.on_change: Callable[[], None] = lambda: None
-        self.alive = True
-        self.refusal = ""
+        #: why no instance serves; "": one does
+        self.problem = ""
 
     def create_instance(self, spec: InstanceSpec, plan: ModelPlan) -> NativeInstance:
         """Starts the instance's process and waits until it has loaded the model.
@@ -121,14 +121,18 @@ class WorkerModel:
 
     def _changed(self) -> None:
         """Batches are refused only when no instance serves and one has been given up."""
-        alive = any(slot.alive for slot in self._slots)
-        refusal = "" if alive else next((s.refusal for s in self._slots if s.refusal), "")
-        if refusal:
+        problem = "" if any(slot.alive for slot in self._slots) else self._problem()
+        refusal = next((slot.refusal for slot in self._slots if slot.refusal), "")
+        if problem and refusal:
             for link in self._links:
                 link.refuse(f"model '{self._context.name}' is not served: {refusal}")
-        if (alive, refusal) != (self.alive, self.refusal):
-            self.alive, self.refusal = alive, refusal
+        if problem != self.problem:
+            self.problem = problem
             self.on_change()
+
+    def _problem(self) -> str:
+        refusals = [slot.refusal or slot.last_end for slot in self._slots]
+        return next(filter(None, refusals), "its worker processes are being started")
 
 
 class Completion:
@@ -164,7 +168,7 @@ class Completion:
         try:
             for message in self._process.control.received():
                 if message.get("is") == "failed":
-                    self._outcome = _failure(message)
+                    self._outcome = failure_of(message)
                 elif message.get("is") == "completed":
                     self._outcome = _config(message)
         except EOFError:

@@ -79,6 +79,8 @@ class WorkerSlot:
         self._crashes: deque[float] = deque(maxlen=CRASH_LOOP[0])
         #: why no process serves, and none is expected to soon; "": one does, or will
         self.refusal = ""
+        #: how the last process ended
+        self.last_end = ""
 
     @property
     def alive(self) -> bool:
@@ -108,7 +110,7 @@ class WorkerSlot:
     # ------------------------------------------------------------ start
 
     def _launch(self) -> None:
-        if self._stopped is not None:
+        if self._stopped is not None or self._link.ended:
             return
         try:
             connection = self._link.connect()
@@ -159,7 +161,7 @@ class WorkerSlot:
             case "ready":
                 self._on_ready(running)
             case "failed":
-                running.failure = _failure(message)
+                running.failure = failure_of(message)
             case "log":
                 _log(message)
             case "metrics":
@@ -185,15 +187,16 @@ class WorkerSlot:
             timer.cancel()
         if running is self._serving:
             self._serving = None
+            self.last_end = f"the worker process of instance '{self.name}' ended: {how}"
             self._changed()
         if self._stopped is not None:
             self._check_stopped()
-        elif not running.ending:
+        elif not running.ending and not self._link.ended:
             self._on_crash(running, how, in_flight)
 
     def _on_crash(self, running: Running, how: str, in_flight: int) -> None:
         if running.ready:
-            _LOGGER.error("the worker process of instance '%s' ended: %s", self.name, how)
+            _LOGGER.error("%s", self.last_end)
             outside = in_flight == 0 and running.process.exit_code == -signal.SIGKILL
             if outside or running.connection.answered > 0:
                 self._crashes.clear()
@@ -280,7 +283,7 @@ class WorkerSlot:
         self._timers.clear()
 
 
-def _failure(message: dict[str, Any]) -> ServerError:
+def failure_of(message: dict[str, Any]) -> ServerError:
     code, text = message.get("code"), message.get("message")
     if not isinstance(code, int) or not 0 <= code < 8:
         code = 1
