@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -157,7 +158,7 @@ def test_c2_nothing_that_was_not_taken_fails(server: ServerProcess) -> None:
         for _ in range(KILLS):
             served = len(outcomes)
             wait_until(lambda served=served: len(outcomes) > served + 20)
-            pids = wait_for_two(server)
+            pids = wait_for(server, "two", 2)
             os.kill(pids[0], signal.SIGKILL)
         stop.set()
         for each in loads:
@@ -167,9 +168,10 @@ def test_c2_nothing_that_was_not_taken_fails(server: ServerProcess) -> None:
     assert len(failed) <= KILLS * 4  # max_batch_size
 
 
-def wait_for_two(server: ServerProcess) -> list[int]:
-    wait_until(lambda: len(workers(server).get("two", [])) == 2)
-    return workers(server)["two"]
+def wait_for(server: ServerProcess, model: str, count: int) -> list[int]:
+    """So many processes of the model, once it has them."""
+    wait_until(lambda: len(workers(server).get(model, [])) == count)
+    return workers(server)[model]
 
 
 def test_c2_an_idempotent_model_loses_nothing(server: ServerProcess) -> None:
@@ -185,8 +187,7 @@ def test_c2_an_idempotent_model_loses_nothing(server: ServerProcess) -> None:
         for _ in range(KILLS):
             served = len(outcomes)
             wait_until(lambda served=served: len(outcomes) > served + 20)
-            wait_until(lambda: len(workers(server).get("again", [])) == 1)
-            os.kill(workers(server)["again"][0], signal.SIGKILL)
+            os.kill(wait_for(server, "again", 1)[0], signal.SIGKILL)
         stop.set()
         for each in loads:
             each.result(PATIENCE_S)
@@ -203,8 +204,10 @@ def test_c3_a_hang_ends_with_its_deadline(server: ServerProcess, deed: int) -> N
 
 
 def test_c4_a_crash_loop_is_told_by_the_index(server: ServerProcess) -> None:
+    contents = itertools.count(100)
+
     def refused() -> bool:
-        reply = infer(server, "crashing", 100)
+        reply = infer(server, "crashing", next(contents))
         assert reply.status == 503
         return "ended 5 times without an answer" in reply.error
 
@@ -214,6 +217,16 @@ def test_c4_a_crash_loop_is_told_by_the_index(server: ServerProcess) -> None:
     (entry,) = [e for e in index if e["name"] == "crashing"]
     assert entry["state"] == "UNAVAILABLE" and "exited with code 7" in entry["reason"]
     assert server.request("GET", "/v2/health/live").status == 200
+
+
+def test_contents_that_end_two_processes_are_refused(server: ServerProcess) -> None:
+    for _ in range(2):
+        assert "exited with code 3" in infer(server, "neighbour", 1).error
+    (pid,) = wait_for(server, "neighbour", 1)
+    reply = infer(server, "neighbour", 1)
+    assert reply.status == 503 and "refuses the request" in reply.error
+    assert infer(server, "neighbour", 100).status == 200
+    assert workers(server)["neighbour"] == [pid]
 
 
 def test_c5_a_leak_is_recycled_without_a_failed_request(server: ServerProcess) -> None:

@@ -57,7 +57,7 @@ class OutputLog:
         if self._rest:
             self._line(self._rest)
             self._rest = b""
-        self._tell_dropped()
+        self.tell_dropped()
 
     def _take(self, data: bytes) -> None:
         *lines, rest = (self._rest + data).split(b"\n")
@@ -71,7 +71,7 @@ class OutputLog:
     def _line(self, line: bytes) -> None:
         now = self._now()
         if now - self._second >= 1.0:
-            self._tell_dropped()
+            self.tell_dropped()
             self._second, self._lines = now, 0
         if self._lines >= MAX_LINES_A_SECOND:
             self._dropped += 1
@@ -80,7 +80,13 @@ class OutputLog:
         text = line[:MAX_LINE_BYTES].decode("utf-8", "replace")
         _LOGGER.info("%s: %s", self._name, text)
 
-    def _tell_dropped(self) -> None:
+    @property
+    def dropped(self) -> bool:
+        """Whether there is something to tell with `tell_dropped`, a second later."""
+        return self._dropped > 0
+
+    def tell_dropped(self) -> None:
+        """Logs how much was not logged, if anything was not."""
         if self._dropped:
             _LOGGER.warning("%s: %d lines of output were dropped", self._name, self._dropped)
             self._dropped = 0

@@ -170,6 +170,8 @@ class WorkerSlot:
     def _on_output(self, running: Running) -> None:
         if not running.output.read():
             self._supervisor.forget(running.process.output)
+        if running.output.dropped:
+            self._after(f"output {running.process.pid}", 1.0, running.output.tell_dropped)
 
     def _on_end(self, running: Running) -> None:
         process = running.process
@@ -284,6 +286,7 @@ class WorkerSlot:
 
 
 def failure_of(message: dict[str, Any]) -> ServerError:
+    """What a worker says that it has failed with."""
     code, text = message.get("code"), message.get("message")
     if not isinstance(code, int) or not 0 <= code < 8:
         code = 1
