@@ -22,7 +22,7 @@ FUZZ_CXX ?= clang++-19
 export CXX
 
 SYSTEM_PACKAGES := gcc g++ cmake ninja-build libsimdjson-dev libprotozero-dev libgtest-dev \
-  libgmock-dev libbenchmark-dev libnghttp2-dev zlib1g-dev openssl
+  libgmock-dev libbenchmark-dev libnghttp2-dev zlib1g-dev openssl redis-server
 
 ENGINE_SOURCES := $(shell find csrc engine -type f 2>/dev/null) CMakeLists.txt pyproject.toml
 PACKAGE_SOURCES := $(ENGINE_SOURCES) $(shell find python -type f -not -path '*/__pycache__/*')

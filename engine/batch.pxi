@@ -19,6 +19,7 @@ from shim cimport (
     set_string,
     stream_of,
     string_of,
+    time_left_us,
     uint_of,
 )
 
@@ -246,7 +247,7 @@ cdef class BatchRequest:
 
     @property
     def timeout_us(self):
-        return self.live().timeout_us
+        return time_left_us(deref(self.live()), self.batch.model.engine.get().clock())
 
     @property
     def batch_size(self):
@@ -278,7 +279,10 @@ cdef class BatchRequest:
 
     @property
     def cancelled(self):
-        return not self.padding and self.live().cancelled()
+        cdef Request* request = self.live()
+        return not self.padding and request.given_up(
+            self.batch.model.engine.get().clock().now_ns()
+        )
 
     def inputs(self):
         self.live()

@@ -11,8 +11,10 @@ from codec cimport CGrpcCodec, CHttpCodec, Reply, c_encode_http_error
 from engine cimport CEngine
 from request cimport Parameter, Request, Response
 from shim cimport (
+    after_us,
     append_parameter,
     bind_grpc,
+    deadline_of,
     decode_grpc,
     decode_http,
     header_length,
@@ -235,9 +237,12 @@ cdef class HttpCodec(Codec):
         *,
         parameters=(),
         str trace_context not None="",
+        int64_t received_ns=0,
+        deadline=None,
     ):
         cdef InferCall call = self.new_call(parameters, trace_context)
         call.future = future
+        self.set_deadline(call, received_ns, deadline)
         self.start(call, model, version, body, json_bytes)
         return call
 
@@ -250,12 +255,23 @@ cdef class HttpCodec(Codec):
         *,
         parameters=(),
         str trace_context not None="",
+        int64_t received_ns=0,
+        deadline=None,
     ):
         cdef InferCall call = self.new_call(parameters, trace_context)
         call.deliver = deliver
         call.stream = True
+        self.set_deadline(call, received_ns, deadline)
         self.start(call, model, version, body, None)
         return call
+
+    # Of the header Penstock-Deadline-Ms.
+    cdef int set_deadline(self, InferCall call, int64_t received_ns, deadline) except -1:
+        if received_ns > 0:
+            call.request.times.received = received_ns
+        if deadline is not None:
+            check(deadline_of(utf8(<str?>deadline), deref(call.request)))
+        return 0
 
     cdef int start(self, InferCall call, str model, int64_t version, body, json_bytes) except -1:
         cdef BufferLease owner = lend_buffer(<PyObject*>body)
@@ -296,8 +312,11 @@ cdef class GrpcCodec(Codec):
         *,
         parameters=(),
         str trace_context not None="",
+        uint64_t timeout_us=0,
     ):
         cdef InferCall call = self.new_call(parameters, trace_context)
+        if timeout_us > 0:
+            call.request.deadline_ns = after_us(call.request.times.received, timeout_us)
         call.future = future
         self.start(call, message, False)
         return call
@@ -309,8 +328,11 @@ cdef class GrpcCodec(Codec):
         *,
         parameters=(),
         str trace_context not None="",
+        uint64_t timeout_us=0,
     ):
         cdef InferCall call = self.new_call(parameters, trace_context)
+        if timeout_us > 0:
+            call.request.deadline_ns = after_us(call.request.times.received, timeout_us)
         call.deliver = deliver
         call.stream = True
         self.start(call, message, True)

@@ -15,6 +15,8 @@ from engine cimport (
     CEngine,
     CModelVersion,
     ModelVersionRef,
+    RedisOptions,
+    RemoteCacheState,
     WarmUpInput,
 )
 from plan cimport ResourceCount
@@ -23,6 +25,7 @@ from shim cimport (
     find_model,
     health_of,
     make_engine,
+    remote_cache_state,
     set_device,
     sweep,
     warm_up,
@@ -138,6 +141,20 @@ cdef class ModelVersion:
         self.spare.push_back(move(batch.owned))
 
 
+cdef RedisOptions redis_options(redis) except *:
+    cdef RedisOptions options
+    cdef int64_t ms = 1000000
+    options.host = utf8(redis.host)
+    options.port = redis.port
+    options.user = utf8(redis.user)
+    options.password = utf8(redis.password)
+    options.db = redis.db
+    options.connect_timeout_ns = ms * <int64_t>redis.connect_timeout_ms
+    options.socket_timeout_ns = ms * <int64_t>redis.socket_timeout_ms
+    options.wait_timeout_ns = ms * <int64_t>redis.wait_timeout_ms
+    return options
+
+
 cdef class Engine:
     cdef shared_ptr[CEngine] engine
     # name -> {version: ModelVersion}: the plans' Python side of what is published
@@ -149,6 +166,7 @@ cdef class Engine:
         unsigned int max_requests=65536,
         size_t pool_cached_bytes=268435456,
         size_t response_cache_bytes=0,
+        redis=None,
         bint pinned=False,
         bint devices=False,
         cuda_libraries=(),
@@ -169,9 +187,20 @@ cdef class Engine:
             libraries.push_back(utf8(<str?>path))
         for device, size in (device_pool_bytes or {}).items():
             pools[<int32_t>device] = <uint64_t>size
+        cdef vector[RedisOptions] remote
+        if redis is not None:
+            remote.push_back(redis_options(redis))
         self.engine = make_engine(
-            max_requests, pool_cached_bytes, response_cache_bytes, pinned, rate_limited, counts,
-            devices, libraries, pools
+            max_requests,
+            pool_cached_bytes,
+            response_cache_bytes,
+            remote,
+            pinned,
+            rate_limited,
+            counts,
+            devices,
+            libraries,
+            pools,
         )
         self.published = {}
 
@@ -225,6 +254,12 @@ cdef class Engine:
     @property
     def in_flight(self):
         return self.engine.get().in_flight()
+
+    def remote_cache_state(self):
+        cdef RemoteCacheState state
+        if not remote_cache_state(deref(self.engine), state):
+            return None
+        return state.up, state.changes, state.text.decode("utf-8", "replace")
 
     @property
     def memory_report(self):

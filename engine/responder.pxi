@@ -5,7 +5,7 @@ from libcpp.vector cimport vector
 
 from backend cimport CResponder
 from request cimport Parameter, Response
-from shim cimport add_parameter_to, begin_response, code_of, defer, drop, fail_response
+from shim cimport add_parameter_to, begin_response, code_of, defer, drop, fail_response, given_up
 
 
 @cython.no_gc_clear  # see InferCall
@@ -29,7 +29,9 @@ cdef class ModelResponder:
 
     @property
     def cancelled(self):
-        return self.was_cancelled if self.responder.finished() else self.responder.cancelled()
+        if self.responder.finished():
+            return self.was_cancelled
+        return given_up(self.responder, self.model.engine.get().clock())
 
     def send(self, ModelResponse response not None, bint final):
         if self.begin(final):
@@ -37,7 +39,7 @@ cdef class ModelResponder:
             self.give(final)
 
     def fail(self, int code, str message not None, bint final):
-        if not 0 <= code < 8:
+        if not 0 <= code < 9:
             raise InvalidArgError(f"{code} is no error code")
         if final:
             self.check_open()

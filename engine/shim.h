@@ -38,7 +38,9 @@ Status take(Result<T> result, T& out) {
 }
 
 inline std::shared_ptr<Engine> make_engine(std::uint32_t max_requests, std::size_t pooled_bytes,
-                                           std::size_t cache_bytes, bool pinned, bool rate_limited,
+                                           std::size_t cache_bytes,
+                                           const std::vector<RedisOptions>& redis, bool pinned,
+                                           bool rate_limited,
                                            const std::vector<ResourceCount>& resources,
                                            bool devices, std::vector<std::string> cuda_libraries,
                                            std::map<std::int32_t, std::uint64_t> device_pools) {
@@ -46,6 +48,7 @@ inline std::shared_ptr<Engine> make_engine(std::uint32_t max_requests, std::size
   options.max_requests = max_requests;
   options.pool.max_cached_bytes = pooled_bytes;
   options.cache_bytes = cache_bytes;
+  if (!redis.empty()) options.redis = redis.front();
   options.pinned = pinned;
   options.rate_limited = rate_limited;
   options.resources = resources;
@@ -56,6 +59,13 @@ inline std::shared_ptr<Engine> make_engine(std::uint32_t max_requests, std::size
 }
 
 inline void set_device(ResourceCount& resource, std::int32_t device) { resource.device = device; }
+
+// False: there is none.
+inline bool remote_cache_state(const Engine& engine, RemoteCacheState& out) {
+  auto state = engine.remote_cache_state();
+  if (state) out = std::move(*state);
+  return state.has_value();
+}
 
 inline Status create_model(Engine& engine, const std::shared_ptr<ModelPlan>& plan,
                            ModelVersionRef& out) {
@@ -168,6 +178,10 @@ inline Status header_length(const std::string& value, std::uint64_t content_leng
   return take(parse_header_length(value, content_length), out);
 }
 
+inline Status deadline_of(const std::string& text, Request& request) {
+  return take(parse_deadline_ms(text), request.deadline_ms);
+}
+
 inline Status version_of(const std::string& text, std::int64_t& out) {
   return take(parse_version(text), out);
 }
@@ -193,6 +207,21 @@ inline void fail_response(Response& response, int code, std::string message) {
 }
 inline void add_parameter_to(Response& response, const Parameter& parameter) {
   response.parameters.append() = parameter;
+}
+
+// Of a request without a time-out of its own: what is left of its deadline, 0 when it has neither.
+inline std::uint64_t time_left_us(const Request& request, const Clock& clock) {
+  if (request.timeout_us > 0 || request.deadline_ns == kNoDeadline) return request.timeout_us;
+  const std::int64_t left_us = (request.deadline_ns - clock.now_ns()) / 1000;
+  return static_cast<std::uint64_t>(left_us > 1 ? left_us : 1);
+}
+inline bool given_up(const Responder& responder, const Clock& clock) {
+  return responder.finished() || responder.request().given_up(clock.now_ns());
+}
+
+inline std::int64_t after_us(std::int64_t now_ns, std::uint64_t us) {
+  constexpr std::uint64_t kMaxUs = INT64_MAX / 4000;
+  return now_ns + static_cast<std::int64_t>(us < kMaxUs ? us * 1000 : kMaxUs * 1000);
 }
 
 }  // namespace penstock::binding

@@ -13,7 +13,11 @@ cdef bytes utf8(str text):
 
 
 cdef object error_of(const Status& status):
-    return error_from_code(code_of(status), status.message().decode("utf-8", "replace"))
+    return error_from_code(
+        code_of(status),
+        status.message().decode("utf-8", "replace"),
+        status.retry_after_ns() / 1e9,
+    )
 
 
 cdef int check(const Status& status) except -1:

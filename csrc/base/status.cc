@@ -22,6 +22,8 @@ std::string_view code_name(Code code) {
       return "Already exists";
     case Code::kCancelled:
       return "Cancelled";
+    case Code::kDeadlineExceeded:
+      return "Deadline exceeded";
   }
   return "<invalid code>";
 }
@@ -33,6 +35,11 @@ const std::string& Status::message() const {
 
 Status Status::with_prefix(std::string_view prefix) && {
   if (rep_) rep_->message.insert(0, prefix);
+  return std::move(*this);
+}
+
+Status Status::with_retry_after(std::int64_t ns) && {
+  if (rep_) rep_->retry_after_ns = ns;
   return std::move(*this);
 }
 

@@ -26,9 +26,11 @@ std::uint64_t load(const std::byte* from) {
 
 }  // namespace
 
-ContentHash::ContentHash() {
+ContentHash::Key ContentHash::random_key() {
   std::random_device random;
-  for (auto& word : key_) word = std::uint64_t{random()} << 32 | random();
+  Key key;
+  for (auto& word : key) word = std::uint64_t{random()} << 32 | random();
+  return key;
 }
 
 // The lane is kept beside the product: a factor that happens to be 0 must not erase what came

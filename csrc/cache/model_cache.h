@@ -4,16 +4,16 @@
 // ModelCache: how one loaded model version uses the response cache: the key of a request, an answer
 // made of what is cached, an entry made of an answer (contract 4.6).
 //
-// The key knows the inputs' names and bytes, and nothing else: no shapes, parameters or requested
-// outputs. An entry that lacks an output which a request wants is a miss, and replaced.
-// Thread safety: all methods, any thread. Ownership: borrows cache and plan, which outlive it.
+// The key is InputHash's. An entry that lacks an output which a request wants is a miss, and
+// replaced. Thread safety: all methods, any thread. Ownership: borrows cache and plan, which
+// outlive it.
 #pragma once
 
 #include <cstdint>
 #include <optional>
-#include <vector>
 
 #include "cache/content_hash.h"
+#include "cache/input_hash.h"
 #include "cache/response_cache.h"
 #include "penstock/plan.h"
 
@@ -31,10 +31,9 @@ class ModelCache {
 
  private:
   ResponseCache& cache_;
-  const ModelPlan& plan_;
   const std::uint64_t number_;
   const ContentHash hash_;
-  std::vector<std::uint32_t> by_name_;  // inputs
+  const InputHash inputs_;
 };
 
 }  // namespace penstock

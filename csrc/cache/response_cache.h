@@ -12,9 +12,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <vector>
 
-#include "penstock/request.h"
+#include "cache/cached_answer.h"
 
 namespace penstock {
 
@@ -22,13 +21,6 @@ struct CacheKey {
   std::uint64_t model = 0;   // of one load of one version, never used again
   std::uint64_t inputs = 0;  // hash of their names and bytes
   friend bool operator==(const CacheKey&, const CacheKey&) = default;
-};
-
-struct CachedAnswer {
-  std::vector<OutputTensor> outputs;  // all leases are of the same block
-  // Which outputs the request had asked for; empty: all there are.
-  std::vector<std::uint32_t> asked;
-  std::size_t size_bytes = 0;  // everything
 };
 
 class ResponseCache {

@@ -51,6 +51,7 @@ void ServedModel::settle(Request& request, std::int64_t now_ns, StatisticsCell::
       update.cache_miss(request.cache_ns_);
     }
     update.success(d);
+    if (ensemble_) update.execution(d);  // S-49: with what its steps took, and only then
   } else {
     const FailureReason failed = ensemble_ ? FailureReason::kOther : FailureReason::kBackend;
     const bool cancelled = request.response.status.code() == Code::kCancelled;
@@ -72,11 +73,12 @@ void ServedModel::count_batch(std::uint32_t index, const Batch& batch, std::int6
     if (!request->deferred_) settle(*request, now_ns, update);
     executed = executed || request->deferred_ || request->response.status.ok();
   }
-  if (!executed) return;
+  if (!executed || ensemble_) return;
   StageTimes times = batch.request(0).times;
   times.exec_start = batch.exec_start_ns() != 0 ? batch.exec_start_ns() : times.batched;
   times.exec_end = batch.exec_end_ns() != 0 ? batch.exec_end_ns() : now_ns;
   times.completed = now_ns;
+  service_time_.observe(now_ns - times.batched);
   update.execution(durations(times, batch.total_batch_size()));
 }
 
@@ -114,7 +116,8 @@ ModelStatistics ServedModel::statistics() const {
   for (const auto& cell : cells_) cell.add_to(sum);
   unexecuted_.add_to(sum);
   sum.pending = scheduler_->pending();
-  sum.cached = cache_.has_value();
+  sum.cached = cached();
+  sum.late = late_.load(std::memory_order_relaxed);  // relaxed: a counter
   return sum;
 }
 

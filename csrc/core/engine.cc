@@ -2,11 +2,13 @@
 // Copyright (c) 2026 The Penstock Authors
 #include "penstock/engine.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "cache/local_cache.h"
+#include "cache/redis_store.h"
 #include "core/model_table.h"
 #include "core/served_model.h"
 #include "request/request_pool.h"
@@ -48,6 +50,14 @@ std::unique_ptr<Allocator> choose_allocator(const EngineOptions& options,
   return make_page_allocator();
 }
 
+void apply_deadline(Request& request, const Clock& clock) {
+  constexpr std::uint64_t kMostMs = INT64_MAX / 4'000'000;  // so that it can be added to a time
+  if (request.deadline_ms > kMostMs) return;
+  const std::int64_t from = request.times.received != 0 ? request.times.received : clock.now_ns();
+  const std::int64_t deadline = from + static_cast<std::int64_t>(request.deadline_ms) * 1'000'000;
+  request.deadline_ns = std::min(request.deadline_ns, deadline);
+}
+
 }  // namespace
 
 // Members end in reverse order: models first, then slots, then the pool that their leases came
@@ -64,13 +74,18 @@ struct Engine::Impl {
         reaper(*clock) {
     memory_report = (pool.kind() == MemoryKind::kPinned ? "pinned" : "page") + memory_report;
     if (cuda != nullptr && options.devices) devices.emplace(cuda, options.device_pool_bytes);
-    if (options.cache_bytes > 0) cache = std::make_unique<LocalCache>(options.cache_bytes);
+    if (options.cache_bytes > 0) {
+      cache = std::make_unique<LocalCache>(options.cache_bytes);
+    } else if (options.redis) {
+      store = std::make_unique<RedisStore>(*options.redis);
+    }
     if (options.rate_limited) limiter = std::make_shared<RateLimiter>(options.resources);
   }
 
   [[nodiscard]] ServedModelContext model_context(Engine* engine) {
     DevicePools* const pools = devices ? &*devices : nullptr;
-    return {pool, responses, *clock, tracer, sweeper(), engine, cache.get(), limiter, pools};
+    return {pool,   responses,   *clock,      tracer,  sweeper(),
+            engine, cache.get(), store.get(), limiter, pools};
   }
   // On a manual clock time passes only when its owner says so, who then sweeps.
   [[nodiscard]] Reaper* sweeper() { return clock == &real_clock ? &reaper : nullptr; }
@@ -87,6 +102,7 @@ struct Engine::Impl {
   std::unique_ptr<ResponseCache> cache;
   std::shared_ptr<RateLimiter> limiter;
   Tracer tracer;
+  std::unique_ptr<RemoteStore> store;  // calls models, which requests keep
   ModelTable table;
   Reaper reaper;
   std::atomic<bool> accepting{true};
@@ -170,6 +186,7 @@ Status Engine::queue(Request& request) {
   if (request.model() == nullptr || request.completion == nullptr) {
     return internal_error("a request must be bound and have somewhere to complete to");
   }
+  if (request.deadline_ms != Request::kNoDeadlineMs) apply_deadline(request, *impl_->clock);
   PENSTOCK_RETURN_IF_ERROR(validate(request));
   return static_cast<ServedModel*>(request.model())->submit(request);
 }
@@ -203,6 +220,10 @@ Result<ModelVersionRef> Engine::find(std::string_view name, std::int64_t version
 
 Tracer& Engine::tracer() { return impl_->tracer; }
 BufferPool& Engine::pool() { return impl_->pool; }
+std::optional<RemoteCacheState> Engine::remote_cache_state() const {
+  if (!impl_->store) return std::nullopt;
+  return impl_->store->state();
+}
 const std::string& Engine::memory_report() const { return impl_->memory_report; }
 DevicePools* Engine::devices() { return impl_->devices ? &*impl_->devices : nullptr; }
 SharedRegions& Engine::regions() { return impl_->regions; }

@@ -22,23 +22,24 @@ constexpr std::uint32_t kMaxInstances = 1u << 20;
 }  // namespace
 
 void ServedModel::start(std::uint32_t index, std::unique_ptr<NativeInstance> instance) {
-  std::lock_guard lock(threads_mutex_);
   NativeInstance* const native = instance.get();
-  natives_[index] = std::move(instance);
-  threads_[index] = std::thread([this, index, native] {
-    pthread_setname_np(pthread_self(), plan_->name.substr(0, 15).c_str());
-    run(index, *native);
-  });
+  {
+    std::lock_guard lock(threads_mutex_);
+    natives_.emplace(index, std::move(instance));
+  }
+  add_thread(index, std::thread([this, index, native] { run(index, *native); }));
 }
 
 void ServedModel::start_ensemble() {
   ensemble_ = std::make_unique<EnsembleRunner>(*this, *scheduler_, *context_.engine);
   if (context_.reaper == nullptr) return;
+  add_thread(0, std::thread([this] { ensemble_->run(); }));
+}
+
+void ServedModel::add_thread(std::uint32_t index, std::thread thread) {
+  pthread_setname_np(thread.native_handle(), plan_->name.substr(0, 15).c_str());
   std::lock_guard lock(threads_mutex_);
-  threads_[0] = std::thread([this] {
-    pthread_setname_np(pthread_self(), plan_->name.substr(0, 15).c_str());
-    ensemble_->run();
-  });
+  threads_.emplace(index, std::move(thread));
 }
 
 void ServedModel::run(std::uint32_t index, NativeInstance& instance) {

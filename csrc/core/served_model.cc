@@ -16,9 +16,14 @@ ServedModel::ServedModel(std::shared_ptr<const ModelPlan> plan, const ServedMode
       trace_(context.tracer.slot(plan_->name)),
       scheduler_(make_scheduler(*plan_, clock_, *this)),
       cells_(plan_->instance_count),
-      gate_(plan_->instance_count) {
-  if (plan_->cached && !plan_->decoupled && context_.cache != nullptr) {
-    cache_.emplace(*context_.cache, *plan_);
+      gate_(plan_->instance_count),
+      instances_(plan_->instance_count) {
+  if (plan_->cached && !plan_->decoupled) {
+    if (context_.cache != nullptr) cache_.emplace(*context_.cache, *plan_);
+    if (context_.store != nullptr) {
+      RemoteAnswers::Owner& owner = *this;
+      remote_ = std::make_unique<RemoteAnswers>(*context_.store, *plan_, owner);
+    }
   }
   for (auto& cell : cells_) cell.configure(*plan_);
   unexecuted_.configure(*plan_);
@@ -46,13 +51,21 @@ void ServedModel::leave(Request& request) {
 }
 
 Status ServedModel::submit(Request& request) {
+  PENSTOCK_RETURN_IF_ERROR(check_deadline(request));
   if (trace_->sampler() != nullptr && !request.step_) [[unlikely]] {
     context_.tracer.begin(*trace_, request);
   }
   if (in_order()) ordered_.enter(request);
   if (cache_ && answer_from_cache(request)) return {};
+  if (remote_ && look_up(request)) return {};
+  return queue(request);
+}
+
+Status ServedModel::queue(Request& request) {
   std::int64_t expires = kNoDeadline;
-  if (Status status = scheduler_->submit(request, &expires); !status.ok()) {
+  Status status = admit(request);
+  if (status.ok()) status = scheduler_->submit(request, &expires);
+  if (!status.ok()) {
     if (in_order()) ordered_.skip(request.ticket_);
     return status;
   }
@@ -79,6 +92,10 @@ Status ServedModel::limit_instances() {
 }
 
 bool ServedModel::next(std::uint32_t index, Batch& batch) {
+  // relaxed: for estimates; it only grows, and a lost one comes again
+  if (index >= instances_.load(std::memory_order_relaxed)) [[unlikely]] {
+    instances_.store(index + 1, std::memory_order_relaxed);
+  }
   return pipeline(index) != nullptr ? next_on_device(index, batch) : pull(index, batch);
 }
 
@@ -118,7 +135,7 @@ void ServedModel::complete(std::uint32_t index, Batch& batch) {
 void ServedModel::settle_batch(std::uint32_t index, Batch& batch) {
   if (!batch.empty() && batch.request(0).warm_up_) return complete_warm_up(batch);
   const std::int64_t now = clock_.now_ns();
-  if (cache_) {
+  if (cached()) {
     for (Request* request : batch.requests()) {
       if (!request->deferred_) cache_answer(*request);
     }
@@ -207,7 +224,7 @@ void ServedModel::let_go(Request& request) {
     request.set_state(RequestState::kDone);
     leave(request);
   } else {
-    if (cache_) cache_answer(request);
+    if (cached()) cache_answer(request);
     StatisticsCell::Update update(cell(request.instance_), now);
     request.times.exec_end = std::max(request.times.exec_end, now);
     settle(request, now, update);

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "cache/model_cache.h"
+#include "cache/remote_answers.h"
 #include "core/device_pipeline.h"
 #include "core/ensemble_runner.h"
 #include "core/limited_instances.h"
@@ -28,6 +29,7 @@
 #include "core/warm_up_gate.h"
 #include "penstock/engine.h"
 #include "request/request_pool.h"
+#include "sched/admission.h"
 #include "sched/scheduler.h"
 #include "sync/parker.h"
 #include "sync/turnstile.h"
@@ -42,7 +44,8 @@ struct ServedModelContext {
   Tracer& tracer;
   Reaper* reaper = nullptr;              // null: somebody else calls sweep()
   Engine* engine = nullptr;              // where an ensemble's steps go
-  ResponseCache* cache = nullptr;        // null: nothing is cached
+  ResponseCache* cache = nullptr;        // null: nothing is cached here
+  RemoteStore* store = nullptr;          // null: nor elsewhere
   std::shared_ptr<RateLimiter> limiter;  // null: plans' instance limits are not looked at
   DevicePools* devices = nullptr;        // null: all tensors are in the host's memory
 };
@@ -51,7 +54,8 @@ class ServedModel final : public ModelVersion,
                           public Sweepable,
                           public ResponseSink,
                           public std::enable_shared_from_this<ServedModel>,
-                          private RejectSink {
+                          private RejectSink,
+                          private RemoteAnswers::Owner {
  public:
   ServedModel(std::shared_ptr<const ModelPlan> plan, const ServedModelContext& context);
   ~ServedModel() override;
@@ -80,7 +84,8 @@ class ServedModel final : public ModelVersion,
   // Queues without waking an instance: a wake_instance() is owed. Answers what is cached.
   [[nodiscard]] Status submit(Request& request);
   void wake_instance() {
-    if (cache_ && scheduler_->pending() == 0) return;  // they were hits
+    // They were hits, or are being looked up.
+    if (cached() && scheduler_->pending() == 0) return;
     limited_ ? limited_->wake() : scheduler_->wake();
   }
   std::int64_t sweep(std::int64_t now_ns) override;
@@ -135,6 +140,7 @@ class ServedModel final : public ModelVersion,
   }
   // ---- instance_threads.cc ----
   void run(std::uint32_t index, NativeInstance& instance);
+  void add_thread(std::uint32_t index, std::thread thread);
   void join_threads();
   [[nodiscard]] bool pull(std::uint32_t index, Batch& batch);
   void settle_batch(std::uint32_t index, Batch& batch);
@@ -144,8 +150,16 @@ class ServedModel final : public ModelVersion,
   }
   [[nodiscard]] bool next_on_device(std::uint32_t index, Batch& batch);
   [[nodiscard]] bool leave_to_others(std::uint32_t index) const;
+  // ---- deadlines.cc ----
+  [[nodiscard]] Status check_deadline(const Request& request);
+  [[nodiscard]] Status admit(const Request& request);
+  [[nodiscard]] Status queue(Request& request);
   // ---- cached_answers.cc ----
+  [[nodiscard]] bool cached() const { return cache_.has_value() || remote_ != nullptr; }
   [[nodiscard]] bool answer_from_cache(Request& request);
+  [[nodiscard]] bool look_up(Request& request);
+  void looked_up(Request& request, bool hit) override;
+  void answer_hit(Request& request, std::int64_t started_ns, std::int64_t now_ns);
   void cache_answer(Request& request);
   // ---- warm_up.cc ----
   [[nodiscard]] Status prepare_warm_up(Request& request, const std::vector<WarmUpInput>& inputs,
@@ -160,9 +174,10 @@ class ServedModel final : public ModelVersion,
   const Clock& clock_;
   const std::shared_ptr<const TraceSlot> trace_;
   std::unique_ptr<Scheduler> scheduler_;
-  std::vector<StatisticsCell> cells_;  // one an instance
-  StatisticsCell unexecuted_;          // of requests that reached none
-  std::optional<ModelCache> cache_;    // when its answers are cached
+  std::vector<StatisticsCell> cells_;      // one an instance
+  StatisticsCell unexecuted_;              // of requests that reached none
+  std::optional<ModelCache> cache_;        // when its answers are cached, in the server
+  std::unique_ptr<RemoteAnswers> remote_;  // or outside it
   WarmUpGate gate_;
   OrderedDelivery ordered_;
   std::unique_ptr<EnsembleRunner> ensemble_;                // of an ensemble
@@ -170,12 +185,15 @@ class ServedModel final : public ModelVersion,
   std::vector<std::unique_ptr<DevicePipeline>> pipelines_;  // null: host; empty: all of them
   Parker response_room_;
   std::atomic<bool> refusing_responses_{false};
-  Turnstile in_flight_;  // requests; closed: the version retires
+  std::atomic<std::uint32_t> instances_;  // as far as they were numbered
+  ServiceTime service_time_;              // of a batch
+  std::atomic<std::uint64_t> late_{0};    // refused at once for their deadlines
+  Turnstile in_flight_;                   // requests; closed: the version retires
   Parker drained_;
   std::mutex threads_mutex_;
-  std::unordered_map<std::uint32_t, std::thread> threads_;  // under threads_mutex_, by instance
-  // Under threads_mutex_, by instance; outlive their threads.
-  std::unordered_map<std::uint32_t, std::unique_ptr<NativeInstance>> natives_;
+  // Under threads_mutex_, by instance; instances outlive their threads.
+  std::unordered_multimap<std::uint32_t, std::unique_ptr<NativeInstance>> natives_;
+  std::unordered_multimap<std::uint32_t, std::thread> threads_;
   mutable std::mutex problem_mutex_;
   std::string problem_;  // under problem_mutex_
 };

@@ -61,6 +61,7 @@ void GrpcCall::clear() {
   too_large = head_done = ended = answered = head_sent = working = false;
   status = GrpcStatus::kOk;
   status_message.clear();
+  retry_after_ms.clear();
   passed = nullptr;
   trailers.clear();
   deadline_ns = kNoDeadline;

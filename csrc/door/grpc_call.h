@@ -91,6 +91,7 @@ struct GrpcCall final : H2Stream {
   bool working = false;  // in the connection's list of sliced work
   GrpcStatus status = GrpcStatus::kOk;
   std::string status_message;
+  std::string retry_after_ms;      // empty: not known
   PassedStream* passed = nullptr;  // its counterpart at the upstream, until that has ended
   H2FieldList trailers;            // of an answer that was passed on
   std::int64_t begun_ns = 0;

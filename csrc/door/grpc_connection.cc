@@ -10,6 +10,9 @@
 namespace penstock::door {
 namespace {
 
+// By gRPC's rules of retries; also clients that do not keep to them can read it.
+constexpr std::string_view kRetryAfter = "grpc-retry-pushback-ms";
+
 H2Limits limits_of(const GrpcDoorLimits& limits) {
   H2Limits out;
   out.max_streams = limits.max_streams;
@@ -243,14 +246,13 @@ void GrpcConnection::on_last_data(H2Stream& stream) {
     call.trailers.list(trailers);
     return session_.send_trailers(call, trailers);
   }
-  std::array<H2Field, 2> fields{{{"grpc-status", grpc_status_text(call.status)}}};
-  if (call.status_message.empty()) {
-    return session_.send_trailers(call, std::span(fields).first(1));
-  }
+  std::array<H2Field, 3> fields{{{"grpc-status", grpc_status_text(call.status)}}};
+  std::size_t count = 1;
   std::string text;
   append_grpc_message(text, call.status_message);
-  fields[1] = {"grpc-message", text};
-  session_.send_trailers(call, fields);
+  if (!text.empty()) fields[count++] = {"grpc-message", text};
+  if (!call.retry_after_ms.empty()) fields[count++] = {kRetryAfter, call.retry_after_ms};
+  session_.send_trailers(call, std::span(fields).first(count));
 }
 
 // The answer is this status: at once, or behind the responses that are on their way.
@@ -266,12 +268,21 @@ void GrpcConnection::fail(GrpcCall& call, GrpcStatus status, std::string_view me
   call.head_sent = true;
   std::string text;
   append_grpc_message(text, message);
-  const std::array<H2Field, 5> fields{{{":status", "200"},
+  const std::array<H2Field, 6> fields{{{":status", "200"},
                                        {"content-type", "application/grpc"},
                                        {"grpc-status", grpc_status_text(status)},
                                        {"grpc-message", text},
-                                       {"grpc-accept-encoding", "identity, deflate, gzip"}}};
-  session_.respond(call, fields, true);
+                                       {"grpc-accept-encoding", "identity, deflate, gzip"},
+                                       {kRetryAfter, call.retry_after_ms}}};
+  session_.respond(call, std::span(fields).first(call.retry_after_ms.empty() ? 5 : 6), true);
+}
+
+void GrpcConnection::fail(GrpcCall& call, const Status& status) {
+  constexpr std::int64_t kMsNs = 1'000'000;
+  if (const std::int64_t ns = status.retry_after_ns(); ns > 0) {
+    call.retry_after_ms = std::to_string((ns + kMsNs - 1) / kMsNs);
+  }
+  fail(call, grpc_status(status.code()), status.message());
 }
 
 void GrpcConnection::cancel_inferences(GrpcCall& call) {

@@ -127,6 +127,7 @@ class GrpcConnection final : private H2Events {
   // Frames may have become ready outside of receive() and answer().
   void wake() { context_.loop.defer(socket_); }
   void fail(GrpcCall& call, GrpcStatus status, std::string_view message);
+  void fail(GrpcCall& call, const Status& status);
 
  private:
   static constexpr std::size_t kMaxInFlight = 256;         // requests of one stream

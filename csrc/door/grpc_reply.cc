@@ -139,7 +139,7 @@ void GrpcConnection::send_failure(GrpcCall& call, Inference& inference, const Bu
   const bool expired = call.deadline_ns <= context_.engine.clock().now_ns();
   if (expired) return fail(call, GrpcStatus::kDeadlineExceeded, "Deadline Exceeded");
   if (call.head.rpc != Rpc::kModelStreamInfer || call.head.close_on_error) {
-    return fail(call, grpc_status(status.code()), status.message());
+    return fail(call, status);
   }
   send_head(call);
   std::string message;

@@ -115,7 +115,7 @@ void GrpcConnection::serve_control(GrpcCall& call, const GrpcMessage& message) {
   }
   bool model_is_ready = false;
   const Status status = model_ready(target, model_is_ready);
-  if (!status.ok()) return fail(call, grpc_status(status.code()), status.message());
+  if (!status.ok()) return fail(call, status);
   send_message(call, ready_message(model_is_ready));
 }
 
@@ -147,7 +147,7 @@ void GrpcConnection::infer(GrpcCall& call, GrpcMessage message) {
   if (status.ok()) return context_.loop.pin(socket_);
   inference.stage = Inference::Stage::kFailed;  // the core does not have it
   if (call.head.rpc == Rpc::kModelInfer) {
-    return fail(call, grpc_status(status.code()), status.message());
+    return fail(call, status);
   }
   inference.status = std::move(status);
   GrpcCodec::Target target;
@@ -181,7 +181,7 @@ Status GrpcConnection::submit(GrpcCall& call, GrpcMessage& message, Inference& i
   request->completion = &context_.loop.completions();
   request->tag = static_cast<Ticket*>(&inference);
   request->deadline_ns = call.deadline_ns;
-  request->times.received = call.begun_ns;
+  request->times.received = stream ? context_.loop.now_ns() : call.begun_ns;
   request->times.decoded = engine.clock().now_ns();
   return context_.burst.submit(*request);
 }

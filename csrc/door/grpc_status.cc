@@ -22,6 +22,8 @@ GrpcStatus grpc_status(Code code) {
       return GrpcStatus::kAlreadyExists;
     case Code::kCancelled:
       return GrpcStatus::kCancelled;
+    case Code::kDeadlineExceeded:
+      return GrpcStatus::kDeadlineExceeded;
   }
   return GrpcStatus::kUnknown;
 }

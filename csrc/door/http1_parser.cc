@@ -175,6 +175,8 @@ HttpError interpret(const HeaderField& field, RequestHead& head, SeenFields& see
       return is("content-encoding") ? take_once(head.content_encoding, value) : HttpError{};
     case 17:
       return is("transfer-encoding") ? take_coding(value, head) : HttpError{};
+    case 20:
+      return is("penstock-deadline-ms") ? take_once(head.deadline, value) : HttpError{};
     case 31:
       return is("inference-header-content-length") ? take_once(head.header_length, value)
                                                    : HttpError{};
@@ -285,6 +287,7 @@ HttpError parse_head(std::string_view text, const HeadLimits& limits, RequestHea
   head.chunked = false;
   head.content_length.reset();
   head.expect = head.content_encoding = head.accept_encoding = head.header_length = {};
+  head.deadline = {};
   head.field_count = 0;
   const std::size_t line_end = text.find("\r\n");
   if (const auto error = parse_request_line(text.substr(0, line_end), limits, head)) return error;

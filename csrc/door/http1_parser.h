@@ -70,7 +70,7 @@ struct RequestHead {
   bool chunked = false;
   std::optional<std::uint64_t> content_length;
   // The value of the first field of that name; data() is null when there is none.
-  std::string_view expect, content_encoding, accept_encoding, header_length;
+  std::string_view expect, content_encoding, accept_encoding, header_length, deadline;
   std::array<HeaderField, HeadLimits::kMaxFields> fields;
   std::size_t field_count = 0;
 

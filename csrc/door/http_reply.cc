@@ -41,6 +41,8 @@ std::string_view status_line(int status) {
       return "HTTP/1.1 501 Not Implemented\r\n";
     case 503:
       return "HTTP/1.1 503 Service Unavailable\r\n";
+    case 504:
+      return "HTTP/1.1 504 Gateway Timeout\r\n";
     case 505:
       return "HTTP/1.1 505 HTTP Version Not Supported\r\n";
     default:
@@ -70,6 +72,8 @@ int http_status(Code code) {
       return 503;
     case Code::kUnsupported:
       return 501;
+    case Code::kDeadlineExceeded:
+      return 504;
     case Code::kUnknown:
     case Code::kInvalidArg:
     case Code::kAlreadyExists:
@@ -87,6 +91,15 @@ void Outgoing::set_error(int status, std::string_view message, std::string_view 
   type_ = kJsonType;
   fields_.assign(fields);
   body_ = encode_http_error(message);
+}
+
+void Outgoing::set_error(const Status& status) {
+  constexpr std::int64_t kSecondNs = 1'000'000'000;
+  std::string retry;
+  if (const std::int64_t ns = status.retry_after_ns(); ns > 0) {
+    retry = "Retry-After: " + std::to_string((ns + kSecondNs - 1) / kSecondNs) + "\r\n";
+  }
+  set_error(http_status(status.code()), status.message(), retry);
 }
 
 void Outgoing::set_inference(std::string_view encoding) {

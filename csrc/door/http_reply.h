@@ -34,7 +34,7 @@ class Outgoing {
   void set_empty(int status);
   // {"error":"<message>"}. `fields`: further header lines, each with its CR LF.
   void set_error(int status, std::string_view message, std::string_view fields = {});
-  void set_error(const Status& status) { set_error(http_status(status.code()), status.message()); }
+  void set_error(const Status& status);
   // What reply() holds, and what compressed() holds of it if `encoding` is not empty.
   void set_inference(std::string_view encoding = {});
   [[nodiscard]] Reply& reply() { return reply_; }

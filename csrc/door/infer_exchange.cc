@@ -23,6 +23,7 @@ bool InferExchange::begin(const Route& route, const RequestHead& head, std::int6
   model_ = route.model;
   version_ = route.version;
   header_length_ = head.header_length;
+  deadline_ = head.deadline;
   if (context_.shared.has_rules) [[unlikely]] {
     if (const Status status = take_headers(head); !status.ok()) {
       reply.set_error(status);
@@ -93,6 +94,12 @@ Status InferExchange::submit(ByteSpan body, const BufferLease& owner) {
   }
   auto version = parse_version(version_);
   if (!version.ok()) return version.take_status();
+  std::uint64_t deadline_ms = Request::kNoDeadlineMs;
+  if (deadline_.data() != nullptr) {
+    auto parsed = parse_deadline_ms(deadline_);
+    if (!parsed.ok()) return parsed.take_status();
+    deadline_ms = parsed.value();
+  }
   Engine& engine = context_.engine;
   request_ = engine.acquire();
   if (request_ == nullptr) {
@@ -101,6 +108,7 @@ Status InferExchange::submit(ByteSpan body, const BufferLease& owner) {
   request_->completion = &context_.loop.completions();
   request_->tag = &ticket_;
   request_->times.received = received_ns_;
+  request_->deadline_ms = deadline_ms;
   PENSTOCK_RETURN_IF_ERROR(engine.bind(*request_, model_, version.value()));
   if (context_.shared.has_rules) [[unlikely]] {
     request_->trace_context = trace_context_;

@@ -73,6 +73,7 @@ class InferExchange {
   std::string_view header_length_;
   std::string_view trace_context_;
   std::vector<HeaderField> forwarded_;  // 1.15
+  std::string_view deadline_;
   std::optional<Inflater> inflater_;
   std::optional<Deflater> deflater_;
 };

@@ -124,6 +124,7 @@ void Request::reset() {
   priority = 0;
   timeout_us = 0;
   deadline_ns = kNoDeadlineNs;
+  deadline_ms = kNoDeadlineMs;
   recycle(parameters);
   for (auto& input : inputs) {
     input.lease.reset();

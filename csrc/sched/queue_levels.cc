@@ -18,20 +18,28 @@ std::int64_t after(std::int64_t start_ns, std::uint64_t us) {
 
 QueueLevels::QueueLevels(const ModelPlan& plan)
     : dynamic_(plan.dynamic), size_(std::max<std::uint32_t>(plan.dynamic.priority_levels, 1)) {
-  for (std::size_t i = 0; i < size_; ++i) bounded_ = bounded_ || policy(i).max_queue_size > 0;
-  if (bounded_) queued_ = std::make_unique<BoundedCount[]>(size_);
+  counted_ = size_ > 1 || policy(0).max_queue_size > 0;
+  if (counted_) queued_ = std::make_unique<BoundedCount[]>(size_);
 }
 
 bool QueueLevels::enter(const Request& request) {
-  if (!bounded_) return true;
+  if (!counted_) return true;
   const std::size_t level = level_of(request);
   const std::uint64_t limit = policy(level).max_queue_size;
   return queued_[level].try_enter(limit == 0 ? UINT64_MAX : limit);
 }
 
 void QueueLevels::leave(const Request& request) {
-  if (!bounded_) return;
+  if (!counted_) return;
   queued_[level_of(request)].leave();
+}
+
+std::uint64_t QueueLevels::up_to(const Request& request) const {
+  std::uint64_t waiting = 0;
+  for (std::size_t i = 0; i <= level_of(request); ++i) {
+    waiting += queued_[i].count();
+  }
+  return waiting;
 }
 
 std::int64_t QueueLevels::expires_ns(const Request& request) const {

@@ -34,13 +34,16 @@ class QueueLevels {
   // Counts a request into its level's queue; false, and not counted, when that is full.
   [[nodiscard]] bool enter(const Request& request);
   void leave(const Request& request);
+  // Requests that wait in the request's level and in those that are served before it. Only of
+  // models that have levels.
+  [[nodiscard]] std::uint64_t up_to(const Request& request) const;
   // When a request that was queued at `queued_ns` leaves unserved by its level's policy.
   [[nodiscard]] std::int64_t expires_ns(const Request& request) const;
 
  private:
   const DynamicBatching& dynamic_;
   const std::size_t size_;
-  bool bounded_ = false;  // some level has a max_queue_size
+  bool counted_ = false;  // there is more than one, or it has a max_queue_size
   std::unique_ptr<BoundedCount[]> queued_;
 };
 

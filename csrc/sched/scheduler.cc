@@ -21,6 +21,11 @@ constexpr const char* kStopText =
 
 }  // namespace
 
+Status deadline_exceeded(const Request& request) {
+  return {Code::kDeadlineExceeded,
+          request.tag_text() + "the deadline expired before the request was executed"};
+}
+
 Scheduler::Scheduler(const ModelPlan& plan, const Clock& clock, RejectSink& sink)
     : plan_(plan), clock_(clock), levels_(plan), sink_(sink), ring_(plan.queue_capacity) {}
 
@@ -124,6 +129,10 @@ void Scheduler::abort() {
   }
 }
 
+std::uint64_t Scheduler::ahead_of(const Request& request) const {
+  return levels_.size() == 1 ? pending() : levels_.up_to(request);
+}
+
 std::uint64_t Scheduler::pending() const { return queue_.inside(); }
 
 bool Scheduler::pop(Request*& request) { return ring_.try_pop(request); }
@@ -157,6 +166,8 @@ bool Scheduler::turn_away(Request* request, std::int64_t now_ns, std::int64_t ex
     turn_away(request, Status(Code::kCancelled, ""), FailureReason::kCanceled);
   } else if (aborting_.load()) {
     turn_away(request, unavailable(request->tag_text() + kStopText), FailureReason::kOther);
+  } else if (now_ns >= request->deadline_ns) {
+    turn_away(request, deadline_exceeded(*request), FailureReason::kRejected);
   } else if (now_ns >= expires_ns) {
     turn_away(request, unavailable("Request timeout expired"), FailureReason::kRejected);
   } else {

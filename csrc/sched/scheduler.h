@@ -28,6 +28,9 @@
 
 namespace penstock {
 
+// A request whose end-to-end deadline has passed before it was executed.
+[[nodiscard]] Status deadline_exceeded(const Request& request);
+
 // Takes the requests that never run: expired, cancelled, or refused by a stop.
 class RejectSink {
  public:
@@ -75,6 +78,8 @@ class Scheduler {
   void abort();
   // After stop() or abort(): gives back what was kept for requests that might have come.
   virtual void forget_clients() {}
+  // Requests waiting that are served before one of this priority that comes now.
+  [[nodiscard]] std::uint64_t ahead_of(const Request& request) const;
   // Requests waiting (M-10).
   [[nodiscard]] std::uint64_t pending() const;
   // Of these, so many that an instance could take some of; all, where instances share the queue.

@@ -24,6 +24,10 @@ class BasicBoundedCount {
     return false;
   }
   void leave() noexcept { count_.fetch_sub(1, std::memory_order_relaxed); }
+  // Out of date at once, and more than the limit while somebody is being refused.
+  [[nodiscard]] std::uint64_t count() const noexcept {
+    return count_.load(std::memory_order_relaxed);
+  }
 
  private:
   Atom<std::uint64_t> count_{0};

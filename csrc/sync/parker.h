@@ -76,6 +76,11 @@ class alignas(kCacheLine) BasicParker {
     return notified;
   }
 
+  // relaxed: a hint
+  [[nodiscard]] bool anybody_waits() const noexcept {
+    return waiters_.load(std::memory_order_relaxed) != 0;
+  }
+
   // Call after the condition was made true. notify_one wakes at least one waiter, if there is one.
   void notify_one() noexcept {
     if (any_waiter()) wake(1);

@@ -44,6 +44,23 @@ Status timeout_of(const ProtoValue& value, std::uint64_t& timeout_us) {
   return {};
 }
 
+// The model may see it, too.
+Status deadline_of(const ProtoParameter& parameter, Request& request) {
+  std::uint64_t ms = 0;
+  if (const auto* number = std::get_if<std::int64_t>(&parameter.value)) {
+    if (*number < 0) return invalid_arg("invalid value for 'deadline_ms', expected value >= 0.");
+    ms = static_cast<std::uint64_t>(*number);
+  } else if (const auto* positive = std::get_if<std::uint64_t>(&parameter.value)) {
+    ms = *positive;
+  } else {
+    return wrong_type("deadline_ms", "int64_param or uint64_param.");
+  }
+  request.deadline_ms = ms;
+  constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  wire::parameter(request, parameter.name).value = static_cast<std::int64_t>(std::min(ms, kMost));
+  return {};
+}
+
 Status sequence_of(const ProtoValue& value, Request& request) {
   if (const auto* text = std::get_if<std::string_view>(&value)) {
     return set_correlation_id(request, *text);
@@ -116,6 +133,7 @@ Status GrpcDecoder::apply_parameter(const ProtoParameter& parameter, Request& re
   if (name == "sequence_start") return flag_of(parameter, kSequenceStart, request);
   if (name == "sequence_end") return flag_of(parameter, kSequenceEnd, request);
   if (name == "priority") return priority_of(parameter.value, request.priority);
+  if (name == "deadline_ms") return deadline_of(parameter, request);
   if (name == "timeout") return timeout_of(parameter.value, request.timeout_us);
   if (name == "triton_enable_empty_final_response") {
     const auto* on = std::get_if<bool>(&parameter.value);

@@ -106,6 +106,12 @@ Status HttpDecoder::read_parameters(const Member& member) {
 }
 
 Status HttpDecoder::read_reserved(const Member& parameter, bool& reserved) {
+  if (parameter.name == "deadline_ms") {  // the model may see it, too
+    std::uint64_t ms = 0;
+    PENSTOCK_RETURN_IF_ERROR(read_member(parameter, kTop, ms));
+    request_.deadline_ms = std::min(request_.deadline_ms, ms);
+    return {};
+  }
   const auto* found = std::find(kReservedKeys.begin(), kReservedKeys.end(), parameter.name);
   reserved = found != kReservedKeys.end();
   if (!reserved) return {};

@@ -61,6 +61,16 @@ Result<std::uint64_t> parse_header_length(std::string_view value, std::uint64_t 
   return static_cast<std::uint64_t>(length);
 }
 
+Result<std::uint64_t> parse_deadline_ms(std::string_view value) {
+  std::uint64_t ms = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), ms);
+  if (error == std::errc{} && end == value.data() + value.size()) return ms;
+  return invalid_arg(
+      "Unable to parse Penstock-Deadline-Ms, expected a whole number of "
+      "milliseconds, got: " +
+      std::string(value.substr(0, 64)));
+}
+
 Result<std::int64_t> parse_version(std::string_view text) {
   if (text.empty()) return std::int64_t{-1};
   std::int64_t version = 0;

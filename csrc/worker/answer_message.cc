@@ -47,7 +47,7 @@ void write_status(const Status& status, MessageWriter& to) {
 Status read_status(MessageReader& reader) {
   const auto code = reader.get<std::uint8_t>();
   if (code == 0) return {};
-  if (code > static_cast<int>(Code::kCancelled) + 1) {
+  if (code > kCodeCount) {
     reader.fail();
     return {};
   }

@@ -65,6 +65,7 @@ void BatchEncoder::write_row(const Batch& batch, std::size_t row, std::uint64_t 
   to.put(request.flags);
   to.put(request.priority);
   to.put(request.timeout_us);
+  to.put(request.deadline_ns);
   to.put(request.batch_size);
   to.parameters(request.parameters);
   write_outputs(batch, request, to);
@@ -152,6 +153,7 @@ class BatchDecoder {
     request.flags = reader_.get<std::uint32_t>();
     request.priority = reader_.get<std::uint64_t>();
     request.timeout_us = reader_.get<std::uint64_t>();
+    request.deadline_ns = reader_.get<std::int64_t>();  // CLOCK_MONOTONIC is the machine's
     request.batch_size = reader_.get<std::int64_t>();
     reader_.parameters(request.parameters);
     const std::uint32_t outputs = reader_.count();

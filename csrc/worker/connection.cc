@@ -142,6 +142,7 @@ Outcome Connection::wait_answers(Batch& batch, std::span<Responder> responders) 
     }
     const std::int64_t now = now_ns();
     if (now >= deadline) {
+      too_slow_.store(true);
       kill("execute took longer than EXECUTE_TIMEOUT_MS (" + std::to_string(timeout / 1'000'000) +
            " ms)");
       continue;
@@ -197,7 +198,7 @@ Connection::Seen Connection::take_one(Message& message) {
 void Connection::receive() {
   while (!ending_.load()) {
     // execute() takes back what it has opened, and answers it or tries again.
-    if (is_lost() && !executing_.load()) return streams_.fail_all(why());
+    if (is_lost() && !executing_.load()) return streams_.fail_all(failure());
     if (!is_lost()) receive_one();
     channel_.wait(now_ns() + kLookNs);
     streams_.pass_cancels();
@@ -308,6 +309,12 @@ void Connection::pass_cancels(const Batch& batch) {
 std::string Connection::why() const {
   std::lock_guard lock(why_mutex_);
   return why_;
+}
+
+Status Connection::failure() const {
+  return {too_slow_.load() ? Code::kDeadlineExceeded : Code::kUnavailable,
+          "Failed to process the request(s) for model '" + options_.name +
+              "', message: its worker process ended: " + why()};
 }
 
 std::uint64_t Connection::in_flight() const {

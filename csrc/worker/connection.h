@@ -58,6 +58,8 @@ class Connection final : public WorkerConnection {
   void set_pidfd(int pidfd) { pidfd_.store(pidfd); }
   [[nodiscard]] bool is_lost() const { return lost_.load(); }
   [[nodiscard]] std::string why() const;
+  // What a request is answered that the process did not survive.
+  [[nodiscard]] Status failure() const;
 
  private:
   enum class Seen : std::uint8_t { kNothing, kAnswers, kBroken };
@@ -96,6 +98,7 @@ class Connection final : public WorkerConnection {
   std::atomic<bool> executing_{false};
   std::atomic<std::uint64_t> answered_{0};
   std::atomic<int> pidfd_{-1};
+  std::atomic<bool> too_slow_{false};  // it was killed for its execute
   std::atomic<bool> lost_{false};
   std::atomic<bool> retiring_{false};
   mutable std::mutex why_mutex_;

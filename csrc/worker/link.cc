@@ -86,8 +86,7 @@ class Link final : public WorkerLink, public std::enable_shared_from_this<Link> 
         quarantine_.blame(batch, RealClock().now_ns());
         // Responses of a decoupled request may have reached its client.
         if (options_.idempotent && !plan_->decoupled && !std::exchange(tried, true)) continue;
-        failed = unavailable("Failed to process the request(s) for model '" + options_.name +
-                             "', message: its worker process ended: " + connection->why());
+        failed = connection->failure();
       }
       for (Responder& responder : responders) {
         if (!responder.finished()) {

@@ -49,7 +49,9 @@ ResponseStreams::ResponseStreams(std::shared_ptr<const ModelPlan> plan, Channel&
                                  BufferPool& copies)
     : plan_(std::move(plan)), channel_(channel), copies_(copies) {}
 
-ResponseStreams::~ResponseStreams() { fail_all("it was not there any more"); }
+ResponseStreams::~ResponseStreams() {
+  fail_all(unavailable("the worker process of model '" + plan_->name + "' is there no more"));
+}
 
 std::uint64_t ResponseStreams::open(Responder& responder) {
   std::lock_guard lock(mutex_);
@@ -166,15 +168,13 @@ void ResponseStreams::pass_cancels() {
   }
 }
 
-void ResponseStreams::fail_all(const std::string& why) {
+void ResponseStreams::fail_all(const Status& failure) {
   std::lock_guard lock(mutex_);
   for (Stream& stream : streams_) {
     if (stream.ticket == kNoTicket) continue;
     Responder responder = std::move(stream.responder);
     close(stream);
-    responder.finish(nullptr,
-                     unavailable("Failed to process the request(s) for model '" + plan_->name +
-                                 "', message: its worker process ended: " + why));
+    responder.finish(nullptr, Status(failure.code(), failure.message()));
   }
 }
 

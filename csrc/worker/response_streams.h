@@ -38,7 +38,7 @@ class ResponseStreams {
   // Tells the worker who does not wait any more.
   void pass_cancels();
   // Ends all that are open.
-  void fail_all(const std::string& why);
+  void fail_all(const Status& failure);
   [[nodiscard]] std::size_t size() const;
 
  private:

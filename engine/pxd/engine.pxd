@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The Penstock Authors
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from libcpp cimport bool
 from libcpp.memory cimport shared_ptr, unique_ptr
 from libcpp.string cimport string
@@ -45,7 +45,24 @@ cdef extern from "penstock/statistics.h" namespace "penstock" nogil:
         vector[BatchStat] batches
         vector[ResponseStat] responses
         uint64_t pending
+        uint64_t late
         bool cached
+
+cdef extern from "penstock/redis.h" namespace "penstock" nogil:
+    cdef cppclass RedisOptions:
+        string host
+        uint16_t port
+        string user
+        string password
+        uint32_t db
+        int64_t connect_timeout_ns
+        int64_t socket_timeout_ns
+        int64_t wait_timeout_ns
+
+    cdef cppclass RemoteCacheState:
+        bool up
+        uint64_t changes
+        string text
 
 cdef extern from "penstock/engine.h" namespace "penstock" nogil:
     cdef cppclass WarmUpInput:

@@ -52,6 +52,7 @@ cdef extern from "penstock/request.h" namespace "penstock" nogil:
         uint64_t priority
         uint64_t timeout_us
         int64_t deadline_ns
+        uint64_t deadline_ms
         Recycled[Parameter] parameters
         Recycled[InputTensor] inputs
         Recycled[RequestedOutput] outputs
@@ -66,3 +67,4 @@ cdef extern from "penstock/request.h" namespace "penstock" nogil:
         RequestHandle handle()
         bool cancelled()
         void mark_sending(const Clock&)
+        bool given_up(int64_t)

@@ -13,7 +13,16 @@ from cpython.ref cimport PyObject
 from buffer cimport BufferLease
 from backend cimport CBatch, CResponder
 from codec cimport CGrpcCodec, CHttpCodec, Reply
-from engine cimport CEngine, CModelVersion, ModelStatistics, ModelVersionRef, WarmUpInput
+from engine cimport (
+    CEngine,
+    Clock,
+    CModelVersion,
+    ModelStatistics,
+    ModelVersionRef,
+    RedisOptions,
+    RemoteCacheState,
+    WarmUpInput,
+)
 from plan cimport CModelPlan, CTensorSpec, ResourceCount
 from regions cimport DeviceUsage, RegionInfo
 from request cimport Parameter, Recycled, Request, Response
@@ -22,10 +31,19 @@ from tensor cimport Shape, TensorView
 
 cdef extern from "shim.h" namespace "penstock::binding" nogil:
     shared_ptr[CEngine] make_engine(
-        uint32_t, size_t, size_t, bool, bool, const vector[ResourceCount]&, bool, vector[string],
+        uint32_t,
+        size_t,
+        size_t,
+        const vector[RedisOptions]&,
+        bool,
+        bool,
+        const vector[ResourceCount]&,
+        bool,
+        vector[string],
         cmap[int32_t, uint64_t],
     ) except +
     void set_device(ResourceCount&, int32_t)
+    bool remote_cache_state(const CEngine&, RemoteCacheState&) except +
     Status warm_up(CModelVersion&, uint32_t, const vector[vector[WarmUpInput]]&) except +
     Status create_model(CEngine&, const shared_ptr[CModelPlan]&, ModelVersionRef&) except +
     Status find_model(const CEngine&, const string&, int64_t, ModelVersionRef&) except +
@@ -69,6 +87,10 @@ cdef extern from "shim.h" namespace "penstock::binding" nogil:
     Status version_of(const string&, int64_t&) except +
     unique_ptr[CHttpCodec] make_http_codec(CEngine&, uint64_t) except +
     unique_ptr[CGrpcCodec] make_grpc_codec(CEngine&) except +
+    int64_t after_us(int64_t, uint64_t)
+    uint64_t time_left_us(const Request&, const Clock&)
+    bool given_up(const CResponder&, const Clock&)
+    Status deadline_of(const string&, Request&) except +
     void defer(CBatch&, size_t, CResponder&)
     void drop(CResponder&)
     Status begin_response(CResponder&, Response*&) except +

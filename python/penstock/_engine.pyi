@@ -462,9 +462,10 @@ class ModelVersion:
         cache_miss: {count, ns}}, batch_stats [{batch_size, compute_input, compute_infer,
         compute_output}], response_stats {index: {compute_infer, compute_output, success, fail,
         empty_response, cancel}}, failures {REJECTED, CANCELED, BACKEND, OTHER}, pending,
-        cached (whether its answers are). Beside that the counts of histograms, bucket by bucket,
-        not cumulative: success_counts and queue_counts (bounds: DURATION_BOUNDS_NS), and
-        first_response {count, ms, counts} (bounds: the plan's)."""
+        late (refused at once: they could not have met their deadlines), cached (whether its answers
+        are). Beside that the counts of histograms, bucket by bucket, not cumulative:
+        success_counts and queue_counts (bounds: DURATION_BOUNDS_NS), and first_response {count, ms,
+        counts} (bounds: the plan's)."""
     def summaries(self, quantiles: Sequence[float]) -> dict[str, list[float]]:
         """M-13, M-14, M-17: for each of LATENCIES the quantiles, in us, of the last minute.
 
@@ -497,13 +498,34 @@ class ModelVersion:
         Raises UnsupportedError where they are fixed: sequences, ensembles, the rate limiter.
         """
 
+class RedisServer(Protocol):
+    """Where answers are kept for several servers (4.6); times in milliseconds."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def user(self) -> str: ...
+    @property
+    def password(self) -> str: ...
+    @property
+    def db(self) -> int: ...
+    @property
+    def connect_timeout_ms(self) -> int: ...
+    @property
+    def socket_timeout_ms(self) -> int: ...
+    @property
+    def wait_timeout_ms(self) -> int: ...
+
 class Engine:
     def __init__(
         self,
         *,
         max_requests: int = 65536,
         pool_cached_bytes: int = 268435456,
-        response_cache_bytes: int = 0,  # 0: no response cache
+        response_cache_bytes: int = 0,  # 0: no response cache in the server's memory
+        redis: RedisServer | None = None,  # but there
         pinned: bool = False,
         rate_limited: bool = False,  # 4.5: instance_limits of plans hold
         resources: Sequence[tuple[str, int, int | None]] = (),  # name, count, device (None: any)
@@ -525,6 +547,11 @@ class Engine:
         """Raises as contract H-23 says: InvalidArg, NotFound or Unavailable."""
     @property
     def in_flight(self) -> int: ...
+    def remote_cache_state(self) -> tuple[bool, int, str] | None:
+        """(is it there, how often that has changed, where it is and what is wrong).
+
+        None: there is no cache outside the server; 0 changes: nothing is known yet.
+        """
     @property
     def memory_report(self) -> str: ...
     def pool_stats(self) -> dict[str, int]:
@@ -618,8 +645,13 @@ class HttpCodec:
         *,
         parameters: Sequence[tuple[str, bool | int | float | str]] = (),
         trace_context: str = "",
+        received_ns: int = 0,
+        deadline: str | None = None,
     ) -> InferCall:
         """Decodes, admits and queues. version -1: latest. `parameters`: beside the body's own.
+
+        `deadline`: what the header Penstock-Deadline-Ms says, counted from `received_ns` on (of
+        time.monotonic_ns(); 0: from now on).
 
         The body must not change until the call has finished. Raises on a bad request.
         """
@@ -632,11 +664,16 @@ class HttpCodec:
         *,
         parameters: Sequence[tuple[str, bool | int | float | str]] = (),
         trace_context: str = "",
+        received_ns: int = 0,
+        deadline: str | None = None,
     ) -> InferCall:
         """A request that may be answered many times; drain() calls `deliver` with each response."""
 
 class GrpcCodec:
-    """v2 over gRPC for one event loop: serialised ModelInferRequest in, ModelInferResponse out."""
+    """v2 over gRPC for one event loop: serialised ModelInferRequest in, ModelInferResponse out.
+
+    `timeout_us`: until the call's deadline; 0: it has none.
+    """
 
     def __init__(self, engine: Engine, port: CompletionPort) -> None: ...
     def submit(
@@ -646,6 +683,7 @@ class GrpcCodec:
         *,
         parameters: Sequence[tuple[str, bool | int | float | str]] = (),
         trace_context: str = "",
+        timeout_us: int = 0,
     ) -> InferCall:
         """A request that is answered once. Raises on a bad one, or a decoupled model (G-22)."""
     def submit_stream(
@@ -655,6 +693,7 @@ class GrpcCodec:
         *,
         parameters: Sequence[tuple[str, bool | int | float | str]] = (),
         trace_context: str = "",
+        timeout_us: int = 0,
     ) -> InferCall:
         """A request that may be answered many times; drain() calls `deliver` with each response."""
 

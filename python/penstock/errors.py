@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The Penstock Authors
-"""The one hierarchy of errors: eight codes, as the protocol has them (contract 1.0).
+"""The one hierarchy of errors: the protocol's eight codes (contract 1.0), and one of ours.
 
 Nothing here knows HTTP or gRPC: each frontend owns a total table from `Code` to its status.
 """
@@ -21,12 +21,15 @@ class Code(enum.IntEnum):
     UNSUPPORTED = 5
     ALREADY_EXISTS = 6
     CANCELLED = 7
+    DEADLINE_EXCEEDED = 8
 
 
 class ServerError(Exception):
     """A failure that a client may see: a code and the text, passed through unchanged."""
 
     code: Code = Code.UNKNOWN
+    #: when the client may hope for more luck; 0: that is not known
+    retry_after_s: float = 0.0
 
     def __init__(self, message: str, code: Code | None = None) -> None:
         super().__init__(message)
@@ -77,6 +80,12 @@ class CancelledError(ServerError):
     code = Code.CANCELLED
 
 
+class DeadlineExceededError(ServerError):
+    """The client's deadline has passed."""
+
+    code = Code.DEADLINE_EXCEEDED
+
+
 _BY_CODE: dict[Code, type[ServerError]] = {
     cls.code: cls
     for cls in (
@@ -87,10 +96,14 @@ _BY_CODE: dict[Code, type[ServerError]] = {
         UnsupportedError,
         AlreadyExistsError,
         CancelledError,
+        DeadlineExceededError,
     )
 }
 
 
-def error_from_code(code: int, message: str) -> ServerError:
+def error_from_code(code: int, message: str, retry_after_s: float = 0.0) -> ServerError:
     """The exception for a core code; what the engine binding raises for a failed Status."""
-    return _BY_CODE.get(Code(code), ServerError)(message, Code(code))
+    error = _BY_CODE.get(Code(code), ServerError)(message, Code(code))
+    if retry_after_s > 0:
+        error.retry_after_s = retry_after_s
+    return error

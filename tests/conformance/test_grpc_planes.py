@@ -149,6 +149,10 @@ def test_a_stream_that_wants_the_status(channels: Channels, name: str) -> None:
 )
 def test_other_calls(channels: Channels, method: str, message: bytes) -> None:
     native, python = (unary(channel, f"/{method}", message) for channel in channels)
+    if method.endswith("/TraceSetting"):  # a map's entries have no order
+        native, python = (
+            (pb.TraceSettingResponse.FromString(answer[0]),) for answer in (native, python)
+        )
     assert native == python
 
 

@@ -284,11 +284,15 @@ class TritonPythonModel:
 
 
 def test_modules_are_forgotten(tmp_path: Path) -> None:
+    def model_modules() -> set[str]:
+        return {name for name in sys.modules if "penstock_model_" in name}
+
+    others = model_modules()
     served = ServedModels()
     served.load(write_model(tmp_path / "m", ECHO), config())
-    assert [name for name in sys.modules if "penstock_model_" in name]
+    assert model_modules() > others
     served.unload("m")
-    assert not [name for name in sys.modules if "penstock_model_" in name]
+    assert model_modules() == others
 
 
 class TestAutoComplete:

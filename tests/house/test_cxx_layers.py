@@ -44,6 +44,7 @@ ROOM_OF_HEADER = {
     "statistics.h": "core",
     "native_backends.h": "backends",
     "plan.h": "request",
+    "redis.h": "cache",
     "ref_count.h": "sync",
     "request.h": "request",
     "status.h": "base",

@@ -76,6 +76,8 @@ class HttpCodec {
 // body.
 [[nodiscard]] Result<std::uint64_t> parse_header_length(std::string_view value,
                                                         std::uint64_t content_length);
+// Value of Penstock-Deadline-Ms: whole milliseconds.
+[[nodiscard]] Result<std::uint64_t> parse_deadline_ms(std::string_view value);
 // A model version as text (H-22): "" means latest, -1.
 [[nodiscard]] Result<std::int64_t> parse_version(std::string_view text);
 

@@ -38,7 +38,7 @@ struct HttpDoorOptions {
   std::string upstream_path;  // Unix socket of the server for the rest; empty: the rest is a 404
   std::uint32_t threads = 1;
   HttpDoorLimits limits;
-  HeaderRules rules;
+  HeaderRules rules{};
 };
 
 struct HttpDoorCounters {

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,6 +24,7 @@
 #include "penstock/clock.h"
 #include "penstock/cuda.h"
 #include "penstock/plan.h"
+#include "penstock/redis.h"
 #include "penstock/request.h"
 #include "penstock/shared_regions.h"
 #include "penstock/statistics.h"
@@ -75,8 +77,10 @@ struct EngineOptions {
   std::uint32_t max_requests = 65536;   // slots; none left: UNAVAILABLE
   std::uint32_t max_responses = 65536;  // of decoupled models, not yet sent
   BufferPoolOptions pool;
-  std::size_t cache_bytes = 0;  // of the response cache; 0: there is none
-  bool pinned = false;          // page-locked pool when a CUDA runtime is there
+  // Of the response cache, in the server's memory; 0: it is in a Redis, if anywhere.
+  std::size_t cache_bytes = 0;
+  std::optional<RedisOptions> redis = {};
+  bool pinned = false;  // page-locked pool when a CUDA runtime is there
   // 4.5: whether plans' instance limits hold, and how much there is of which resource; of the
   // others there is what the most demanding instance needs.
   bool rate_limited = false;
@@ -132,6 +136,8 @@ class Engine {
 
   [[nodiscard]] Tracer& tracer();
   [[nodiscard]] BufferPool& pool();
+  // Nothing: there is no cache outside the server.
+  [[nodiscard]] std::optional<RemoteCacheState> remote_cache_state() const;
   // "page", or "pinned", or "page (why not pinned)".
   [[nodiscard]] const std::string& memory_report() const;
   // Null: there is no CUDA, and the memory report says why.

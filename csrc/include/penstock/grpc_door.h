@@ -51,7 +51,7 @@ struct GrpcDoorOptions {
   GrpcCompression compression = GrpcCompression::kNone;  // of responses (O-39)
   GrpcDoorLimits limits;
   GrpcKeepalive keepalive;
-  HeaderRules rules;
+  HeaderRules rules{};
 };
 
 struct GrpcDoorCounters {

@@ -168,7 +168,10 @@ struct Request {
   std::uint32_t flags = 0;  // RequestFlag
   std::uint64_t priority = 0;
   std::uint64_t timeout_us = 0;
-  std::int64_t deadline_ns = kNoDeadlineNs;  // on the engine's clock
+  // End to end, on the engine's clock: past it the request is not executed any more.
+  std::int64_t deadline_ns = kNoDeadlineNs;
+  // The same, counted from times.received on; the earlier one holds. kNoDeadlineMs: none.
+  std::uint64_t deadline_ms = kNoDeadlineMs;
   Recycled<Parameter> parameters;
   Recycled<InputTensor> inputs;
   Recycled<RequestedOutput> outputs;     // empty: all the model's outputs
@@ -188,6 +191,7 @@ struct Request {
   Response response;
 
   static constexpr std::int64_t kNoDeadlineNs = INT64_MAX;
+  static constexpr std::uint64_t kNoDeadlineMs = UINT64_MAX;
 
   // Finds the spec by name and appends, or appends as unknown. nullptr: already in the request.
   InputTensor* add_input(std::string_view name);
@@ -207,6 +211,10 @@ struct Request {
     return use_.cancelled() || (cancelled_elsewhere_ != nullptr &&
                                 cancelled_elsewhere_->load(std::memory_order_relaxed) != 0);
   }
+  // Whether nobody waits for the answer any more: a model that runs for long should look.
+  [[nodiscard]] bool given_up(std::int64_t now_ns) const {
+    return now_ns >= deadline_ns || cancelled();
+  }
   [[nodiscard]] RequestState state() const { return state_; }
   // The one setter; aborts in debug builds on a move that the state chart has not.
   void set_state(RequestState next);
@@ -218,6 +226,7 @@ struct Request {
 
  private:
   friend class Batch;
+  friend class RemoteAnswers;
   friend class RequestPool;
   friend class Responder;
   friend class Engine;

@@ -17,8 +17,8 @@
 
 namespace penstock {
 
-// The eight error codes of the protocol (contract 1.0). The values are the wire's: Triton's C API
-// and every client enumerate them in this order.
+// The eight error codes of the protocol (contract 1.0), and one of ours. The values are the wire's:
+// Triton's C API and every client enumerate them in this order.
 enum class Code : std::uint8_t {
   kUnknown = 0,
   kInternal = 1,
@@ -28,8 +28,9 @@ enum class Code : std::uint8_t {
   kUnsupported = 5,
   kAlreadyExists = 6,
   kCancelled = 7,
+  kDeadlineExceeded = 8,  // the client's deadline has passed
 };
-inline constexpr int kCodeCount = 8;
+inline constexpr int kCodeCount = 9;
 
 // "Invalid argument", "Not found", ... (contract 1.0, column 2).
 std::string_view code_name(Code code);
@@ -38,7 +39,7 @@ class [[nodiscard]] Status {
  public:
   Status() = default;  // OK
   Status(Code code, std::string message)
-      : rep_(std::make_unique<Rep>(Rep{code, std::move(message)})) {}
+      : rep_(std::make_unique<Rep>(Rep{code, std::move(message), 0})) {}
   Status(Status&&) noexcept = default;
   Status& operator=(Status&&) noexcept = default;
   Status(const Status& other) : rep_(other.rep_ ? std::make_unique<Rep>(*other.rep_) : nullptr) {}
@@ -53,11 +54,15 @@ class [[nodiscard]] Status {
   [[nodiscard]] const std::string& message() const;
   // The same code with `prefix` put before the message; OK stays OK.
   [[nodiscard]] Status with_prefix(std::string_view prefix) &&;
+  // When the client may hope for more luck; 0: that is not known.
+  [[nodiscard]] std::int64_t retry_after_ns() const { return rep_ ? rep_->retry_after_ns : 0; }
+  [[nodiscard]] Status with_retry_after(std::int64_t ns) &&;
 
  private:
   struct Rep {
     Code code;
     std::string message;
+    std::int64_t retry_after_ns;
   };
   std::unique_ptr<Rep> rep_;
 };

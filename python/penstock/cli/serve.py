@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sys
@@ -35,6 +36,7 @@ from penstock.frontends.http.native import DoorOptions, NativeHttpFrontend
 from penstock.frontends.http.server import HttpFrontend, HttpOptions
 from penstock.frontends.metrics.server import MetricsFrontend, MetricsOptions
 from penstock.models.lifecycle import IndexEntry, LoadFailure
+from penstock.serving.cache_watch import watch_cache
 from penstock.serving.composition import compose_core
 from penstock.serving.control_plane import ControlPlane
 from penstock.serving.data_plane import DataPlane
@@ -49,7 +51,12 @@ from penstock.telemetry.cpu import CpuCollector
 from penstock.telemetry.device_pools import DevicePool, DevicePoolCollector
 from penstock.telemetry.gpu import GpuCollector
 from penstock.telemetry.logging import LogSettings, ServerLog, log_block, setup_logging
-from penstock.telemetry.metrics import ModelCollector, ModelSnapshot, PinnedPoolCollector
+from penstock.telemetry.metrics import (
+    ModelCollector,
+    ModelSnapshot,
+    PinnedPoolCollector,
+    RemoteCacheCollector,
+)
 from penstock.telemetry.nvml import Nvml
 from penstock.telemetry.orca import endpoint_load_metrics
 from penstock.telemetry.registry import MetricsRegistry
@@ -65,6 +72,7 @@ _CODE_NAMES = {
     Code.UNSUPPORTED: "Unsupported",
     Code.ALREADY_EXISTS: "Already exists",
     Code.CANCELLED: "Cancelled",
+    Code.DEADLINE_EXCEEDED: "Deadline exceeded",
 }
 
 
@@ -113,9 +121,11 @@ async def _run(settings: Settings, log: ServerLog) -> int:
         exit_on_error=settings.exit_on_error,
         on_loaded=lambda failures: _report(lifecycle.index(), failures),
     )
+    watch = asyncio.create_task(watch_cache(engine))
     try:
         return await server.run()
     finally:
+        watch.cancel()
         data.close()
         traces.close()
         core.close()
@@ -241,6 +251,8 @@ def _metrics(settings: Settings, engine: Engine, loader: ModelLoader) -> Metrics
     )
     if engine_has_devices(engine):
         registry.add(DevicePoolCollector(lambda: _device_pools(engine, loader)))
+    if engine.remote_cache_state() is not None:
+        registry.add(RemoteCacheCollector(lambda: (engine.remote_cache_state() or (False,))[0]))
     if settings.allow_gpu_metrics and "TRITON_SERVER_CPU_ONLY" not in os.environ:
         registry.add(GpuCollector(Nvml().read))
     if settings.allow_cpu_metrics:

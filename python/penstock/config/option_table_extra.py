@@ -46,7 +46,9 @@ _BACKENDS = Group(
         ),
         Option(
             "cache-config",
-            "Setting of the response cache: 'local,size=<bytes>'. May be repeated.",
+            "Setting of the response cache: 'local,size=<bytes>', or 'redis,host=<name>' and its "
+            "port, user, password, db, connect_timeout, socket_timeout and wait_timeout "
+            "(milliseconds). May be repeated.",
             values.parse_cache_config,
             "cache_config",
             form="<cache>,<setting>=<value>",

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from penstock.config.cache_settings import response_cache_bytes
+from penstock.config.cache_settings import CacheSettings, cache_settings
 from penstock.config.metrics_settings import MetricsSettings, metrics_settings
 from penstock.config.option_table import OPTIONS
 from penstock.config.options import Option, Status
@@ -133,7 +133,7 @@ class Settings:
     pinned_memory_pool_byte_size: int = 268435456
     #: (cache, setting, value), in the order given
     cache_config: tuple[tuple[str, str, str], ...] = ()
-    #: of the response cache; parse_settings takes it from cache_config when there is one
+    #: deprecated for cache_config; what there is in the end says `cache`
     response_cache_byte_size: int = 0
     #: as <major>.<minor>; Triton's, where it is built for GPUs
     min_supported_compute_capability: float = 6.0
@@ -172,6 +172,11 @@ class Settings:
         return TlsFiles(
             protocol, get("server_cert"), get("server_key"), get("root_cert"), mutual=mutual
         )
+
+    @property
+    def cache(self) -> CacheSettings:
+        """The response cache."""
+        return cache_settings(self.cache_config, self.response_cache_byte_size, os.environ)
 
     @property
     def metrics(self) -> MetricsSettings:
@@ -286,11 +291,6 @@ def _checked(settings: Settings) -> Settings:
         raise SettingsError(
             "Wildcard model name '*' must be the ONLY startup model if specified at all."
         )
-    try:
-        size = response_cache_bytes(settings.cache_config, settings.response_cache_byte_size)
-    except ValueError as error:
-        raise _bad_option("cache-config", str(error)) from None
-    settings = replace(settings, response_cache_byte_size=size)
     settings = replace(settings, trace=_checked_groups(settings))
     if not settings.metrics_address:
         local = settings.http_address.startswith("unix:")
@@ -302,8 +302,10 @@ def _checked(settings: Settings) -> Settings:
 
 def _checked_groups(settings: Settings) -> TraceConfig:
     """Of options that are given piece by piece: what the pieces are together."""
-    option = "metrics-config"
+    option = "cache-config"
     try:
+        _ = settings.cache
+        option = "metrics-config"
         metrics_settings(settings.metrics_config)
         option = "http-restricted-api"
         restrictions(settings.http_restricted_api)

@@ -31,6 +31,7 @@ _STATUS_NAMES: dict[Code, str] = {
     Code.UNSUPPORTED: "Unsupported",
     Code.ALREADY_EXISTS: "Already exists",
     Code.CANCELLED: "Cancelled",
+    Code.DEADLINE_EXCEEDED: "Deadline exceeded",
 }
 
 

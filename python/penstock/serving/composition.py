@@ -47,7 +47,8 @@ def compose_core(settings: Settings) -> Core:
     engine = Engine(
         max_requests=settings.max_requests,
         pool_cached_bytes=settings.pinned_memory_pool_byte_size,
-        response_cache_bytes=settings.response_cache_byte_size,
+        response_cache_bytes=settings.cache.local_bytes,
+        redis=settings.cache.redis,
         pinned=settings.pinned_memory_pool_byte_size > 0,
         devices=True,
         cuda_libraries=cuda_runtime_libraries(),

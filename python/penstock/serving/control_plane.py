@@ -33,6 +33,7 @@ EXTENSIONS = (
     "model_repository(unload_dependents)",
     "schedule_policy",
     "model_configuration",
+    "cuda_shared_memory",
     "binary_tensor_data",
     "parameters",
     "statistics",

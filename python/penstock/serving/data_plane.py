@@ -42,8 +42,14 @@ class DataPlane:
         json_bytes: int | None,
         parameters: Parameters = (),
         trace_context: str = "",
+        *,
+        received_ns: int = 0,
+        deadline: str | None = None,
     ) -> tuple[bytes, int]:
         """Answers one v2 HTTP body; version -1 is the latest. `parameters`: beside the body's.
+
+        `received_ns`: of time.monotonic_ns(), when the request began to come; `deadline`: the value
+        of its header Penstock-Deadline-Ms.
 
         Returns (reply, JSON length), the latter -1 when no binary data follows the JSON (H-31).
         Raises ServerError. Cancelling the coroutine cancels the request (H-30).
@@ -57,6 +63,8 @@ class DataPlane:
             future,
             parameters=parameters,
             trace_context=trace_context,
+            received_ns=received_ns,
+            deadline=deadline,
         )
         try:
             await future
@@ -66,15 +74,26 @@ class DataPlane:
         return call.encode()
 
     async def infer_grpc(
-        self, message: bytes, parameters: Parameters = (), trace_context: str = ""
+        self,
+        message: bytes,
+        parameters: Parameters = (),
+        trace_context: str = "",
+        *,
+        timeout_us: int = 0,
     ) -> bytes:
         """Answers one serialised ModelInferRequest with a serialised ModelInferResponse.
+
+        `timeout_us`: until the call's deadline; 0: it has none.
 
         Raises ServerError. Cancelling the coroutine cancels the request (G-28).
         """
         future: asyncio.Future[None] = self._loop.create_future()
         call = self._grpc.submit(
-            message, future, parameters=parameters, trace_context=trace_context
+            message,
+            future,
+            parameters=parameters,
+            trace_context=trace_context,
+            timeout_us=timeout_us,
         )
         try:
             await future
@@ -91,10 +110,20 @@ class DataPlane:
         parameters: Parameters,
         deliver: Callable[[InferReply], None],
         trace_context: str = "",
+        *,
+        received_ns: int = 0,
+        deadline: str | None = None,
     ) -> InferCall:
         """Queues one v2 HTTP body whose request may be answered many times, as stream_grpc()."""
         return self._http.submit_stream(
-            model, version, body, deliver, parameters=parameters, trace_context=trace_context
+            model,
+            version,
+            body,
+            deliver,
+            parameters=parameters,
+            trace_context=trace_context,
+            received_ns=received_ns,
+            deadline=deadline,
         )
 
     def stream_grpc(
@@ -103,6 +132,8 @@ class DataPlane:
         deliver: Callable[[InferReply], None],
         parameters: Parameters = (),
         trace_context: str = "",
+        *,
+        timeout_us: int = 0,
     ) -> InferCall:
         """Queues a request of a stream; `deliver` is called with each response, on the loop.
 
@@ -110,7 +141,11 @@ class DataPlane:
         Raises ServerError.
         """
         return self._grpc.submit_stream(
-            message, deliver, parameters=parameters, trace_context=trace_context
+            message,
+            deliver,
+            parameters=parameters,
+            trace_context=trace_context,
+            timeout_us=timeout_us,
         )
 
     def close(self) -> None:

@@ -31,9 +31,9 @@ class ModelSnapshot:
     """One loaded model version as the collector sees it.
 
     `statistics` has the shape of contract 1.11 (durations as {"count", "ns"}) plus `failures`
-    (reason -> count), `pending` and `cached`, and the counts of histograms, bucket by bucket:
-    `success_counts`, `queue_counts` and `first_response` ({"count", "ms", "counts"}). `tags` are
-    the metric_tags of its configuration.
+    (reason -> count), `pending`, `late` and `cached`, and the counts of histograms, bucket by
+    bucket: `success_counts`, `queue_counts` and `first_response` ({"count", "ms", "counts"}).
+    `tags` are the metric_tags of its configuration.
     """
 
     model: str
@@ -154,6 +154,12 @@ _FAMILIES = (
         lambda s: float(s.statistics["pending"]),
     ),
     _Family(
+        "penstock_inference_deadline_refusals",
+        "Number of requests refused at once because they could not meet their deadline",
+        "counter",
+        lambda s: float(s.statistics["late"]),
+    ),
+    _Family(
         "nv_model_load_duration_secs",
         "Model load time in seconds",
         "gauge",
@@ -263,6 +269,21 @@ class PinnedPoolCollector(Collector):
             "nv_pinned_memory_pool_used_bytes",
             "Pinned memory pool used memory size, in bytes",
             float(self._used_bytes()),
+        )
+
+
+class RemoteCacheCollector(Collector):
+    """Whether the response cache outside the server answers."""
+
+    def __init__(self, is_up: Callable[[], bool]) -> None:
+        self._is_up = is_up
+
+    def collect(self) -> Iterator[Metric]:
+        """A gauge without labels, 1 or 0."""
+        yield _gauge(
+            "penstock_response_cache_up",
+            "Whether the response cache outside the server can be used",
+            float(self._is_up()),
         )
 
 

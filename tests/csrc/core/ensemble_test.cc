@@ -12,58 +12,18 @@
 #include <vector>
 
 #include "support/engine_fixture.h"
+#include "support/ensemble_plans.h"
 #include "support/plans.h"
 
 namespace penstock {
 namespace {
 
 using testing::Doubler;
+using testing::ensemble_plan;
 using testing::first_value;
+using testing::Function;
 using testing::Gate;
 using testing::Owner;
-
-// Any function of a batch.
-class Function final : public NativeInstance {
- public:
-  explicit Function(std::function<void(Batch&)> body) : body_(std::move(body)) {}
-  void execute(Batch& batch) override { body_(batch); }
-
- private:
-  std::function<void(Batch&)> body_;
-};
-
-struct Step {
-  std::string model;
-  std::string from;  // ensemble tensor that becomes IN
-  std::string to;    // ensemble tensor that OUT becomes
-  bool decoupled = false;
-};
-
-ModelPlan ensemble_plan(std::vector<std::string> outputs, const std::vector<Step>& steps) {
-  ModelPlan plan = testing::pair_plan(8);
-  plan.name = "e";
-  plan.scheduler = SchedulerKind::kEnsemble;
-  plan.outputs.clear();
-  std::map<std::string, std::uint32_t> numbers;
-  const auto number = [&](const std::string& name) {
-    const auto [at, added] = numbers.emplace(name, plan.ensemble.tensors.size());
-    if (added) plan.ensemble.tensors.push_back(name);
-    return at->second;
-  };
-  number("IN");
-  for (const auto& name : outputs) {
-    plan.outputs.push_back(testing::tensor_spec(name, DataType::kFp32, Shape{2}));
-    number(name);
-  }
-  for (const auto& step : steps) {
-    EnsembleStep& made = plan.ensemble.steps.emplace_back();
-    made.model = step.model;
-    made.decoupled = step.decoupled;
-    made.inputs.push_back({"IN", number(step.from)});
-    made.outputs.push_back({"OUT", number(step.to)});
-  }
-  return plan;
-}
 
 class EnsembleTest : public ::testing::Test {
  protected:

@@ -48,11 +48,11 @@ class WaitingTest : public ::testing::TestWithParam<SchedulerKind> {
 TEST_P(WaitingTest, DeadlinesAreKept) {
   serve();
   Request* late = owner_.request("m", 2);
-  late->deadline_ns = engine_.clock().now_ns() + 1'000'000;
+  late->deadline_ns = engine_.clock().now_ns() + 50'000'000;
   ASSERT_TRUE(engine_.submit(*late).ok());
   owner_.collect(1, [&](const Response& r) {
     EXPECT_EQ(r.request, late);
-    EXPECT_EQ(r.status.message(), "Request timeout expired");
+    EXPECT_EQ(r.status.code(), Code::kDeadlineExceeded);
     EXPECT_GE(r.request->times.completed, late->deadline_ns);
   });
   EXPECT_EQ(model_->statistics().failures[static_cast<int>(FailureReason::kRejected)], 1u);

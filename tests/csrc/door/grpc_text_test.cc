@@ -25,10 +25,10 @@ using namespace std::literals;
 ByteSpan bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
 
 TEST(GrpcStatusTest, EveryCoreCodeHasItsStatus) {  // contract 1.0
-  constexpr GrpcStatus kExpected[] = {GrpcStatus::kUnknown,       GrpcStatus::kInternal,
-                                      GrpcStatus::kNotFound,      GrpcStatus::kInvalidArgument,
-                                      GrpcStatus::kUnavailable,   GrpcStatus::kUnimplemented,
-                                      GrpcStatus::kAlreadyExists, GrpcStatus::kCancelled};
+  constexpr GrpcStatus kExpected[] = {
+      GrpcStatus::kUnknown,         GrpcStatus::kInternal,    GrpcStatus::kNotFound,
+      GrpcStatus::kInvalidArgument, GrpcStatus::kUnavailable, GrpcStatus::kUnimplemented,
+      GrpcStatus::kAlreadyExists,   GrpcStatus::kCancelled,   GrpcStatus::kDeadlineExceeded};
   static_assert(std::size(kExpected) == kCodeCount);
   for (int code = 0; code < kCodeCount; ++code) {
     EXPECT_EQ(grpc_status(static_cast<Code>(code)), kExpected[code]) << code;

@@ -13,6 +13,7 @@
 #include "sched/scheduler.h"
 #include "support/plans.h"
 #include "support/requests.h"
+#include "support/seeds.h"
 
 namespace penstock {
 namespace {
@@ -133,7 +134,9 @@ class Simulation final : public RejectSink {
     shadow.rows = plan_.batching() ? below(plan_.max_batch_size + 1) : 1;
     Request& request = *shadow.request;
     RequestTestPeer::bind(request, plan_);
-    request.add_input("IN")->view.shape = Shape{shadow.rows, shadow.columns};
+    InputTensor* input = request.add_input("IN");
+    input->view.shape = Shape{shadow.rows, shadow.columns};
+    input->lease = pool_.acquire(64);
     request.batch_size = shadow.rows;
     if (chance(20)) shadow.deadline_ns = clock_.now_ns() + below(60) * kUs;
     if (chance(30)) request.timeout_us = static_cast<std::uint64_t>(1 + below(60));
@@ -328,11 +331,13 @@ class Simulation final : public RejectSink {
 
 TEST(SchedulerSimulation, InvariantsHoldWhateverHappens) {
   BufferPool pool(make_page_allocator(), {});
-  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+  testing::play_seeds(kSeeds, [&](std::uint64_t seed) {
     RequestPool slots(2 * kSteps);
     const std::string error = Simulation(seed, slots, pool).run();
-    ASSERT_EQ(error, "") << "seed " << seed;
-  }
+    if (!error.empty()) return error;
+    if (slots.acquired() != slots.released()) return std::string("slots are lost");
+    return std::string(pool.stats().in_use_bytes == 0 ? "" : "leases are lost");
+  });
 }
 
 }  // namespace

@@ -101,6 +101,21 @@ TEST_F(GrpcDecodeTest, Parameters) {  // 1.8
   EXPECT_EQ(request_->correlation_id_string, "s");
 }
 
+TEST_F(GrpcDecodeTest, Deadline) {
+  EXPECT_OK(with_parameter("deadline_ms", int64_param(250)));
+  EXPECT_EQ(request_->deadline_ms, 250u);
+  ASSERT_EQ(request_->parameters.size(), 1u);
+  EXPECT_EQ(std::get<std::int64_t>(request_->parameters[0].value), 250);
+  EXPECT_OK(with_parameter("deadline_ms", uint64_param(UINT64_MAX - 1)));
+  EXPECT_EQ(request_->deadline_ms, UINT64_MAX - 1);
+  EXPECT_EQ(std::get<std::int64_t>(request_->parameters[0].value), INT64_MAX);
+  EXPECT_STATUS(with_parameter("deadline_ms", int64_param(-1)), kInvalidArg,
+                "invalid value for 'deadline_ms', expected value >= 0.");
+  EXPECT_STATUS(
+      with_parameter("deadline_ms", string_param("1")), kInvalidArg,
+      "invalid value type for 'deadline_ms' parameter, expected int64_param or uint64_param.");
+}
+
 TEST_F(GrpcDecodeTest, ForwardedHeadersGiveWayToParameters) {  // 1.15
   for (const char* name : {"x-a", "x-b"}) {
     Parameter& header = request_->parameters.append();

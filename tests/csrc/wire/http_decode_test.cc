@@ -117,6 +117,23 @@ TEST_F(HttpDecodeTest, ReservedParameters) {  // H-46
   EXPECT_EQ(request_->flags, 0u);
 }
 
+TEST_F(HttpDecodeTest, Deadline) {
+  EXPECT_OK(with_top(R"("parameters":{"deadline_ms":250})"));
+  EXPECT_EQ(request_->deadline_ms, 250u);
+  ASSERT_EQ(request_->parameters.size(), 1u);  // as for a model of Triton's that knows the name
+  EXPECT_EQ(std::get<std::int64_t>(request_->parameters[0].value), 250);
+  EXPECT_OK(with_top(R"("id":"a")"));
+  EXPECT_EQ(request_->deadline_ms, Request::kNoDeadlineMs);
+  for (const char* bad : {R"("deadline_ms":-1)", R"("deadline_ms":"5")", R"("deadline_ms":1.5)",
+                          R"("deadline_ms":null)"}) {
+    const Status status = with_top("\"parameters\":{" + std::string(bad) + "}");
+    EXPECT_EQ(status.code(), Code::kInvalidArg) << bad;
+    EXPECT_TRUE(status.message().starts_with("Unable to parse 'deadline_ms': ")) << bad;
+  }
+  EXPECT_STATUS(with_top(R"("parameters":{"deadline_ms":1,"deadline_ms":2})"), kInvalidArg,
+                "Unable to parse 'deadline_ms': the parameter occurs twice");
+}
+
 TEST_F(HttpDecodeTest, CustomParameters) {  // H-47
   EXPECT_OK(with_top(R"("parameters":{"s":"t","i":-3,"b":true,"d":0.5,"u":18446744073709551615})"));
   ASSERT_EQ(request_->parameters.size(), 5u);

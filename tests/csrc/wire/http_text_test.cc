@@ -32,6 +32,20 @@ TEST(HttpText, HeaderLength) {
   }
 }
 
+TEST(HttpText, Deadline) {
+  EXPECT_EQ(parse_deadline_ms("0").value(), 0u);
+  EXPECT_EQ(parse_deadline_ms("1500").value(), 1500u);
+  EXPECT_EQ(parse_deadline_ms("18446744073709551615").value(), UINT64_MAX);
+  for (const char* bad : {"", "x", "1x", "-1", "+1", "1.5", " 1", "18446744073709551616"}) {
+    EXPECT_STATUS(parse_deadline_ms(bad).take_status(), kInvalidArg,
+                  "Unable to parse Penstock-Deadline-Ms, expected a whole number of milliseconds, "
+                  "got: " +
+                      std::string(bad));
+  }
+  const Status status = parse_deadline_ms(std::string(10'000, '9')).take_status();
+  EXPECT_LT(status.message().size(), 200u);
+}
+
 TEST(HttpText, Version) {
   EXPECT_EQ(parse_version("").value(), -1);
   EXPECT_EQ(parse_version("0").value(), 0);

@@ -242,7 +242,7 @@ TEST_F(LinkTest, AnExecuteThatTakesTooLongIsGivenUp) {
   go_.store(false);
   send(1);
   owner_.collect(1, [](const Response& response) {
-    EXPECT_EQ(response.status.code(), Code::kUnavailable);
+    EXPECT_EQ(response.status.code(), Code::kDeadlineExceeded);
     EXPECT_NE(response.status.message().find("EXECUTE_TIMEOUT_MS"), std::string::npos);
   });
   go_.store(true);

@@ -8,6 +8,7 @@ import dataclasses
 from typing import Any
 
 import pytest
+from penstock.config.cache_settings import CacheSettings, RedisSettings
 from penstock.config.metrics_settings import MetricsSettings
 from penstock.config.option_table import GROUPS, OPTIONS
 from penstock.config.options import Option, Status
@@ -431,14 +432,35 @@ def test_memory_of_gpus() -> None:
 
 def test_response_cache() -> None:
     """4.6, O-59, O-71: 0 means that there is none."""
-    assert parse().response_cache_byte_size == 0
-    assert parse("--cache-config=local,size=1048576").response_cache_byte_size == 1048576
+    assert parse().cache == CacheSettings()
+    assert parse("--cache-config=local,size=1048576").cache == CacheSettings(1048576)
     twice = parse("--cache-config=local,size=2048", "--cache-config", "local,size=4096")
-    assert twice.response_cache_byte_size == 4096
+    assert twice.cache == CacheSettings(4096)
     old = parse("--response-cache-byte-size=2048")
-    assert old.response_cache_byte_size == 2048
+    assert old.cache == CacheSettings(2048)
     assert "--response-cache-byte-size is deprecated: use --cache-config" in old.warnings
     assert any("--cache-directory" in line for line in parse("--cache-directory=/c").warnings)
+
+
+def test_a_cache_in_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """4.6: settings come before the environment."""
+    monkeypatch.delenv("TRITONCACHE_REDIS_USERNAME", raising=False)
+    monkeypatch.delenv("TRITONCACHE_REDIS_PASSWORD", raising=False)
+    assert parse("--cache-config=redis,host=h").cache == CacheSettings(redis=RedisSettings("h"))
+    monkeypatch.setenv("TRITONCACHE_REDIS_USERNAME", "someone")
+    monkeypatch.setenv("TRITONCACHE_REDIS_PASSWORD", "secret")
+    options = {
+        "host": "h",
+        "port": "7000",
+        "db": "2",
+        "user": "me",
+        "connect_timeout": "10",
+        "socket_timeout": "20",
+        "wait_timeout": "30",
+    }
+    cache = parse(*(f"--cache-config=redis,{key}={value}" for key, value in options.items())).cache
+    assert cache.redis == RedisSettings("h", 7000, "me", "secret", 2, 10, 20, 30)
+    assert "secret" not in repr(cache)
 
 
 @pytest.mark.parametrize(
@@ -448,7 +470,20 @@ def test_response_cache() -> None:
             ("--cache-config=local,size=2048", "--cache-config=redis,host=h"),
             "found multiple cache configurations, but only a single cache is currently supported",
         ),
-        (("--cache-config=redis,host=h",), "redis caches are not available: answers are cached in"),
+        (("--cache-config=redis,port=1",), "the cache 'redis' needs the setting 'host'"),
+        (("--cache-config=redis,size=1",), "the cache 'redis' has no setting 'size', only "),
+        (
+            ("--cache-config=redis,host=h", "--cache-config=redis,tls_enabled=true"),
+            "the cache 'redis' does not speak TLS, so it has no setting 'tls_enabled'",
+        ),
+        (
+            ("--cache-config=redis,host=h", "--cache-config=redis,port=65536"),
+            "'port' of the cache 'redis' is a number between 1 and 65535. Got 65536",
+        ),
+        (
+            ("--cache-config=redis,host=h", "--cache-config=redis,wait_timeout=0"),
+            "'wait_timeout' of the cache 'redis' is a number between 1 and 60000. Got 0",
+        ),
         (("--cache-config=other,size=1",), "unable to find 'libtritoncache_other.so' for cache."),
         (("--cache-config=local,ttl=1",), "the cache 'local' has no setting 'ttl', only 'size'"),
         (("--cache-config=local,size=1k",), "is a number of bytes. Got 1k"),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The Penstock Authors
-"""Each frontend's table of core codes is total and that of contract 1.0."""
+"""Each frontend's table of core codes is total, and contract 1.0's but for our own."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ CONTRACT = {
     Code.UNSUPPORTED: (501, StatusCode.UNIMPLEMENTED),
     Code.ALREADY_EXISTS: (400, StatusCode.ALREADY_EXISTS),
     Code.CANCELLED: (400, StatusCode.CANCELLED),
+    Code.DEADLINE_EXCEEDED: (504, StatusCode.DEADLINE_EXCEEDED),
 }
 
 

@@ -34,6 +34,7 @@ def statistics(**changes: Any) -> dict[str, Any]:
         },
         "failures": {"REJECTED": 1, "CANCELED": 0, "BACKEND": 2, "OTHER": 0},
         "pending": 4,
+        "late": 9,
         "cached": True,
     }
     return values | changes
@@ -71,6 +72,7 @@ LABELS = (("model", "m"), ("version", "1"))
         ("nv_inference_compute_output_duration_us", 6),  # M-9
         ("nv_inference_pending_request_count", 4),  # M-10
         ("nv_model_load_duration_secs", 0.5),  # M-11
+        ("penstock_inference_deadline_refusals", 9),
         ("nv_cache_num_hits_per_model", 3),  # M-15
         ("nv_cache_num_misses_per_model", 3),
         ("nv_cache_hit_duration_per_model", 7),  # M-16

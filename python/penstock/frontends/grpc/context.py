@@ -9,12 +9,23 @@ from typing import Any, NoReturn, Protocol
 
 from grpc import StatusCode
 
+#: What is later is as good as no deadline.
+_MAX_US = 1 << 52
+
 
 class Context(Protocol):
     """One call."""
 
-    async def abort(self, code: StatusCode, details: str) -> NoReturn:
+    async def abort(
+        self,
+        code: StatusCode,
+        details: str,
+        trailing_metadata: Sequence[tuple[str, str]] = (),
+    ) -> NoReturn:
         """Ends the call with a status, by an exception."""
+
+    def time_remaining(self) -> float | None:
+        """Seconds until the call's deadline; None: it has none."""
 
     def invocation_metadata(self) -> Sequence[tuple[str, str | bytes]] | None:
         """The request's metadata."""
@@ -24,3 +35,9 @@ class Context(Protocol):
 
     async def write(self, message: bytes) -> None:
         """Sends a message of a stream; waits while the client does not read."""
+
+
+def timeout_us(context: Context) -> int:
+    """Until the call's deadline, at least 1; 0 when it has none."""
+    left_s = context.time_remaining()
+    return 0 if left_s is None else max(1, min(int(left_s * 1e6), _MAX_US))

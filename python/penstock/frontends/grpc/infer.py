@@ -9,9 +9,9 @@ import logging
 from grpc import StatusCode
 
 from penstock.errors import ServerError
-from penstock.frontends.grpc.context import Context
+from penstock.frontends.grpc.context import Context, timeout_us
 from penstock.frontends.grpc.metadata import check_restricted, of_metadata
-from penstock.frontends.grpc.status import GRPC_STATUS
+from penstock.frontends.grpc.status import GRPC_STATUS, retry_metadata
 from penstock.frontends.header_policy import HeaderPolicy
 from penstock.serving.control_plane import ControlPlane
 from penstock.serving.data_plane import DataPlane
@@ -29,13 +29,18 @@ class InferRpc:
 
     async def serve(self, message: bytes, context: Context) -> bytes:
         """A serialised ModelInferRequest in, a serialised ModelInferResponse out."""
+        retry: tuple[tuple[str, str], ...] = ()
         try:
             self._control.check_started()
             await check_restricted(self._headers, "inference", context)
-            return await self._data.infer_grpc(message, *of_metadata(self._headers, context))
+            parameters, trace_context = of_metadata(self._headers, context)
+            return await self._data.infer_grpc(
+                message, parameters, trace_context, timeout_us=timeout_us(context)
+            )
         except ServerError as error:
             status, text = GRPC_STATUS[error.code], error.message
+            retry = retry_metadata(error)
         except Exception:
             _LOGGER.exception("failed to handle ModelInfer")
             status, text = StatusCode.INTERNAL, "Internal server error"
-        await context.abort(status, text)
+        await context.abort(status, text, retry)

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import math
+
 from grpc import StatusCode
 
-from penstock.errors import Code
+from penstock.errors import Code, ServerError
 
 GRPC_STATUS: dict[Code, StatusCode] = {
     Code.UNKNOWN: StatusCode.UNKNOWN,
@@ -17,4 +19,12 @@ GRPC_STATUS: dict[Code, StatusCode] = {
     Code.UNSUPPORTED: StatusCode.UNIMPLEMENTED,
     Code.ALREADY_EXISTS: StatusCode.ALREADY_EXISTS,
     Code.CANCELLED: StatusCode.CANCELLED,
+    Code.DEADLINE_EXCEEDED: StatusCode.DEADLINE_EXCEEDED,
 }
+
+
+def retry_metadata(error: ServerError) -> tuple[tuple[str, str], ...]:
+    """By gRPC's rules of retries: when the client may try again, if that is known."""
+    if error.retry_after_s <= 0:
+        return ()
+    return (("grpc-retry-pushback-ms", str(math.ceil(error.retry_after_s * 1e3))),)

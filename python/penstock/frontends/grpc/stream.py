@@ -23,9 +23,9 @@ from grpc.aio import EOF
 from penstock._engine import InferCall, InferReply
 from penstock._proto import inference_pb2
 from penstock.errors import ServerError
-from penstock.frontends.grpc.context import Context
+from penstock.frontends.grpc.context import Context, timeout_us
 from penstock.frontends.grpc.metadata import check_restricted, of_metadata
-from penstock.frontends.grpc.status import GRPC_STATUS
+from penstock.frontends.grpc.status import GRPC_STATUS, retry_metadata
 from penstock.frontends.header_policy import HeaderPolicy
 from penstock.serving.control_plane import ControlPlane
 from penstock.serving.data_plane import DataPlane
@@ -172,7 +172,9 @@ class StreamRpc:
     ) -> InferCall:
         self._control.check_started()
         parameters, trace_context = of_metadata(self._headers, context)
-        return self._data.stream_grpc(message, deliver, parameters, trace_context)
+        return self._data.stream_grpc(
+            message, deliver, parameters, trace_context, timeout_us=timeout_us(context)
+        )
 
     async def _read(self, context: Context, exchange: _Exchange, slots: asyncio.Semaphore) -> None:
         try:
@@ -212,7 +214,7 @@ async def _write_answer(context: Context, answer: _Answer, close_on_error: bool)
         message = _wrap(answer.encode(), answer.final)
     except ServerError as error:
         if close_on_error:
-            await context.abort(GRPC_STATUS[error.code], error.message)
+            await context.abort(GRPC_STATUS[error.code], error.message, retry_metadata(error))
         message = _error_response(answer, error)
     await context.write(message)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TypeAlias
@@ -20,6 +21,7 @@ from aiohttp.web import BaseRequest
 from penstock._engine import InferCall, InferReply, encode_http_error, parse_version
 from penstock.errors import Code, ServerError, UnsupportedError
 from penstock.frontends.http.generate_schema import GenerateRequest, dump, flatten
+from penstock.frontends.http.infer import DEADLINE
 from penstock.frontends.http.json_body import read_json_object
 from penstock.frontends.http.reply import JSON, ChunkedReply, Reply
 from penstock.frontends.http.status import HTTP_STATUS
@@ -106,6 +108,7 @@ class GenerateHandler:
     ) -> AsyncGenerator[tuple[int, bytes]]:
         """Submits the request. Gives status and JSON of each response, errors among them."""
         self._control.check_started()
+        received_ns = time.monotonic_ns()
         if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
             raise UnsupportedError("Unsupported content-encoding, only 'identity' is supported.")
         model = parameters["model"]
@@ -116,7 +119,13 @@ class GenerateHandler:
         message = generate.convert(body)
         answers = _Answers()
         answers.call = self._data.stream_http(
-            model, version, message, generate.parameters, answers.arrived
+            model,
+            version,
+            message,
+            generate.parameters,
+            answers.arrived,
+            received_ns=received_ns,
+            deadline=request.headers.get(DEADLINE),
         )
         return answers.encoded()
 

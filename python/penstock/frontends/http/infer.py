@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 from aiohttp import hdrs
@@ -21,6 +22,8 @@ from penstock.serving.control_plane import ControlPlane
 from penstock.serving.data_plane import DataPlane
 
 _HEADER_LENGTH = istr("Inference-Header-Content-Length")
+#: of the whole request, from its first byte on
+DEADLINE = istr("Penstock-Deadline-Ms")
 #: (De)compressing more than this takes a millisecond or more: not on the event loop.
 _OFFLOAD_BYTES = 1 << 15
 
@@ -46,6 +49,7 @@ class InferHandler:
     async def __call__(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
         """Raises ServerError, BodyError; cancelling it cancels the request (H-30)."""
         self._control.check_started()
+        received_ns = time.monotonic_ns()
         headers = request.headers
         encoding = headers.get(hdrs.CONTENT_ENCODING)
         if encoding and encoding != "identity" and encoding not in ENCODINGS:
@@ -62,6 +66,8 @@ class InferHandler:
             -1 if version is None else parse_version(version),
             body,
             json_bytes,
+            received_ns=received_ns,
+            deadline=headers.get(DEADLINE),
             **self._of_headers(request),
         )
         return await self._reply(message, json_length, headers.get(hdrs.ACCEPT_ENCODING))

@@ -27,7 +27,7 @@ from penstock.frontends.http.reply import Reply, error_reply
 from penstock.frontends.http.router import MethodError, NoRouteError, Router
 from penstock.frontends.http.routes import Route, build_router
 from penstock.frontends.http.shared_memory import SharedMemoryHandlers
-from penstock.frontends.http.status import HTTP_STATUS
+from penstock.frontends.http.status import HTTP_STATUS, retry_header
 from penstock.frontends.listener import BACKLOG, address_text, listen
 from penstock.serving.control_plane import ControlPlane
 from penstock.serving.data_plane import DataPlane
@@ -179,7 +179,7 @@ class HttpFrontend:
                 return error_reply(403, f"This API is restricted, expecting header '{missing}'")
             return await route.handler(request, parameters)
         except ServerError as error:
-            return error_reply(HTTP_STATUS[error.code], error.message)
+            return error_reply(HTTP_STATUS[error.code], error.message, retry_header(error))
         except NoRouteError:
             return error_reply(404, "Not Found")
         except MethodError:

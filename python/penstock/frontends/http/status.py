@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
-from penstock.errors import Code
+import math
+
+from penstock.errors import Code, ServerError
 
 HTTP_STATUS: dict[Code, int] = {
     Code.UNKNOWN: 400,
@@ -15,4 +17,12 @@ HTTP_STATUS: dict[Code, int] = {
     Code.UNSUPPORTED: 501,
     Code.ALREADY_EXISTS: 400,
     Code.CANCELLED: 400,
+    Code.DEADLINE_EXCEEDED: 504,
 }
+
+
+def retry_header(error: ServerError) -> tuple[tuple[str, str], ...]:
+    """When the client may try again, in whole seconds, if that is known."""
+    if error.retry_after_s <= 0:
+        return ()
+    return (("Retry-After", str(math.ceil(error.retry_after_s))),)

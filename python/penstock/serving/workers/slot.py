@@ -20,7 +20,7 @@ from concurrent.futures import Future
 from typing import Any, Final
 
 from penstock._engine import WorkerConnection, WorkerLink
-from penstock.errors import InternalError, ServerError, UnavailableError, error_from_code
+from penstock.errors import Code, InternalError, ServerError, UnavailableError, error_from_code
 from penstock.serving.workers.job import Job
 from penstock.serving.workers.metrics import MetricMirror
 from penstock.serving.workers.output import OutputLog
@@ -287,10 +287,10 @@ class WorkerSlot:
 
 def failure_of(message: dict[str, Any]) -> ServerError:
     """What a worker says that it has failed with."""
-    code, text = message.get("code"), message.get("message")
-    if not isinstance(code, int) or not 0 <= code < 8:
-        code = 1
-    return error_from_code(code, str(text))
+    code = message.get("code")
+    if not isinstance(code, int) or code not in list(Code):
+        code = Code.INTERNAL
+    return error_from_code(code, str(message.get("message")))
 
 
 def _log(message: dict[str, Any]) -> None:
