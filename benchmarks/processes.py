@@ -89,6 +89,11 @@ class Server:
                 raise RuntimeError(f"{self.name} did not become ready:\n{tail}")
             time.sleep(_STEP_S)
 
+    @property
+    def runs(self) -> bool:
+        """It has not ended by itself."""
+        return self._process.poll() is None
+
     def cpu_ns(self) -> int:
         """Time on a CPU so far of every thread of the process and its children."""
         return sum(_first_number(path) for path in self._tasks("schedstat"))

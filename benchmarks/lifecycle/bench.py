@@ -91,7 +91,6 @@ def _changes(rivals: list[tuple[str, Start]], sizes: Sizes) -> list[str]:
         target = Target(name, target.server, target.http_port, target.grpc_port)
         with target.server:
             ages.append(storm.ageing_row(target, reloads=sizes.reloads, seconds=sizes.cost_s))
-            storms.append(storm.storm_row(target, cycles=sizes.cycles, seconds=sizes.storm_s))
             for model in ("stormy", "resnet50"):
                 if (root / model).exists():
                     memories.append(
@@ -103,6 +102,8 @@ def _changes(rivals: list[tuple[str, Start]], sizes: Sizes) -> list[str]:
                             unloads=functools.partial(unload, target, model),
                         )
                     )
+            # last: it may be the end of a server
+            storms.append(storm.storm_row(target, cycles=sizes.cycles, seconds=sizes.storm_s))
     return [
         table(storm.AGEING_HEADER, ages),
         table(storm.STORM_HEADER, storms),

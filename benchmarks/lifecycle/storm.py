@@ -36,13 +36,18 @@ def storm_row(target: Target, *, cycles: int, seconds: float) -> list[str]:
             try:
                 load(target, "stormy", anew=True)
                 unload(target, "stormy")
-            except RuntimeError:
+            except (RuntimeError, OSError):  # also of a server that has died
                 refused += 1
+                if not target.server.runs:
+                    break
             done += 1
         return done
 
     with ThreadPoolExecutor(CLIENTS) as threads:
         done = sum(threads.map(client, range(CLIENTS)))
+    if not target.server.runs:
+        running.end()
+        return [target.name, f"{done}", *["the server crashed"] * 6, "**no**"]
     during = running.outcome()
     ratio = during.p99_us / alone.p99_us
     met = "yes" if not during.failed and ratio <= 2 else "**no**"

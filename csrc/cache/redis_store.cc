@@ -15,7 +15,6 @@ namespace penstock {
 namespace {
 
 constexpr std::string_view kHashKeyName = "penstock:hash-key";
-constexpr std::int64_t kFirstPauseNs = 100'000'000;
 constexpr std::int64_t kLastPauseNs = 2'000'000'000;
 constexpr std::int64_t kByteNs = 16;  // what a large entry takes on its way: 64 MB/s
 
@@ -81,21 +80,30 @@ void RedisStore::set_state(bool up, const std::string& why) {
 // ---- the thread
 
 void RedisStore::run() {
-  std::int64_t pause_ns = kFirstPauseNs;
   while (!stopping_.load()) {
-    if (!connection_.is_open()) {
-      const Status status = connect();
-      set_state(status.ok(), status.message());
-      pause_ns = status.ok() ? kFirstPauseNs : std::min(2 * pause_ns, kLastPauseNs);
+    const Status status = connect();
+    set_state(status.ok(), status.message());
+    while (connection_.is_open() && !stopping_.load()) {
+      if (!exchange()) wait_for_work();
     }
-    if (connection_.is_open() && exchange()) continue;
+    rest(pause_ns_);
+    pause_ns_ = std::min(2 * pause_ns_, kLastPauseNs);
+  }
+}
+
+void RedisStore::wait_for_work() {
+  const auto key = parker_.prepare_wait();
+  if (stopping_.load() || exchange()) return parker_.cancel_wait();
+  (void)parker_.wait(key);
+}
+
+void RedisStore::rest(std::int64_t ns) {
+  const std::int64_t until_ns = now_ns() + ns;
+  while (!stopping_.load() && now_ns() < until_ns) {
     const auto key = parker_.prepare_wait();
-    if (!connection_.is_open()) turn_all_away();  // who came while it was being closed
-    if (stopping_.load() || (connection_.is_open() && exchange())) {
-      parker_.cancel_wait();
-    } else {
-      (void)parker_.wait(key, connection_.is_open() ? kNoDeadline : now_ns() + pause_ns);
-    }
+    turn_all_away();  // who came while the connection was being closed
+    if (stopping_.load()) return parker_.cancel_wait();
+    (void)parker_.wait(key, until_ns);
   }
 }
 
@@ -126,7 +134,10 @@ bool RedisStore::exchange() {
   if (commands_.empty()) return any;
   const auto sending_ns = static_cast<std::int64_t>(commands_.size()) * kByteNs;
   const Status status = ask(now_ns() + options_.socket_timeout_ns + sending_ns);
-  if (status.ok()) return true;
+  if (status.ok()) {
+    pause_ns_ = kFirstPauseNs;
+    return true;
+  }
   connection_.close();
   set_state(false, status.message());
   turn_all_away();

@@ -51,12 +51,15 @@ class RedisStore final : public RemoteStore {
   [[nodiscard]] RemoteCacheState state() const override;
 
  private:
+  static constexpr std::int64_t kFirstPauseNs = 100'000'000;
   struct Insert {
     std::string key;
     std::string entry;
   };
 
   void run();
+  void wait_for_work();
+  void rest(std::int64_t ns);
   [[nodiscard]] Status connect();
   // Asks for what waits, and tells those who do. False: there was nothing.
   [[nodiscard]] bool exchange();
@@ -79,6 +82,8 @@ class RedisStore final : public RemoteStore {
 
   // The thread's own:
   RedisConnection connection_{kMaxEntryBytes};
+  // Before it is tried again: longer each time, until it has answered something.
+  std::int64_t pause_ns_ = kFirstPauseNs;
   std::optional<ContentHash> hash_;
   std::vector<RemoteLookup> asked_;
   std::size_t answered_ = 0;  // of asked_

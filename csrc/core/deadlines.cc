@@ -15,20 +15,20 @@ std::string milliseconds(std::int64_t ns) { return std::to_string(ns / 1'000'000
 }  // namespace
 
 Status ServedModel::check_deadline(const Request& request) {
-  if (request.deadline_ns == kNoDeadline || clock_.now_ns() < request.deadline_ns) return {};
+  if (clock_.now_ns() < request.deadline_ns) return {};
   late_.fetch_add(1, std::memory_order_relaxed);  // relaxed: a counter
   return deadline_exceeded(request);
 }
 
 // An ensemble's steps are admitted by their models.
 Status ServedModel::admit(const Request& request) {
-  if (request.deadline_ns == kNoDeadline || ensemble_) return {};
-  if (in_flight_.inside() <= 1) return {};  // itself: alone it is never refused
+  if (ensemble_ || in_flight_.inside() <= 1) return {};  // itself: alone it is never refused
   WorkAhead work;
   work.requests = scheduler_->ahead_of(request);
   if (plan_->scheduler != SchedulerKind::kDefault) {
-    work.per_batch = static_cast<std::uint64_t>(
-        std::max<std::int64_t>(plan_->max_batch_size / request.batch_size, 1));
+    const std::int64_t rows = std::max<std::int64_t>(request.batch_size, 1);
+    work.per_batch =
+        static_cast<std::uint64_t>(std::max<std::int64_t>(plan_->max_batch_size / rows, 1));
   }
   work.instances = instances_.load(std::memory_order_relaxed);  // relaxed: an estimate
   work.idle_instance = scheduler_->parker().anybody_waits();

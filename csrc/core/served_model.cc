@@ -51,7 +51,7 @@ void ServedModel::leave(Request& request) {
 }
 
 Status ServedModel::submit(Request& request) {
-  PENSTOCK_RETURN_IF_ERROR(check_deadline(request));
+  if (request.deadline_ns != kNoDeadline) PENSTOCK_RETURN_IF_ERROR(check_deadline(request));
   if (trace_->sampler() != nullptr && !request.step_) [[unlikely]] {
     context_.tracer.begin(*trace_, request);
   }
@@ -63,7 +63,8 @@ Status ServedModel::submit(Request& request) {
 
 Status ServedModel::queue(Request& request) {
   std::int64_t expires = kNoDeadline;
-  Status status = admit(request);
+  Status status;
+  if (request.deadline_ns != kNoDeadline) status = admit(request);
   if (status.ok()) status = scheduler_->submit(request, &expires);
   if (!status.ok()) {
     if (in_order()) ordered_.skip(request.ticket_);

@@ -150,7 +150,7 @@ class ServedModel final : public ModelVersion,
   }
   [[nodiscard]] bool next_on_device(std::uint32_t index, Batch& batch);
   [[nodiscard]] bool leave_to_others(std::uint32_t index) const;
-  // ---- deadlines.cc ----
+  // ---- deadlines.cc: of requests that have one ----
   [[nodiscard]] Status check_deadline(const Request& request);
   [[nodiscard]] Status admit(const Request& request);
   [[nodiscard]] Status queue(Request& request);

@@ -217,7 +217,7 @@ def test_killed_in_the_middle(serve: Callable[[str], ServerProcess], redis: Redi
         wait_for(lambda: len(redis.entries()) > 0)
         assert infer(server, 50) == runs
         wait_for(lambda: server.log.count("Response cache: connected") == 2)
-        assert server.log.count("Response cache: nothing is cached, no use of redis at") == 1
+        assert server.log.count("no use of redis at") == 1
 
 
 def test_a_redis_that_hangs_keeps_nobody_waiting(
@@ -281,4 +281,4 @@ def test_a_wrong_password_is_told(
     with serve("one") as server:
         wait_for(lambda: "WRONGPASS" in server.log)
         assert [infer(server, 1) for _ in range(2)] == [1, 2]
-        assert server.log.count("Response cache: nothing is cached") == 1
+        assert server.log.count("no use of redis at") == 1

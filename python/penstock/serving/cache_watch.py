@@ -23,9 +23,13 @@ async def watch_cache(engine: Engine) -> None:
     while (state := engine.remote_cache_state()) is not None:
         up, changes, text = state
         if changes != seen:
-            seen = changes
+            if up and changes - seen > 1:  # it has gone and come since
+                _LOGGER.warning(
+                    "Response cache: nothing was cached for a while, no use of %s", text
+                )
             if up:
                 _LOGGER.info("Response cache: connected to %s", text)
             else:
                 _LOGGER.warning("Response cache: nothing is cached, no use of %s", text)
+            seen = changes
         await asyncio.sleep(_LOOK_EVERY_S)
