@@ -32,7 +32,7 @@ EXAMPLE_MODELS := examples/models/digits/1/model.onnx examples/models/resnet50/1
 NO_ASLR = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
 .DEFAULT_GOAL := help
-.PHONY: help install frameworks models serve test test-cpp test-python lint format bench wheel asan tsan fuzz
+.PHONY: help install frameworks models serve test test-cpp test-python lint format bench wheel tsan fuzz
 .PHONY: clean
 .DELETE_ON_ERROR:
 
@@ -111,18 +111,13 @@ serve: install models ## install, then serve examples/models (more flags: SERVE_
 
 test: test-cpp test-python ## the whole test suite: C++, then Python
 
-test-cpp: $(STAMPS)/system install
-	cmake --preset release
-	cmake --build --preset release
-	PENSTOCK_PYTHON=$(abspath $(BIN)/python) ctest --preset release
-
-test-python: install models
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
-
-asan: install ## the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
+test-cpp: install ## the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	cmake --preset asan
 	cmake --build --preset asan
 	ctest --preset asan
+
+test-python: install models
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 tsan: install ## the C++ tests under ThreadSanitizer
 	cmake --preset tsan
