@@ -14,10 +14,14 @@ from collections.abc import Iterator
 
 import pytest
 from penstock._proto.model_config_pb2 import ModelConfig
-from penstock.backends.python.pb_utils.metrics import custom_metrics
+from penstock.backends.python.pb_utils.metrics import (
+    MetricFamily,
+    custom_metrics,
+    observe_changes,
+)
 from penstock.errors import InvalidArgError
-from penstock.serving.workers.control import MAX_BYTES, ControlSocket
-from penstock.serving.workers.metrics import MetricMirror
+from penstock.serving.workers.control import MAX_BYTES, ControlSocket, Message
+from penstock.serving.workers.metrics import MetricMirror, MetricReport
 from penstock.serving.workers.output import MAX_LINE_BYTES, MAX_LINES_A_SECOND, OutputLog
 from penstock.serving.workers.settings import runs_in_process, worker_settings
 from penstock.serving.workers.supervisor import Supervisor
@@ -183,5 +187,37 @@ def test_metrics_of_a_worker_are_shown_and_go_with_it() -> None:
     )
     mirror.apply({"changes": 5})
     assert shown() == [4.0]
+    mirror.apply({"changes": [[*change[:5], "end", 0.0]]})
+    assert shown() == []
+    mirror.apply({"changes": [[*change[:5], "begin", 0.0]]})
+    assert shown() == [0.0]
     del mirror
     assert shown() == []
+
+
+def test_metrics_of_a_worker_are_reported_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penstock.serving.workers.metrics._EVERY_S", 3600.0)
+    sent: list[Message] = []
+    report = MetricReport(sent.append)
+    try:
+        gauge = MetricFamily("w_now", "what", MetricFamily.GAUGE).Metric({"a": "b"})
+        gauge.increment(7)
+        gauge.set(2)
+        gauge.increment(3)
+        times = MetricFamily("w_times", "", MetricFamily.HISTOGRAM).Metric(None, [1.0])
+        times.observe(0.5)
+        times.observe(2.0)
+        del gauge
+        report.flush()
+        report.flush()
+    finally:
+        observe_changes(None)
+    [message] = sent
+    assert [[change[0], *change[-2:]] for change in message["changes"]] == [
+        ["w_now", "begin", 0.0],
+        ["w_now", "set", 5.0],
+        ["w_times", "begin", 0.0],
+        ["w_times", "observe", 0.5],
+        ["w_times", "observe", 2.0],
+        ["w_now", "end", 0.0],
+    ]

@@ -2,15 +2,16 @@
 # Copyright (c) 2026 The Penstock Authors
 """Custom metrics of models in worker processes: counted there, shown by the server.
 
-A worker reports what was done to its metrics, increments added up, with every batch and every
-200 ms; the server does the same to metrics of its own, which the instances of all models share. A
-value that a model reads back is what its own process has counted.
+A worker reports what was done to its metrics, in that order and increments added up, with every
+batch and every 200 ms; the server does the same to metrics of its own, which the instances of all
+models share. A value that a model reads back is what its own process has counted.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from penstock.backends.python.pb_utils.errors import TritonModelException
@@ -27,6 +28,35 @@ from penstock.serving.workers.control import Message
 #: Metrics of one instance; more are not shown.
 MAX_METRICS: Final = 1024
 _EVERY_S: Final = 0.2
+#: Changes of one message.
+_MOST: Final = 1024
+#: Changes of which two are as one.
+_SUMS: Final = frozenset({Change.INCREMENT, Change.SET})
+
+
+@dataclass(slots=True)
+class _Entry:
+    """Something to report; what follows on it may be made one with it."""
+
+    metric: NamedMetric
+    buckets: tuple[float, ...]
+    change: Change
+    value: float
+
+    def take(self, change: Change, value: float) -> bool:
+        """Whether it says now what both did, one after the other."""
+        if self.change not in _SUMS or change not in _SUMS:
+            return False
+        if change is Change.SET:
+            self.change, self.value = change, value
+        else:
+            self.value += value
+        return True
+
+    def words(self) -> list[Any]:
+        name, description, kind, labels = self.metric
+        words = (description, kind.value, labels, self.buckets, self.change.value, self.value)
+        return [name, *words]
 
 
 class MetricReport:
@@ -34,26 +64,24 @@ class MetricReport:
 
     def __init__(self, send: Callable[[Message], None]) -> None:
         self._send = send
-        self._lock = threading.Lock()
-        self._sums: dict[tuple[NamedMetric, tuple[float, ...]], float] = {}
-        self._others: list[tuple[NamedMetric, tuple[float, ...], Change, float]] = []
+        # Reentrant: a garbage collection inside of it may find a metric that is no more.
+        self._lock = threading.RLock()
+        self._entries: list[_Entry] = []
+        self._last: dict[NamedMetric, _Entry] = {}
         self._started = False
         observe_changes(self._changed)
 
     def flush(self) -> None:
         """Sends what has changed, if anything has."""
-        if not self._sums and not self._others:
+        if not self._entries:
             return
         with self._lock:
-            sums, self._sums = self._sums, {}
-            others, self._others = self._others, []
-        changes = [
-            _words(metric, buckets, Change.INCREMENT, value)
-            for (metric, buckets), value in sums.items()
-        ]
-        changes += [_words(*other) for other in others]
+            entries, self._entries = self._entries, []
+            self._last = {}
         try:
-            self._send({"is": "metrics", "changes": changes})
+            for start in range(0, len(entries), _MOST):
+                words = [entry.words() for entry in entries[start : start + _MOST]]
+                self._send({"is": "metrics", "changes": words})
         except OSError:
             return  # the server is gone, or the model has closed the socket
 
@@ -61,11 +89,11 @@ class MetricReport:
         self, metric: NamedMetric, buckets: tuple[float, ...], change: Change, value: float
     ) -> None:
         with self._lock:
-            if change is Change.INCREMENT:
-                key = (metric, buckets)
-                self._sums[key] = self._sums.get(key, 0.0) + value
-            else:
-                self._others.append((metric, buckets, change, value))
+            last = self._last.get(metric)
+            if last is not None and last.take(change, value):
+                return
+            entry = self._last[metric] = _Entry(metric, buckets, change, value)
+            self._entries.append(entry)
             started, self._started = self._started, True
         if not started:
             threading.Thread(target=self._report, name="metrics", daemon=True).start()
@@ -74,13 +102,6 @@ class MetricReport:
         pause = threading.Event()
         while not pause.wait(_EVERY_S):
             self.flush()
-
-
-def _words(
-    metric: NamedMetric, buckets: tuple[float, ...], change: Change, value: float
-) -> list[Any]:
-    kind = metric.kind.value
-    return [metric.family, metric.description, kind, metric.labels, buckets, change.value, value]
 
 
 class MetricMirror:
@@ -109,6 +130,9 @@ class MetricMirror:
         value: float,
     ) -> None:
         key = (family, kind, tuple(map(tuple, labels)))
+        if change == Change.END.value:
+            self._metrics.pop(key, None)
+            return
         metric = self._metrics.get(key)
         if metric is None:
             if len(self._metrics) >= MAX_METRICS:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 import re
 import threading
+import weakref
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
@@ -40,11 +41,13 @@ class MetricKind(enum.Enum):
 
 
 class Change(enum.Enum):
-    """What is done to a metric."""
+    """What is done to a metric, from when it is there until nobody holds on to it."""
 
+    BEGIN = "begin"
     INCREMENT = "increment"
     SET = "set"
     OBSERVE = "observe"
+    END = "end"
 
 
 class _Cell:
@@ -83,9 +86,17 @@ class _Family:
         key = frozenset(labels.items())
         with self.lock:
             cell = self.cells.get(key)
-            if cell is None:
-                cell = self.cells[key] = _Cell(labels, buckets)
-            return cell
+            if cell is not None:
+                return cell
+            cell = self.cells[key] = _Cell(labels, buckets)
+        if observer := _families.observer:
+            named = self.named(cell)
+            observer(named, buckets, Change.BEGIN, 0.0)
+            weakref.finalize(cell, observer, named, buckets, Change.END, 0.0).atexit = False
+        return cell
+
+    def named(self, cell: _Cell) -> NamedMetric:
+        return NamedMetric(self.name, self.description, self.kind, cell.key)
 
     def expose(self) -> Exposition:
         family = Exposition(self.name, self.description, self.kind.value)
@@ -114,7 +125,8 @@ class NamedMetric(NamedTuple):
     labels: tuple[tuple[str, str], ...]
 
 
-#: Called with the metric, its buckets, what was done, and with which value.
+#: Called with the metric, its buckets, what was done, and with which value; from the garbage
+#: collection too, so on any thread and at any point of it.
 Observer = Callable[[NamedMetric, tuple[float, ...], Change, float], None]
 
 
@@ -152,8 +164,8 @@ _families: Final = _Families()
 custom_metrics: Final[Collector] = _families
 
 
-def observe_changes(observer: Observer) -> None:
-    """From now on all changes of all metrics of the process are told."""
+def observe_changes(observer: Observer | None) -> None:
+    """From now on all changes of all metrics of the process are told, or none."""
     _families.observer = observer
 
 
@@ -200,9 +212,8 @@ class Metric:
     def _change(self, kind: Change, value: float) -> None:
         self._cell.change(kind, float(value))
         if _families.observer is not None:
-            family, cell = self._family, self._cell
-            named = NamedMetric(family.name, family.description, family.kind, cell.key)
-            _families.observer(named, cell.buckets, kind, float(value))
+            named = self._family.named(self._cell)
+            _families.observer(named, self._cell.buckets, kind, float(value))
 
 
 class MetricFamily:
