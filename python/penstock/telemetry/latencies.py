@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any, Protocol
 
 from prometheus_client.core import Metric
 
-from penstock.telemetry.exposition import number_text
+from penstock.telemetry.exposition import Histograms, number_text
 
 
 class LatencySnapshot(Protocol):
@@ -124,28 +123,28 @@ def duration_histograms(
     snapshots: Iterable[LatencySnapshot], bounds_ns: Sequence[int]
 ) -> Iterator[Metric]:
     """Ours. `bounds_ns`: upper bounds of the counts, whose last one has none."""
-    bounds = [bound / 1e9 for bound in bounds_ns]
+    bounds = [number_text(bound / 1e9) for bound in bounds_ns]
     for histogram in _HISTOGRAMS:
-        metric = Metric(histogram.name, histogram.help, "histogram")
+        family = Histograms(histogram.name, histogram.help)
         for snapshot in snapshots:
             counts = snapshot.statistics[f"{histogram.stage}_counts"]
             seconds = snapshot.statistics["inference_stats"][histogram.stage]["ns"] / 1e9
-            _add_histogram(metric, snapshot.labels, bounds, counts, seconds)
-        yield metric
+            family.add(snapshot.labels, bounds, counts, seconds)
+        yield family
 
 
 def first_response_histogram(snapshots: Iterable[LatencySnapshot]) -> Metric:
     """M-12, of the models that keep it."""
-    metric = Metric(
+    family = Histograms(
         "nv_inference_first_response_histogram_ms",
         "Duration from request to first response in milliseconds",
-        "histogram",
     )
     for snapshot in snapshots:
         if bounds := snapshot.first_response_bounds_ms:
             counted = snapshot.statistics["first_response"]
-            _add_histogram(metric, snapshot.labels, bounds, counted["counts"], counted["ms"])
-    return metric
+            texts = [number_text(bound) for bound in bounds]
+            family.add(snapshot.labels, texts, counted["counts"], counted["ms"])
+    return family
 
 
 def latency_summaries(
@@ -169,17 +168,3 @@ def latency_summaries(
                 labels = {**snapshot.labels, "quantile": number_text(quantile)}
                 metric.add_sample(summary.name, labels, value)
         yield metric
-
-
-def _add_histogram(
-    metric: Metric,
-    labels: Mapping[str, str],
-    bounds: Sequence[float],
-    counts: Sequence[int],
-    total: float,
-) -> None:
-    name = metric.name
-    for bound, up_to in zip((*bounds, float("inf")), accumulate(counts), strict=True):
-        metric.add_sample(f"{name}_bucket", {**labels, "le": number_text(bound)}, up_to)
-    metric.add_sample(f"{name}_sum", dict(labels), total)
-    metric.add_sample(f"{name}_count", dict(labels), sum(counts))

@@ -83,6 +83,7 @@ def test_a_bomb_does_not_take_memory() -> None:
         (b"\x1f\x8b", "truncated"),
         (b"", "truncated"),
     ],
+    ids=["text", "no end", "a header", "two", "a wrong sum", "a beginning", "nothing"],
 )
 def test_a_bad_stream_is_the_clients_mistake(body: bytes, text: str) -> None:
     with pytest.raises(InvalidArgError, match=text):
