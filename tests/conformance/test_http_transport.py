@@ -258,7 +258,9 @@ def test_a_decompression_bomb(server: ServerProcess) -> None:
     )
 
 
-@pytest.mark.parametrize("body", [b"plain", gzip.compress(b"{}" * 100)[:-9], b""])
+@pytest.mark.parametrize(
+    "body", [b"plain", gzip.compress(b"{}" * 100)[:-9], b""], ids=["plain", "cut", "empty"]
+)
 def test_a_body_that_is_not_what_it_says(server: ServerProcess, body: bytes) -> None:
     reply = server.request("POST", INFER, body, {"Content-Encoding": "gzip"})
     assert reply.status == 400
