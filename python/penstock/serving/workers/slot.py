@@ -11,6 +11,7 @@ Everything here runs on the supervisor's thread.
 
 from __future__ import annotations
 
+import functools
 import logging
 import signal
 import time
@@ -271,7 +272,8 @@ class WorkerSlot:
     def _check_stopped(self) -> None:
         if self._stopped is not None and not self._running and not self._stopped.done():
             self._cancel_timers()
-            self._stopped.set_result(None)
+            # Later: when the event of the last process's end has let go of it.
+            self._supervisor.after(0.0, functools.partial(self._stopped.set_result, None))
 
     def _after(self, purpose: str, seconds: float, call: Callable[[], None]) -> None:
         """In place of an earlier one for the same."""

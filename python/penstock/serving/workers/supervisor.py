@@ -16,6 +16,7 @@ import os
 import selectors
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -28,15 +29,14 @@ _ResultT = TypeVar("_ResultT")
 class Timer:
     """A call that is to come; it can be cancelled."""
 
-    __slots__ = ("call", "cancelled")
+    __slots__ = ("call",)
 
     def __init__(self, call: Callable[[], None]) -> None:
-        self.call = call
-        self.cancelled = False
+        self.call: Callable[[], None] | None = call
 
     def cancel(self) -> None:
-        """It will not come."""
-        self.cancelled = True
+        """It will not come, and what it holds is let go of."""
+        self.call = None
 
 
 class Supervisor:
@@ -50,8 +50,11 @@ class Supervisor:
         """Starts nothing."""
         self._lock = threading.Lock()
         self._calls: deque[Callable[[], None]] = deque()  # what follows: under the lock
-        self._wake: int | None = None  # while the thread runs
+        self._runs = False
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        weakref.finalize(self, os.close, self._wake)
         self._selector = selectors.DefaultSelector()  # what follows: the thread's
+        self._selector.register(self._wake, selectors.EVENT_READ, None)
         self._timers: list[tuple[float, int, Timer]] = []
         self._serial = itertools.count()
 
@@ -67,10 +70,10 @@ class Supervisor:
 
         with self._lock:
             self._calls.append(run)
-            if self._wake is None:
-                self._start()
-            else:
-                os.eventfd_write(self._wake, 1)
+            if not self._runs:
+                self._runs = True
+                threading.Thread(target=self._run, name="worker-supervisor", daemon=True).start()
+            os.eventfd_write(self._wake, 1)
         return future
 
     def watch(self, fd: int, readable: Callable[[], None]) -> None:
@@ -88,41 +91,36 @@ class Supervisor:
         heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._serial), timer))
         return timer
 
-    def _start(self) -> None:
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._selector.register(self._wake, selectors.EVENT_READ, self._woken)
-        threading.Thread(target=self._run, name="worker-supervisor", daemon=True).start()
-
     def _ended(self) -> bool:
         """Whether there is nothing left to do; then the thread is none any more."""
         with self._lock:
-            waits = any(not timer.cancelled for _, _, timer in self._timers)
+            waits = any(timer.call is not None for _, _, timer in self._timers)
             if self._calls or waits or len(self._selector.get_map()) > 1:
                 return False
             self._timers.clear()
-            assert self._wake is not None
-            self._selector.unregister(self._wake)
-            os.close(self._wake)
-            self._wake = None
+            self._runs = False
             return True
-
-    def _woken(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            if self._wake is not None:
-                os.eventfd_read(self._wake)
 
     def _run(self) -> None:
         while not self._ended():
-            for key, _ in self._selector.select(self._until_timer()):
-                if key.fd in self._selector.get_map():  # the one before may have forgotten it
-                    self._guard(key.data)
+            self._take_events()  # functions, so that nothing is held while the thread waits
             while self._calls:
                 self._guard(self._calls.popleft())
-            now = time.monotonic()
-            while self._timers and (self._timers[0][0] <= now or self._timers[0][2].cancelled):
-                timer = heapq.heappop(self._timers)[2]
-                if not timer.cancelled:
-                    self._guard(timer.call)
+            self._take_timers()
+
+    def _take_events(self) -> None:
+        for key, _ in self._selector.select(self._until_timer()):
+            if key.fd == self._wake:
+                os.eventfd_read(self._wake)
+            elif key.fd in self._selector.get_map():  # the one before may have forgotten it
+                self._guard(key.data)
+
+    def _take_timers(self) -> None:
+        now = time.monotonic()
+        while self._timers and (self._timers[0][0] <= now or self._timers[0][2].call is None):
+            timer = heapq.heappop(self._timers)[2]
+            if timer.call is not None:
+                self._guard(timer.call)
 
     def _until_timer(self) -> float | None:
         if self._calls:
