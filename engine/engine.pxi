@@ -64,6 +64,9 @@ cdef class ModelVersion:
         health_of(deref(self.model), text)
         return text.decode("utf-8", "replace")
 
+    def set_problem(self, str problem not None):
+        self.model.get().set_problem(utf8(problem))
+
     def statistics(self):
         return statistics_dict(self.model.get().statistics())
 

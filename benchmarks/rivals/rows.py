@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from benchmarks.load.workloads import IMAGE, SMALL, Workload, grpc_workload, http_workload
 
-#: Models of models/: the first two are native and batched, the last has the default scheduler.
+#: Models of models/: the first is native; the unbatched ones have the default scheduler.
 NATIVE, BATCHED, UNBATCHED = "identity", "python_identity", "python_identity_unbatched"
+#: The same in a worker process, as Triton's are anyway.
+WORKER, WORKER_UNBATCHED = "python_worker", "python_worker_unbatched"
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,23 @@ COST_ROWS = (
     RivalRow(grpc_workload("Python model, gRPC, 4 x 4", UNBATCHED, SMALL), 0.10),
     RivalRow(http_workload("Python model, dynamic batching, HTTP, 16", BATCHED, SMALL), 0.15),
     RivalRow(grpc_workload("Python model, dynamic batching, gRPC, 4 x 4", BATCHED, SMALL), 0.10),
+    RivalRow(http_workload("Python worker, HTTP binary, 16", WORKER_UNBATCHED, SMALL), 0.30),
+    RivalRow(grpc_workload("Python worker, gRPC, 4 x 4", WORKER_UNBATCHED, SMALL), 0.30),
+    RivalRow(http_workload("Python worker, dynamic batching, HTTP, 16", WORKER, SMALL), 0.30),
+    RivalRow(
+        http_workload("Python worker, HTTP 600 KB, 4", WORKER_UNBATCHED, IMAGE, connections=4), 0.35
+    ),
 )
 
 LATENCY_ROWS = (
     LatencyRow(http_workload("identity, HTTP binary", NATIVE, SMALL, connections=1), 0.95, 15),
     LatencyRow(
         http_workload("Python model, HTTP binary", UNBATCHED, SMALL, connections=1), 0.60, 20
+    ),
+    LatencyRow(
+        http_workload("Python worker, HTTP binary", WORKER_UNBATCHED, SMALL, connections=1),
+        0.75,
+        40,
     ),
 )
 

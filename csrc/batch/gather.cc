@@ -11,6 +11,19 @@
 
 namespace penstock {
 
+// Whether the rows' inputs lie one behind the other, as those do that another process has gathered.
+bool Batch::contiguous(std::uint32_t spec) const {
+  const InputTensor* before = find(0, spec);
+  for (std::size_t i = 1; i < rows_.size(); ++i) {
+    const InputTensor* next = find(i, spec);
+    const bool joined = next->lease && next->lease.get() == before->lease.get() &&
+                        next->view.data == before->view.data + before->view.size_bytes;
+    if (!joined) return false;
+    before = next;
+  }
+  return true;
+}
+
 Status Batch::concatenate(std::uint32_t spec, TensorView& view, BufferLease& lease) {
   std::size_t total = 0;
   std::int64_t rows = 0;
@@ -19,6 +32,9 @@ Status Batch::concatenate(std::uint32_t spec, TensorView& view, BufferLease& lea
     total += part.size_bytes;  // each was received: the sum of what is in memory
     rows += part.shape.empty() ? 0 : part.shape[0];
   }
+  view.size_bytes = total;
+  if (!view.shape.empty()) view.shape[0] = rows;
+  if (contiguous(spec)) return {};
   lease = pool_->acquire(total);
   if (!lease) {
     return unavailable("no memory to gather input '" + plan_->inputs[spec].name + "' of model '" +
@@ -31,9 +47,7 @@ Status Batch::concatenate(std::uint32_t spec, TensorView& view, BufferLease& lea
     to += part.size_bytes;
   }
   view.data = lease->data;
-  view.size_bytes = total;
   view.memory = lease->memory;
-  if (!view.shape.empty()) view.shape[0] = rows;
   gathered_.append() = lease;
   return {};
 }

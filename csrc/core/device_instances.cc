@@ -47,7 +47,16 @@ bool ServedModel::leave_to_others(std::uint32_t index) const {
                      [&](std::int32_t device) { return device < 0 || cuda.lost(device).ok(); });
 }
 
+void ServedModel::set_problem(std::string problem) {
+  std::lock_guard lock(problem_mutex_);
+  problem_ = std::move(problem);
+}
+
 Status ServedModel::health() const {
+  {
+    std::lock_guard lock(problem_mutex_);
+    if (!problem_.empty()) return unavailable(problem_);
+  }
   if (pipelines_.empty()) return {};
   Status lost;
   for (const std::int32_t device : plan_->instance_devices) {

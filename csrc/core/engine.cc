@@ -20,6 +20,19 @@ std::shared_ptr<ServedModel> served(const ModelVersionRef& model) {
   return std::static_pointer_cast<ServedModel>(model);
 }
 
+class SharedAllocator final : public Allocator {
+ public:
+  explicit SharedAllocator(std::shared_ptr<Allocator> source) : source_(std::move(source)) {}
+  void* allocate(std::size_t size_bytes) override { return source_->allocate(size_bytes); }
+  void deallocate(void* memory, std::size_t size_bytes) noexcept override {
+    source_->deallocate(memory, size_bytes);
+  }
+  [[nodiscard]] MemoryKind kind() const override { return source_->kind(); }
+
+ private:
+  const std::shared_ptr<Allocator> source_;
+};
+
 // Null when there is none, or nobody wants it; `why_not` says which.
 std::shared_ptr<CudaRuntime> open_cuda(const EngineOptions& options, std::string& why_not) {
   if (!options.pinned && !options.devices) return nullptr;
@@ -30,8 +43,10 @@ std::shared_ptr<CudaRuntime> open_cuda(const EngineOptions& options, std::string
 }
 
 // The allocator behind the pool.
-std::unique_ptr<Allocator> choose_allocator(bool pinned, std::shared_ptr<CudaRuntime> cuda) {
-  if (pinned && cuda != nullptr) return make_pinned_allocator(std::move(cuda));
+std::unique_ptr<Allocator> choose_allocator(const EngineOptions& options,
+                                            std::shared_ptr<CudaRuntime> cuda) {
+  if (options.allocator) return std::make_unique<SharedAllocator>(options.allocator);
+  if (options.pinned && cuda != nullptr) return make_pinned_allocator(std::move(cuda));
   return make_page_allocator();
 }
 
@@ -51,7 +66,7 @@ struct Engine::Impl {
   explicit Impl(const EngineOptions& options)
       : clock(options.clock != nullptr ? options.clock : &real_clock),
         cuda(open_cuda(options, memory_report)),
-        pool(choose_allocator(options.pinned, cuda), options.pool),
+        pool(choose_allocator(options, cuda), options.pool),
         regions(cuda),
         requests(options.max_requests),
         responses(options.max_responses),

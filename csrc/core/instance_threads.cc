@@ -22,8 +22,12 @@ constexpr std::uint32_t kMaxInstances = 1u << 20;
 }  // namespace
 
 void ServedModel::start(std::uint32_t index, std::unique_ptr<NativeInstance> instance) {
-  add_thread(index,
-             std::thread([this, index, owned = std::move(instance)] { run(index, *owned); }));
+  NativeInstance* const native = instance.get();
+  {
+    std::lock_guard lock(threads_mutex_);
+    natives_.emplace(index, std::move(instance));
+  }
+  add_thread(index, std::thread([this, index, native] { run(index, *native); }));
 }
 
 void ServedModel::start_ensemble() {
@@ -40,7 +44,9 @@ void ServedModel::add_thread(std::uint32_t index, std::thread thread) {
 
 void ServedModel::run(std::uint32_t index, NativeInstance& instance) {
   Batch batch;
-  while (next(index, batch)) {
+  for (;;) {
+    instance.wait_ready();
+    if (!next(index, batch)) return;
     try {
       instance.execute(batch);
     } catch (const std::exception& e) {  // nothing may cross a thread's entry
@@ -66,19 +72,24 @@ Status ServedModel::end_instance(std::uint32_t index) {
     return unsupported("instances of model '" + plan_->name + "' share its requests on GPUs");
   }
   scheduler_->end_instance(index);
+  std::unique_ptr<NativeInstance> instance;
   std::thread ended;
   {
     std::lock_guard lock(threads_mutex_);
     if (auto found = threads_.extract(index)) ended = std::move(found.mapped());
+    if (auto found = natives_.extract(index)) instance = std::move(found.mapped());
   }
+  if (instance) instance->stop();
   if (ended.joinable()) ended.join();
   return {};
 }
 
 void ServedModel::join_threads() {
   std::lock_guard lock(threads_mutex_);
+  for (auto& [index, native] : natives_) native->stop();
   for (auto& [index, thread] : threads_) thread.join();
   threads_.clear();
+  natives_.clear();
 }
 
 }  // namespace penstock

@@ -41,6 +41,7 @@ bool ServedModel::enter(Request& request) {
   request.counted_ = true;
   request.plan_ = plan_.get();
   request.model_ = shared_from_this();
+  request.sink_ = this;
   return true;
 }
 
@@ -198,6 +199,7 @@ void ServedModel::response_read(Request& request) {
   request.unread_.fetch_sub(1);  // seq_cst, as the load in begin_response(): one sees the other
   response_room_.notify_all();
   if (ensemble_) ensemble_->look();
+  if (request.reader_) request.reader_->response_read();
 }
 
 void ServedModel::finish(Request& request, Response* last, Status status) {

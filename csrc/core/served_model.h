@@ -52,6 +52,7 @@ struct ServedModelContext {
 
 class ServedModel final : public ModelVersion,
                           public Sweepable,
+                          public ResponseSink,
                           public std::enable_shared_from_this<ServedModel>,
                           private RejectSink,
                           private RemoteAnswers::Owner {
@@ -71,6 +72,7 @@ class ServedModel final : public ModelVersion,
   [[nodiscard]] std::uint32_t instance_limit() const override;
   [[nodiscard]] Status end_instance(std::uint32_t index) override;
   [[nodiscard]] Status health() const override;
+  void set_problem(std::string problem) override;
 
   // What can fail of the construction.
   [[nodiscard]] Status prepare();
@@ -103,15 +105,15 @@ class ServedModel final : public ModelVersion,
   // As next(), at once.
   [[nodiscard]] PollKind try_next(std::uint32_t index, Batch& batch);
   // As begin_response(), but null when the client has not taken enough yet.
-  [[nodiscard]] Result<Response*> try_begin_response(Request& request);
+  [[nodiscard]] Result<Response*> try_begin_response(Request& request) override;
   void drop_response(Response* response) { context_.responses.release(response); }
   // S-49: statistics of the request, in ns: input, infer, output.
   static void set_compute(Request& request, const std::array<std::uint64_t, 3>& compute_ns);
 
   // ---- for Responder ----
-  [[nodiscard]] Result<Response*> begin_response(Request& request);
-  void send(Request& request, Response* response);
-  void finish(Request& request, Response* last, Status status);
+  [[nodiscard]] Result<Response*> begin_response(Request& request) override;
+  void send(Request& request, Response* response) override;
+  void finish(Request& request, Response* last, Status status) override;
   // The owner is done with a response that was not the final one.
   void response_read(Request& request);
 
@@ -189,8 +191,11 @@ class ServedModel final : public ModelVersion,
   Turnstile in_flight_;                   // requests; closed: the version retires
   Parker drained_;
   std::mutex threads_mutex_;
-  std::unordered_multimap<std::uint32_t, std::thread>
-      threads_;  // under threads_mutex_, by instance
+  // Under threads_mutex_, by instance; instances outlive their threads.
+  std::unordered_multimap<std::uint32_t, std::unique_ptr<NativeInstance>> natives_;
+  std::unordered_multimap<std::uint32_t, std::thread> threads_;
+  mutable std::mutex problem_mutex_;
+  std::string problem_;  // under problem_mutex_
 };
 
 }  // namespace penstock

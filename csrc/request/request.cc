@@ -158,6 +158,9 @@ void Request::reset() {
   cache_ns_ = 0;
   plan_ = nullptr;
   model_.reset();
+  sink_ = nullptr;
+  reader_.reset();
+  cancelled_elsewhere_ = nullptr;
   counted_ = false;
 }
 

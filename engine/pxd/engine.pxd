@@ -78,6 +78,7 @@ cdef extern from "penstock/engine.h" namespace "penstock" nogil:
         void start(uint32_t, unique_ptr[CNativeInstance]) except +
         uint32_t instance_limit()
         Status end_instance(uint32_t) except +
+        void set_problem(string) except +
 
     ctypedef shared_ptr[CModelVersion] ModelVersionRef
 

@@ -471,6 +471,9 @@ class ModelVersion:
 
         NaN where nothing was observed; empty when the plan keeps no summaries.
         """
+    def set_problem(self, problem: str) -> None:
+        """Why its instances answer nothing now; "": they do. It is `problem`, then (H-4)."""
+
     def start_native(self, index: int, instance: NativeInstance) -> None: ...
     def warm_up(
         self,
@@ -864,3 +867,70 @@ class GrpcDoor:
         """Sends what is ready for at most `timeout_s`, then closes all connections."""
     def counters(self) -> dict[str, int]:
         """connections_opened, calls_begun, inferences, passed_on, bytes_received, ..."""
+
+class WorkerConnection:
+    """What the server and one worker process have between them (docs/workers.md)."""
+
+    def fileno(self) -> int:
+        """Of the memory to hand to the process; it stays the connection's."""
+
+    def lost(self, why: str) -> None:
+        """The process has ended: what it had is answered, or goes to the next."""
+
+    def close(self) -> None:
+        """No batch follows: the process ends when it has answered."""
+
+    @property
+    def in_flight(self) -> int:
+        """Batches and decoupled requests that it has not answered."""
+
+    @property
+    def answered(self) -> int:
+        """Batches that it has answered."""
+
+class WorkerLink:
+    """An instance that runs in a process of its own, as the engine sees it. Thread safe."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        plan: ModelPlan,
+        name: str,
+        *,
+        initial_bytes: int,
+        growth_bytes: int,
+        max_bytes: int,
+        execute_timeout_s: float = 0.0,
+        idempotent: bool = False,
+    ) -> None:
+        """Sizes are of the memory of each direction, in bytes."""
+
+    def connect(self) -> WorkerConnection:
+        """For a process that is about to be started. Raises UnavailableError."""
+
+    def serve(self, connection: WorkerConnection, pidfd: int) -> None:
+        """Batches go to this process from now on; the one before ends when it has answered.
+
+        `pidfd` stays the caller's, until lost().
+        """
+
+    def refuse(self, why: str) -> None:
+        """Batches are answered UNAVAILABLE with the reason, until serve()."""
+
+    @property
+    def ended(self) -> bool:
+        """The engine has let go of the instance: the last process ends by itself."""
+
+    def instance(self) -> NativeInstance:
+        """What the engine runs; once."""
+
+def attach_worker(
+    fd: int, plan: ModelPlan, *, initial_bytes: int, growth_bytes: int
+) -> ModelVersion:
+    """The model as its worker process has it: `next` and `complete`. Takes the descriptor over."""
+
+def die_with_parent(parent: int) -> bool:
+    """Has the kernel kill this process with the thread that started it.
+
+    False when `parent` has ended already.
+    """

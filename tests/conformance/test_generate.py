@@ -12,6 +12,7 @@ from typing import Any
 
 import decoupled_models
 import pytest
+from plugged_models import until
 from server_process import Reply, ServerProcess
 
 TIMEOUT_S = 20
@@ -323,11 +324,18 @@ def test_a_stream_of_events(generate: Generate) -> None:
 def test_load_metrics(generate: Generate, stream: bool) -> None:
     """H-36: once the three metrics are there, and for a format that there is."""
     header = "endpoint-load-metrics"
-    assert header not in generate("loaded", {"IN": 0}, endpoint_load_metrics_format="json").headers
-    assert generate("loaded", {"IN": 1}).status == 200
-    reply = generate("loaded", {"IN": 1}, stream=stream, endpoint_load_metrics_format="json")
-    assert reply.headers[header] == (
-        'JSON {"named_metrics":{"kv_cache_utilization":0.25,"max_token_capacity":2560}}'
+
+    def told(value: int) -> str | None:
+        reply = generate(
+            "loaded", {"IN": value}, stream=stream, endpoint_load_metrics_format="json"
+        )
+        assert reply.status == 200
+        return reply.headers.get(header)
+
+    until(lambda: told(0) is None)  # a worker's metrics are there a little after its answer
+    until(lambda: told(1) is not None)
+    assert (
+        told(1) == 'JSON {"named_metrics":{"kv_cache_utilization":0.25,"max_token_capacity":2560}}'
     )
     reply = generate("loaded", {"IN": 1}, stream=stream, endpoint_load_metrics_format="text")
     assert reply.headers[header] == (

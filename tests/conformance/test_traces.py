@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import threading
@@ -134,7 +135,8 @@ def wait_for(path: Path, count: int) -> dict[int, Trace]:
     while len(found) < count:
         assert time.monotonic() < deadline, f"{path} has {len(found)} traces, not {count}"
         if path.exists() and path.stat().st_size > 0:
-            found = read(path)
+            with contextlib.suppress(json.JSONDecodeError):  # the server is writing
+                found = read(path)
     return found
 
 

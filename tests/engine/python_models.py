@@ -15,11 +15,12 @@ def write_model(model_dir: Path, source: str, filename: str = "model.py") -> Pat
 
 
 def config(more: str = "") -> str:
-    """A complete configuration."""
+    """A complete configuration, of a model that runs where the test does."""
     return f"""
         backend: "python"
         max_batch_size: 8
         input {{ name: "INPUT0" data_type: TYPE_FP32 dims: -1 }}
         output {{ name: "OUTPUT0" data_type: TYPE_FP32 dims: -1 }}
+        parameters {{ key: "EXECUTION_MODE" value {{ string_value: "in_process" }} }}
         {more}
     """

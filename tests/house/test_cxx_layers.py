@@ -22,7 +22,7 @@ BELOW: dict[str, set[str]] = {
     "cache": {"batch"},
     "core": {"sched", "cache"},
     "backends": {"batch"},
-    "worker": {"request"},
+    "worker": {"core"},
     "wire": {"request"},
     "door": {"wire", "core"},
 }
@@ -49,6 +49,7 @@ ROOM_OF_HEADER = {
     "request.h": "request",
     "status.h": "base",
     "tensor.h": "base",
+    "worker.h": "worker",
     "trace.h": "request",
     "tracer.h": "core",
 }

@@ -12,7 +12,7 @@ import pytest
 from source_tree import CYTHON, GENERATED, ROOT, files, short, text, tree, with_suffix
 
 #: lines a file aims for; a stub cannot be split, it describes the whole extension
-AIMS = {".h": 200, ".cc": 350, ".py": 300, ".pyi": 600} | dict.fromkeys(CYTHON, 300)
+AIMS = {".h": 200, ".cc": 350, ".py": 300, ".pyi": 700} | dict.fromkeys(CYTHON, 300)
 TEST_AIM = 500
 FUNCTION_AIM = 40
 COLUMNS = 100

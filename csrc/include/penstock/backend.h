@@ -95,6 +95,11 @@ class Batch {
   // Stage stamps: the statistics' compute_input ends, compute_output begins.
   void mark_exec_start() { exec_start_ns_ = clock_->now_ns(); }
   void mark_exec_end() { exec_end_ns_ = clock_->now_ns(); }
+  // The same, as another process saw it.
+  void mark_exec(std::int64_t start_ns, std::int64_t end_ns) {
+    exec_start_ns_ = start_ns;
+    exec_end_ns_ = end_ns;
+  }
 
   // ---- for schedulers and the engine ----
   void begin(const ModelPlan& plan, BufferPool& pool, const Clock& clock);
@@ -114,6 +119,7 @@ class Batch {
   [[nodiscard]] bool any_rescheduled() const { return any_rescheduled_; }
 
  private:
+  [[nodiscard]] bool contiguous(std::uint32_t spec) const;
   [[nodiscard]] Status concatenate(std::uint32_t spec, TensorView& view, BufferLease& lease);
   [[nodiscard]] Status check_rows(const TensorSpec& tensor, const TensorView& view) const;
   [[nodiscard]] const InputTensor* find(std::size_t i, std::uint32_t spec) const;
@@ -160,6 +166,10 @@ class Responder {
   // A response to fill, once the client has taken enough of those before it. Errors: CANCELLED when
   // the client waits no more, UNAVAILABLE when the model is being stopped.
   [[nodiscard]] Result<Response*> begin();
+  // The same at once; null when the client has not.
+  [[nodiscard]] Result<Response*> try_begin();
+  // Who is told of each response that the client has taken.
+  void set_reader(std::shared_ptr<ResponseReader> reader);
   // As Batch::set_output().
   [[nodiscard]] Status set_output(Response& response, std::uint32_t spec, const TensorView& view,
                                   const BufferLease& lease);
@@ -183,6 +193,10 @@ class NativeInstance {
  public:
   virtual ~NativeInstance() = default;
   virtual void execute(Batch& batch) = 0;
+  // Waits until a batch can be executed: requests stay in the queue, where others find them.
+  virtual void wait_ready() {}
+  // From another thread: the version is being stopped, wait_ready() returns.
+  virtual void stop() {}
 };
 
 }  // namespace penstock

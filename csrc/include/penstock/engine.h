@@ -65,8 +65,11 @@ class ModelVersion {
   // instance `index` ends: its next() returns false after the batch that it may have. Waits
   // for the thread of a native instance. UNSUPPORTED where none may be added.
   [[nodiscard]] virtual Status end_instance(std::uint32_t index) = 0;
-  // UNAVAILABLE, and why, once no instance can answer any more: the GPUs of all are lost.
+  // UNAVAILABLE, and why, while no instance can answer: the GPUs of all are lost, or the processes.
   [[nodiscard]] virtual Status health() const = 0;
+  // Says so of instances that the engine does not know enough of; empty: they can. Requests go on
+  // waiting for them.
+  virtual void set_problem(std::string problem) = 0;
 };
 using ModelVersionRef = std::shared_ptr<ModelVersion>;
 
@@ -86,7 +89,8 @@ struct EngineOptions {
   std::vector<std::string> cuda_libraries;  // where to look for it; none: the usual names
   // Idle bytes that the pool of a GPU's memory keeps, where it is not DevicePools::kDefaultBytes.
   std::map<std::int32_t, std::uint64_t> device_pool_bytes;
-  const Clock* clock = nullptr;  // null: RealClock
+  const Clock* clock = nullptr;          // null: RealClock
+  std::shared_ptr<Allocator> allocator;  // of the pool; null: page or pinned memory
 };
 
 class Engine {

@@ -39,6 +39,26 @@ namespace penstock {
 
 class ModelVersion;
 struct Request;
+struct Response;
+
+// Is told when the owner of a request is done with a response that was not the final one.
+class ResponseReader {
+ public:
+  virtual ~ResponseReader() = default;
+  virtual void response_read() = 0;  // on any thread
+};
+
+// Where the responses of a decoupled request go: what a Responder calls, and waits for.
+class ResponseSink {
+ public:
+  virtual ~ResponseSink() = default;
+  // Waits until the client has taken enough of the responses before; see Responder::begin().
+  [[nodiscard]] virtual Result<Response*> begin_response(Request& request) = 0;
+  // The same at once: null when the client has not.
+  [[nodiscard]] virtual Result<Response*> try_begin_response(Request& request) = 0;
+  virtual void send(Request& request, Response* response) = 0;
+  virtual void finish(Request& request, Response* last, Status status) = 0;
+};
 
 // A vector whose clear() keeps its elements, and so their capacity, for the next use.
 template <typename T>
@@ -186,7 +206,11 @@ struct Request {
   [[nodiscard]] ModelVersion* model() const { return model_.get(); }
   [[nodiscard]] RequestHandle handle() const { return {index_, use_.generation()}; }
   // Read again at every stage.
-  [[nodiscard]] bool cancelled() const { return use_.cancelled(); }
+  [[nodiscard]] bool cancelled() const {
+    // relaxed: a hint that is read again; no data travels with it
+    return use_.cancelled() || (cancelled_elsewhere_ != nullptr &&
+                                cancelled_elsewhere_->load(std::memory_order_relaxed) != 0);
+  }
   // Whether nobody waits for the answer any more: a model that runs for long should look.
   [[nodiscard]] bool given_up(std::int64_t now_ns) const {
     return now_ns >= deadline_ns || cancelled();
@@ -210,11 +234,16 @@ struct Request {
   friend class OrderedDelivery;
   friend class ServedModel;
   friend class SubmitBurst;
+  friend class WorkerModel;
   friend class RequestTestPeer;
   void reset();
 
   const ModelPlan* plan_ = nullptr;
-  std::shared_ptr<ModelVersion> model_;  // the pin: alive while set
+  std::shared_ptr<ModelVersion> model_;     // the pin: alive while set
+  ResponseSink* sink_ = nullptr;            // the model's
+  std::shared_ptr<ResponseReader> reader_;  // of a model in another process
+  // Told by the process that the request came from; null: this is the one.
+  const std::atomic<std::uint32_t>* cancelled_elsewhere_ = nullptr;
   bool counted_ = false;  // among the model's requests in flight: bound and not yet answered
   // Of a request that a Responder answers.
   bool deferred_ = false;

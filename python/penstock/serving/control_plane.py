@@ -75,6 +75,7 @@ class ControlPlane:
         self._broken: set[tuple[str, int]] = set()
         self._watchers: list[Callable[[], None]] = []
         lifecycle.on_change = self._changed
+        loader.on_change = self._changed
 
     @property
     def started(self) -> bool:

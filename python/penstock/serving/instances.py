@@ -11,16 +11,14 @@ starts, the core's and the framework's, are bound with it, as Linux hands on a t
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Sequence
 
-from penstock._engine import Batch, ModelVersion, NativeInstance
+from penstock._engine import ModelVersion, NativeInstance
 from penstock.backends.interface import Instance, InstanceSpec, LoadedModel
-from penstock.errors import Code, InternalError, ServerError
-
-_LOGGER = logging.getLogger(__name__)
+from penstock.errors import InternalError, ServerError
+from penstock.serving.serving_loop import finalize, serve_batches
 
 
 class InstanceThread:
@@ -103,34 +101,11 @@ class InstanceThread:
             ) from None
 
     def _serve(self, instance: Instance) -> None:
-        index = self._spec.index
-        try:
-            if self._spec.passive:
-                self._stopped.wait()
-                return
-            while (batch := self._version.next(index)) is not None:
-                self._execute(instance, batch)
-                self._version.complete(index, batch)
-                del batch  # its tensors must not stay while the next one is waited for
-        finally:
-            try:
-                instance.finalize()
-            except BaseException:
-                _LOGGER.exception("failed to finalize instance '%s'", self._spec.name)
-
-    def _execute(self, instance: Instance, batch: Batch) -> None:
-        """Runs a batch. Whatever a model raises fails its batch and nothing else."""
-        try:
-            instance.execute(batch)
-        except ServerError as error:
-            batch.fail_all(Code.INTERNAL, error.message)
-        except BaseException as error:
-            _LOGGER.debug("instance '%s' failed a batch", self._spec.name, exc_info=error)
-            batch.fail_all(
-                Code.INTERNAL,
-                f"Failed to process the request(s) for model '{self._spec.name}', "
-                f"message: {type(error).__name__}: {error}",
-            )
+        if self._spec.passive:
+            self._stopped.wait()
+            finalize(instance, self._spec.name)
+        else:
+            serve_batches(self._version, self._spec.index, instance, self._spec.name)
 
 
 def start_instances(

@@ -18,9 +18,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
-from penstock._engine import Engine
+from penstock._engine import Engine, ModelVersion
 from penstock._proto.model_config_pb2 import ModelConfig, ModelEnsembling, ModelInstanceGroup
-from penstock.backends.interface import Backend, InstanceSpec, ModelContext, UsesGpus
+from penstock.backends.interface import Backend, InstanceSpec, LoadedModel, ModelContext, UsesGpus
 from penstock.config.metrics_settings import DEFAULT_METRICS, MetricsSettings
 from penstock.config.plan import InstanceData, PlanSpec, make_instances, make_plan_spec
 from penstock.config.plan_ensemble import EnsembleData, make_ensemble
@@ -40,6 +40,8 @@ from penstock.serving.loaded_version import (
 )
 from penstock.serving.model_plan import make_plan
 from penstock.serving.published import Published
+from penstock.serving.workers.model import WorkerModel, Workers
+from penstock.serving.workers.settings import runs_in_process
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -76,6 +78,9 @@ class ModelLoader:
         self._metrics = metrics
         self._instances = InstanceSets(engine, drain_timeout_s)
         self._cpu_share = len(os.sched_getaffinity(0))
+        self._workers = Workers(engine)
+        #: Called when instances have died or come back, on any thread, with nothing locked.
+        self.on_change: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
         self._published = Published(engine)
 
@@ -94,6 +99,8 @@ class ModelLoader:
         context = dataclasses.replace(
             self._context(name, model_dir, version, config), max_batch_size_set=max_batch_size_set
         )
+        if runs_in_process(config):
+            return self._workers.complete(context)
         self._find_backend(config.backend).auto_complete(context)
         return context.config
 
@@ -124,13 +131,14 @@ class ModelLoader:
         context = self._context(name, model_dir, version, config)
         specs = [self._instance_spec(data) for data in make_instances(config)]
         check_limits(self._engine, name, specs, self._gpu_limits)
-        backend = self._find_backend(config.backend)
-        plan_spec = dataclasses.replace(
-            self._plan_spec(config, version, model_dir),
-            instance_devices=instance_devices(self._engine, backend, context, specs),
-        )
+        plan_spec = self._plan_spec(config, version, model_dir)
+        backend: Backend | Workers = self._workers
+        if not runs_in_process(config):
+            backend = self._find_backend(config.backend)
+            devices = instance_devices(self._engine, backend, context, specs)
+            plan_spec = dataclasses.replace(plan_spec, instance_devices=devices)
         plan = make_plan(plan_spec)
-        loaded = backend.load(context)
+        loaded: LoadedModel = backend.load(context)
         clock.passed("load")
         try:
             model = self._engine.create(plan)
@@ -138,6 +146,8 @@ class ModelLoader:
                 _LOGGER.warning(
                     "model '%s' enables the response cache, but the server has none", name
                 )
+            if isinstance(loaded, WorkerModel):
+                self._watch(model, loaded)
             instances = self._instances.start(model, loaded, specs, context, clock)
         except BaseException:
             free(name, version, loaded)
@@ -203,6 +213,13 @@ class ModelLoader:
     def all_published(self) -> list[LoadedVersion]:
         """All versions that requests find now, by name and version."""
         return self._published.all()
+
+    def _watch(self, model: ModelVersion, loaded: WorkerModel) -> None:
+        def changed() -> None:
+            model.set_problem(loaded.problem)
+            self.on_change()
+
+        loaded.on_change = changed
 
     def _load_ensemble(
         self,

@@ -11,10 +11,11 @@ from __future__ import annotations
 import enum
 import re
 import threading
+import weakref
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
-from typing import Final
+from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
 from prometheus_client.core import Metric as Exposition
@@ -39,15 +40,36 @@ class MetricKind(enum.Enum):
         return TritonModelException(f"TRITONSERVER_METRIC_KIND_{self.name} does not support {what}")
 
 
+class Change(enum.Enum):
+    """What is done to a metric, from when it is there until nobody holds on to it."""
+
+    BEGIN = "begin"
+    INCREMENT = "increment"
+    SET = "set"
+    OBSERVE = "observe"
+    END = "end"
+
+
 class _Cell:
     """The value of one metric, shared by all that count in it."""
 
     def __init__(self, labels: dict[str, str], buckets: tuple[float, ...]) -> None:
         self.labels = labels
+        self.key = tuple(sorted(labels.items()))
         self.buckets = buckets
         self.lock = threading.Lock()
         self.value = 0.0  # a histogram's sum
         self.counts = [0] * (len(buckets) + 1)
+
+    def change(self, kind: Change, value: float) -> None:
+        """The one way to change it."""
+        with self.lock:
+            if kind is Change.OBSERVE:
+                self.counts[bisect_left(self.buckets, value)] += 1
+            if kind is Change.SET:
+                self.value = value
+            else:
+                self.value += value
 
 
 class _Family:
@@ -64,9 +86,17 @@ class _Family:
         key = frozenset(labels.items())
         with self.lock:
             cell = self.cells.get(key)
-            if cell is None:
-                cell = self.cells[key] = _Cell(labels, buckets)
-            return cell
+            if cell is not None:
+                return cell
+            cell = self.cells[key] = _Cell(labels, buckets)
+        if observer := _families.observer:
+            named = self.named(cell)
+            observer(named, buckets, Change.BEGIN, 0.0)
+            weakref.finalize(cell, observer, named, buckets, Change.END, 0.0).atexit = False
+        return cell
+
+    def named(self, cell: _Cell) -> NamedMetric:
+        return NamedMetric(self.name, self.description, self.kind, cell.key)
 
     def expose(self) -> Exposition:
         family = Exposition(self.name, self.description, self.kind.value)
@@ -86,12 +116,28 @@ class _Family:
         return family
 
 
+class NamedMetric(NamedTuple):
+    """Which metric: by what it is called in the exposition."""
+
+    family: str
+    description: str
+    kind: MetricKind
+    labels: tuple[tuple[str, str], ...]
+
+
+#: Called with the metric, its buckets, what was done, and with which value; from the garbage
+#: collection too, so on any thread and at any point of it.
+Observer = Callable[[NamedMetric, tuple[float, ...], Change, float], None]
+
+
 class _Families(Collector):
     """The families that models hold on to, by name."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._families: WeakValueDictionary[str, _Family] = WeakValueDictionary()
+        #: told of every change; in a worker process, which shows nothing itself
+        self.observer: Observer | None = None
 
     def find(self, name: str, description: str, kind: MetricKind) -> _Family:
         with self._lock:
@@ -118,6 +164,11 @@ _families: Final = _Families()
 custom_metrics: Final[Collector] = _families
 
 
+def observe_changes(observer: Observer | None) -> None:
+    """From now on all changes of all metrics of the process are told, or none."""
+    _families.observer = observer
+
+
 class Metric:
     """One value of a family; made by `MetricFamily.Metric`."""
 
@@ -137,24 +188,19 @@ class Metric:
                 "TRITONSERVER_METRIC_KIND_COUNTER can only be incremented monotonically by "
                 "non-negative values."
             )
-        with self._cell.lock:
-            self._cell.value += float(value)
+        self._change(Change.INCREMENT, value)
 
     def set(self, value: float) -> None:
         """Set a gauge."""
         if self._family.kind is not MetricKind.GAUGE:
             raise self._family.kind.refuse("Set")
-        with self._cell.lock:
-            self._cell.value = float(value)
+        self._change(Change.SET, value)
 
     def observe(self, value: float) -> None:
         """Count a value in a histogram."""
         if self._family.kind is not MetricKind.HISTOGRAM:
             raise self._family.kind.refuse("Observe")
-        cell = self._cell
-        with cell.lock:
-            cell.counts[bisect_left(cell.buckets, value)] += 1
-            cell.value += float(value)
+        self._change(Change.OBSERVE, value)
 
     def value(self) -> float:
         """The present value of a counter or gauge."""
@@ -162,6 +208,12 @@ class Metric:
             raise self._family.kind.refuse("Value")
         with self._cell.lock:
             return self._cell.value
+
+    def _change(self, kind: Change, value: float) -> None:
+        self._cell.change(kind, float(value))
+        if _families.observer is not None:
+            named = self._family.named(self._cell)
+            _families.observer(named, self._cell.buckets, kind, float(value))
 
 
 class MetricFamily:

@@ -5,15 +5,9 @@
 #include <utility>
 
 #include "batch/outputs.h"
-#include "core/served_model.h"
 #include "penstock/backend.h"
 
 namespace penstock {
-namespace {
-
-ServedModel& model_of(Request& request) { return static_cast<ServedModel&>(*request.model()); }
-
-}  // namespace
 
 Responder::~Responder() {
   if (request_ == nullptr) return;
@@ -21,18 +15,24 @@ Responder::~Responder() {
                                  "' dropped a request without its final response"));
 }
 
-Result<Response*> Responder::begin() { return model_of(*request_).begin_response(*request_); }
+Result<Response*> Responder::begin() { return request_->sink_->begin_response(*request_); }
+
+Result<Response*> Responder::try_begin() { return request_->sink_->try_begin_response(*request_); }
+
+void Responder::set_reader(std::shared_ptr<ResponseReader> reader) {
+  request_->reader_ = std::move(reader);
+}
 
 Status Responder::set_output(Response& response, std::uint32_t spec, const TensorView& view,
                              const BufferLease& lease) {
   return add_output(*request_, response, spec, view, lease);
 }
 
-void Responder::send(Response* response) { model_of(*request_).send(*request_, response); }
+void Responder::send(Response* response) { request_->sink_->send(*request_, response); }
 
 void Responder::finish(Response* response, Status status) {
   Request& request = *std::exchange(request_, nullptr);
-  model_of(request).finish(request, response, std::move(status));
+  request.sink_->finish(request, response, std::move(status));
 }
 
 }  // namespace penstock

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""A loaded model whose instances run in worker processes: what the loader has instead of a back
+end's own `LoadedModel`."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Final
+
+from penstock._engine import Engine, ModelPlan, NativeInstance, WorkerLink
+from penstock._proto.model_config_pb2 import ModelConfig
+from penstock.backends.interface import InstanceSpec, ModelContext
+from penstock.config.plan import make_instances
+from penstock.errors import InternalError, ServerError, UnavailableError
+from penstock.serving.workers.job import Job, decode_config
+from penstock.serving.workers.process import WorkerProcess
+from penstock.serving.workers.settings import WorkerSettings, worker_settings
+from penstock.serving.workers.slot import WorkerSlot, failure_of
+from penstock.serving.workers.supervisor import Supervisor
+
+_LOGGER: Final = logging.getLogger(__name__)
+_STOP_S: Final = 10.0
+
+
+class Workers:
+    """The worker processes of a server. Thread safe; starts nothing before it is needed."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._supervisor: Supervisor | None = None
+
+    def load(self, context: ModelContext) -> WorkerModel:
+        """Raises InvalidArgError for parameters and settings that cannot be."""
+        settings = worker_settings(context.config, context.backend_config)
+        return WorkerModel(self._engine, self._watch(), context, settings)
+
+    def complete(self, context: ModelContext) -> ModelConfig:
+        """The configuration, completed by a process that lives no longer. Raises ServerError."""
+        job = Job(context.config.backend, context, log_level=_log_level())
+        return Completion(self._watch(), job).result()
+
+    def _watch(self) -> Supervisor:
+        with self._lock:
+            if self._supervisor is None:
+                self._supervisor = Supervisor()
+            return self._supervisor
+
+
+class WorkerModel:
+    """One version. Its instances are made, used and ended from several threads."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        supervisor: Supervisor,
+        context: ModelContext,
+        settings: WorkerSettings,
+    ) -> None:
+        self._engine = engine
+        self._supervisor = supervisor
+        self._context = context
+        self._settings = settings
+        self._slots: list[WorkerSlot] = []
+        self._links: list[WorkerLink] = []
+        self._threads = max(1, context.cpu_share // max(1, len(make_instances(context.config))))
+        #: Called when `problem` has changed, on the supervisor's thread.
+        self.on_change: Callable[[], None] = lambda: None
+        #: why no instance serves; "": one does
+        self.problem = ""
+
+    def create_instance(self, spec: InstanceSpec, plan: ModelPlan) -> NativeInstance:
+        """Starts the instance's process and waits until it has loaded the model.
+
+        Raises ServerError: what the model raised, with file and line, or how the process ended.
+        """
+        settings = self._settings
+        link = WorkerLink(
+            self._engine,
+            plan,
+            spec.name,
+            initial_bytes=settings.memory.initial_bytes,
+            growth_bytes=settings.memory.growth_bytes,
+            max_bytes=settings.memory.max_bytes,
+            execute_timeout_s=settings.execute_timeout_s,
+            idempotent=settings.idempotent,
+        )
+        job = Job(self._context.config.backend, self._context, spec, settings.memory, _log_level())
+        slot = WorkerSlot(
+            self._supervisor,
+            link,
+            job,
+            threads=self._threads,
+            max_rss_bytes=settings.max_rss_bytes,
+            changed=self._changed,
+        )
+
+        def start() -> Future[None]:
+            self._slots.append(slot)
+            self._links.append(link)
+            return slot.start()
+
+        self._supervisor.call(start).result().result()
+        return link.instance()
+
+    def unload(self) -> None:
+        """Ends all processes, and waits for that."""
+        stop = [functools.partial(slot.stop, _STOP_S) for slot in self._slots]
+        stopped = [self._supervisor.call(each) for each in stop]
+        for future in stopped:
+            try:
+                future.result().result(timeout=2 * _STOP_S)
+            except TimeoutError:
+                _LOGGER.error("a worker process of model '%s' did not end", self._context.name)
+
+    def _changed(self) -> None:
+        """Batches are refused only when no instance serves and one has been given up."""
+        problem = "" if any(slot.alive for slot in self._slots) else self._problem()
+        refusal = next((slot.refusal for slot in self._slots if slot.refusal), "")
+        if problem and refusal:
+            for link in self._links:
+                link.refuse(f"model '{self._context.name}' is not served: {refusal}")
+        if problem != self.problem:
+            self.problem = problem
+            self.on_change()
+
+    def _problem(self) -> str:
+        refusals = [slot.refusal or slot.last_end for slot in self._slots]
+        return next(filter(None, refusals), "its worker processes are being started")
+
+
+class Completion:
+    """Has a process complete a configuration."""
+
+    def __init__(self, supervisor: Supervisor, job: Job) -> None:
+        self._supervisor = supervisor
+        self._job = job
+        self._done: Future[ModelConfig] = Future()
+        self._outcome: ModelConfig | ServerError | None = None
+
+    def result(self) -> ModelConfig:
+        """Waits for it. Raises ServerError."""
+        self._supervisor.call(self._start).result()
+        return self._done.result()
+
+    def _start(self) -> None:
+        # It has no use for memory of requests; the descriptor's place is taken by one of nothing.
+        nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._process = WorkerProcess(self._job, nothing, threads=1)
+        except OSError as error:
+            text = f"a process to complete the configuration cannot be started: {error.strerror}"
+            self._done.set_exception(UnavailableError(text))
+            return
+        finally:
+            os.close(nothing)
+        self._supervisor.watch(self._process.control.fileno(), self._on_control)
+        self._supervisor.watch(self._process.pidfd, self._on_end)
+        self._supervisor.watch(self._process.output, self._drop_output)
+
+    def _on_control(self) -> None:
+        try:
+            for message in self._process.control.received():
+                if message.get("is") == "failed":
+                    self._outcome = failure_of(message)
+                elif message.get("is") == "completed":
+                    self._outcome = _config(message)
+        except EOFError:
+            self._supervisor.forget(self._process.control.fileno())
+
+    def _drop_output(self) -> None:
+        try:
+            if os.read(self._process.output, 1 << 16):
+                return
+        except OSError:
+            pass
+        self._supervisor.forget(self._process.output)
+
+    def _on_end(self) -> None:
+        if self._outcome is None:
+            self._on_control()
+        process = self._process
+        for fd in (process.control.fileno(), process.pidfd, process.output):
+            self._supervisor.forget(fd)
+        how = process.reap()
+        process.close()
+        outcome = self._outcome or InternalError(
+            f"auto_complete_config of model '{self._job.context.name}' ended its process: {how}"
+        )
+        if isinstance(outcome, ServerError):
+            self._done.set_exception(outcome)
+        else:
+            self._done.set_result(outcome)
+
+
+def _config(message: dict[str, object]) -> ModelConfig | ServerError:
+    try:
+        return decode_config(str(message.get("config")))
+    except Exception as error:  # protobuf's DecodeError has no common base
+        return InternalError(f"a worker process sent a configuration that is none: {error}")
+
+
+def _log_level() -> int:
+    return logging.getLogger("penstock").getEffectiveLevel()
