@@ -9,6 +9,7 @@ that only this user can enter, and which is removed at the end.
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import socket
 import tempfile
@@ -56,6 +57,8 @@ class Door(Protocol):
 
 
 DoorT = TypeVar("DoorT", bound=Door)
+#: bytes of its path; with the socket's own name that is less than the 107 there may be
+_LONGEST_DIRECTORY = 90
 
 
 @dataclass
@@ -111,7 +114,7 @@ class NativeFrontend(ABC, Generic[DoorT]):
         """Binds and listens. Raises UnavailableError (H-29)."""
         listener = listen(self._host, self._port, reuse_port=self._reuse_port)
         self._address = address_text(self._host, listener, self._port)
-        directory = Path(tempfile.mkdtemp(prefix="penstock-"))
+        directory = private_directory()
         inner = self._make_inner(directory / "inner")
         self._running = _Running(listener, directory, inner)
         await inner.listen()
@@ -164,3 +167,12 @@ class NativeFrontend(ABC, Generic[DoorT]):
             return
         with self._state_lock:  # what is told last is what was seen last
             door.set_state(started=control.started, ready=control.ready, exiting=control.exiting)
+
+
+def private_directory() -> Path:
+    """For a Unix socket. A TMPDIR that makes its path too long for one (unix(7)) is passed over."""
+    directory = Path(tempfile.mkdtemp(prefix="penstock-"))
+    if len(os.fsencode(directory)) <= _LONGEST_DIRECTORY:
+        return directory
+    directory.rmdir()
+    return Path(tempfile.mkdtemp(prefix="penstock-", dir="/tmp"))
