@@ -22,7 +22,7 @@ from pathlib import Path
 from types import EllipsisType, TracebackType
 from typing import Any
 
-START_DEADLINE_S = 30.0
+START_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 20.0
 _POLL_S = 0.02
 
