@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,7 +34,7 @@ class Connection;
 
 struct LoopState {
   LoopState(const Options& chosen, const Address& server, unsigned thread)
-      : options(chosen), address(server), pacer(chosen, thread) {}
+      : options(chosen), address(server), pacer(chosen, thread), random(thread + 1) {}
 
   // A request that was due then has ended.
   void ended(std::int64_t due_ns, std::int64_t now, Outcome outcome, std::string_view why);
@@ -41,6 +42,7 @@ struct LoopState {
   const Options& options;
   const Address& address;
   Pacer pacer;
+  std::minstd_rand random;  // of what is sent, and what is cancelled
   Tally tally;
   int epoll_fd = -1;
   std::uint64_t in_flight = 0;

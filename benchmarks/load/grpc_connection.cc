@@ -43,10 +43,8 @@ void require(int result) {
 
 GrpcRequest::GrpcRequest(const Options& options, const std::string& authority)
     : options_(options), authority_(authority) {
-  const auto size = static_cast<std::uint32_t>(options.body->size());
-  message_.push_back('\0');  // not compressed
-  for (int shift = 24; shift >= 0; shift -= 8) message_.push_back(static_cast<char>(size >> shift));
-  message_ += *options.body;
+  add_message(*options.body);
+  for (const auto& message : options.more_messages) add_message(message);
   add(":method", "POST");
   add(":scheme", "http");
   add(":path", options_.path);
@@ -54,6 +52,14 @@ GrpcRequest::GrpcRequest(const Options& options, const std::string& authority)
   add("content-type", "application/grpc");
   add("te", "trailers");
   for (const auto& [name, value] : options_.headers) add(name, value);
+}
+
+void GrpcRequest::add_message(std::string_view message) {
+  std::string& framed = messages_.emplace_back(1, '\0');  // not compressed
+  for (int shift = 24; shift >= 0; shift -= 8) {
+    framed.push_back(static_cast<char>(message.size() >> shift));
+  }
+  framed += message;
 }
 
 void GrpcRequest::add(std::string_view name, std::string_view value) {
@@ -132,10 +138,13 @@ void GrpcConnection::opened() {
 }
 
 void GrpcConnection::submit(std::int64_t due_ns) {
+  if (state_.options.cancelled_share > 0) cancel_some(now_ns());
   Call& call = *free_.back();
   free_.pop_back();
   call.reply.begin();
   call.due_ns = due_ns;
+  const auto& messages = request_.messages();
+  call.message = messages.size() == 1 ? messages[0] : messages[state_.random() % messages.size()];
   call.sent = 0;
   call.http_status = 0;
   call.grpc_status = -1;
@@ -154,15 +163,25 @@ void GrpcConnection::submit(std::int64_t due_ns) {
   require(call.stream);
 }
 
+void GrpcConnection::cancel_some(std::int64_t now) {
+  const double luck = std::uniform_real_distribution<double>()(state_.random);
+  if (luck >= state_.options.cancelled_share) return;
+  Call& call = *calls_[state_.random() % calls_.size()];
+  if (call.ended || call.stream < 0) return;
+  end(call, Outcome::kCancelled, {}, now);
+  require(
+      nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, call.stream, NGHTTP2_CANCEL));
+}
+
 ssize_t GrpcConnection::read_message(Call& call, std::size_t most, std::uint32_t* flags) {
-  const std::size_t part = std::min(most, request_.message().size() - call.sent);
+  const std::size_t part = std::min(most, call.message.size() - call.sent);
   *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-  if (call.sent + part == request_.message().size()) *flags |= NGHTTP2_DATA_FLAG_EOF;
+  if (call.sent + part == call.message.size()) *flags |= NGHTTP2_DATA_FLAG_EOF;
   return static_cast<ssize_t>(part);
 }
 
 int GrpcConnection::send_message(Call& call, std::string_view frame_head, std::size_t size) {
-  const std::string_view part = request_.message().substr(call.sent, size);
+  const std::string_view part = call.message.substr(call.sent, size);
   output_.append(frame_head);
   if (part.size() < kShortData) {
     output_.append(part);

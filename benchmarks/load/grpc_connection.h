@@ -2,7 +2,8 @@
 // Copyright (c) 2026 The Penstock Authors
 //
 // GrpcConnection: unary gRPC calls over HTTP/2, framed by nghttp2.
-// GrpcRequest: what all calls send: their header fields and their one message, made once.
+// GrpcRequest: what all calls send: their header fields and the messages that they choose from,
+// made once.
 //
 // Thread safety: none, one thread's; a GrpcRequest is const. Ownership: a connection owns its
 // session and borrows the request. Nothing blocks.
@@ -28,15 +29,16 @@ class GrpcRequest {
   GrpcRequest& operator=(const GrpcRequest&) = delete;
 
   [[nodiscard]] const std::vector<nghttp2_nv>& fields() const { return fields_; }
-  // With its length before it.
-  [[nodiscard]] std::string_view message() const { return message_; }
+  // Each with its length before it.
+  [[nodiscard]] const std::vector<std::string>& messages() const { return messages_; }
 
  private:
   void add(std::string_view name, std::string_view value);
+  void add_message(std::string_view message);
 
   const Options& options_;  // the fields point into it
   std::string authority_;
-  std::string message_;
+  std::vector<std::string> messages_;
   std::vector<nghttp2_nv> fields_;
 };
 
@@ -51,7 +53,8 @@ class GrpcConnection final : public Connection {
     GrpcConnection& owner;
     GrpcReplyReader reply;
     std::int64_t due_ns = 0;
-    std::size_t sent = 0;  // bytes of the message
+    std::string_view message;
+    std::size_t sent = 0;  // bytes of it
     std::int32_t stream = -1;
     int http_status = 0;
     int grpc_status = -1;
@@ -72,6 +75,8 @@ class GrpcConnection final : public Connection {
   void on_field(Call& call, std::string_view name, std::string_view value);
   void on_closed(Call& call, std::uint32_t error);
   void end(Call& call, Outcome outcome, std::string_view why, std::int64_t now);
+  // Perhaps one of those in flight.
+  void cancel_some(std::int64_t now);
   ssize_t read_message(Call& call, std::size_t most, std::uint32_t* flags);
   int send_message(Call& call, std::string_view frame_head, std::size_t size);
 

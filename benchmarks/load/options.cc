@@ -37,7 +37,9 @@ constexpr const char* kUsage = R"(penstock_load: HTTP/1.1 and gRPC load, as JSON
   --method PATH          gRPC (/inference.GRPCInferenceService/ModelInfer)
   --header 'NAME: VALUE' any number of times
   --body-file FILE       HTTP: POST this; without it GET
-  --message-file FILE    gRPC: the request message
+  --message-file FILE    gRPC: the request message; given several times, each call sends one of
+                         them at random
+  --cancel SHARE         gRPC: of the calls are cancelled, each at a random moment (0)
   --expect-file FILE     the reply's body or message; any other is counted as wrong
 
 Exit status: 0 all requests were answered well, 1 some were not, 2 nothing could be sent.
@@ -132,6 +134,7 @@ enum Letter : int {
   kHeader,
   kBodyFile,
   kMessageFile,
+  kCancel,
   kExpectFile,
 };
 
@@ -154,6 +157,7 @@ constexpr option kOptions[] = {
     {"header", required_argument, nullptr, kHeader},
     {"body-file", required_argument, nullptr, kBodyFile},
     {"message-file", required_argument, nullptr, kMessageFile},
+    {"cancel", required_argument, nullptr, kCancel},
     {"expect-file", required_argument, nullptr, kExpectFile},
     {nullptr, 0, nullptr, 0},
 };
@@ -182,7 +186,11 @@ bool set_request(Options& options, int letter, const char* text) {
       options.body = file("--body-file", text);
       return true;
     case kMessageFile:
-      options.body = file("--message-file", text);
+      if (options.body) {
+        options.more_messages.push_back(file("--message-file", text));
+      } else {
+        options.body = file("--message-file", text);
+      }
       return true;
     case kExpectFile:
       options.expected = file("--expect-file", text);
@@ -223,6 +231,9 @@ void set_load(Options& options, int letter, const char* text) {
     case kTimeout:
       options.timeout_ns = nanoseconds("--timeout", text);
       break;
+    case kCancel:
+      options.cancelled_share = number("--cancel", text, 0.0, 1.0);
+      break;
     case kHold:
       options.hold = true;
       break;
@@ -238,6 +249,10 @@ void complete(Options& options) {
   }
   if (options.protocol == Protocol::kGrpc && !options.body) {
     throw UsageError("--protocol grpc needs --message-file");
+  }
+  if (options.protocol == Protocol::kHttp &&
+      (options.cancelled_share > 0 || !options.more_messages.empty())) {
+    throw UsageError("--cancel, --message-file: of gRPC only");
   }
   if (options.requests > 0 && options.warmup_ns > 0) {
     throw UsageError("--warmup goes with --duration, not with --requests");

@@ -42,8 +42,10 @@ struct Options {
 
   std::string path;  // HTTP: of the URL; gRPC: /package.Service/Method
   std::vector<std::pair<std::string, std::string>> headers;
-  std::optional<std::string> body;      // HTTP: none is a GET; gRPC: the message
-  std::optional<std::string> expected;  // the reply's body or message, to the last bit
+  std::optional<std::string> body;         // HTTP: none is a GET; gRPC: the message
+  std::vector<std::string> more_messages;  // gRPC: each call sends one of these or the body
+  double cancelled_share = 0;              // gRPC: of the calls, cancelled at any moment
+  std::optional<std::string> expected;     // the reply's body or message, to the last bit
 };
 
 Options parse_options(int argc, char** argv);

@@ -47,8 +47,19 @@ std::string microseconds(const Histogram& histogram) {
 std::string errors(const Tally& tally) {
   std::string out = "{";
   for (std::size_t i = 1; i < kOutcomes; ++i) {
+    const auto outcome = static_cast<Outcome>(i);
+    if (outcome == Outcome::kCancelled) continue;
     if (i > 1) out += ", ";
-    out += quoted(name_of(static_cast<Outcome>(i))) + ": " + std::to_string(tally.outcomes[i]);
+    out += quoted(name_of(outcome)) + ": " + std::to_string(tally.outcomes[i]);
+  }
+  return out + "}";
+}
+
+std::string statuses(const Tally& tally) {
+  std::string out = "{";
+  for (const auto& [text, count] : tally.statuses) {
+    if (out.size() > 1) out += ", ";
+    out += quoted(text) + ": " + std::to_string(count);
   }
   return out + "}";
 }
@@ -62,6 +73,8 @@ std::string report(const Options& options, const Tally& tally, std::int64_t meas
   std::string out = "{\"requests\": " + std::to_string(tally.answered());
   out += ", \"failed\": " + std::to_string(tally.failed());
   out += ", \"errors\": " + errors(tally);
+  out += ", \"statuses\": " + statuses(tally);
+  out += ", \"cancelled\": " + std::to_string(tally.cancelled());
   out += ", \"first_error\": " + quoted(tally.first_error);
   out += ", \"seconds\": " + fixed(seconds);
   out += ", \"requests_per_s\": " + fixed(seconds > 0 ? answered / seconds : 0);

@@ -9,6 +9,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -25,12 +27,13 @@ enum class Outcome : std::uint8_t {
   kWrong,      // the reply is not the expected one
   kTimeout,    // no reply in time, or no free stream in time to send it
   kUnsent,     // due before the end of the run, and no stream was free until then
+  kCancelled,  // called off by this client, as it was asked to
 };
-inline constexpr std::size_t kOutcomes = 8;
+inline constexpr std::size_t kOutcomes = 9;
 
 constexpr const char* name_of(Outcome outcome) {
-  constexpr const char* kNames[kOutcomes] = {"ok",     "connect", "closed",  "malformed",
-                                             "status", "wrong",   "timeout", "unsent"};
+  constexpr const char* kNames[kOutcomes] = {"ok",    "connect", "closed", "malformed", "status",
+                                             "wrong", "timeout", "unsent", "cancelled"};
   return kNames[static_cast<std::size_t>(outcome)];
 }
 
@@ -43,17 +46,21 @@ struct Tally {
   Histogram latency;         // of those that are ok, from when each was due
   Histogram delay;           // from when it was due until it was sent: the client's own lateness
   std::string first_error;
+  std::map<std::string, std::uint64_t, std::less<>> statuses;  // what kStatus said; kMostStatuses
 
-  void count(Outcome outcome, std::string_view why) {
-    ++outcomes[static_cast<std::size_t>(outcome)];
-    if (outcome != Outcome::kOk && first_error.empty()) {
-      first_error = std::string(name_of(outcome)) + ": " + std::string(why);
-    }
-  }
-
+  void count(Outcome outcome, std::string_view why);
   void add(const Tally& other);
   [[nodiscard]] std::uint64_t answered() const { return outcomes[0]; }
+  [[nodiscard]] std::uint64_t cancelled() const {
+    return outcomes[static_cast<std::size_t>(Outcome::kCancelled)];
+  }
+  // Neither answered nor cancelled.
   [[nodiscard]] std::uint64_t failed() const;
+
+ private:
+  static constexpr std::size_t kMostStatuses = 64;  // the rest is "others"
+
+  void add_status(std::string_view text, std::uint64_t count);
 };
 
 }  // namespace penstock::load

@@ -84,7 +84,7 @@ class Survivor:
     def mark(self) -> None:
         """Memory and log are looked at from here on."""
         self._canaries()
-        self.rss_bytes = self._rss_bytes()
+        self.rss_bytes = self.resident_bytes()
         self._log_at = len(self.server.log)
 
     def check(self, *, cases: int = 1000, max_growth_bytes: int = 8 * MIB) -> None:
@@ -94,7 +94,7 @@ class Survivor:
         self._answers_in_time()
         _wait_for(lambda: self.ledger() == self.balance, lambda: f"not released: {self.ledger()}")
         _wait_for(lambda: self._resources() == self.baseline, self._difference)
-        growth = self._rss_bytes() - self.rss_bytes
+        growth = self.resident_bytes() - self.rss_bytes
         most = max_growth_bytes * max(cases, 1000) / 1000
         assert growth <= most, f"grew by {growth / MIB:.1f} MiB"
         self._log_is_harmless()
@@ -191,7 +191,7 @@ class Survivor:
         changed = {k: (self.baseline[k], v) for k, v in now.items() if v != self.baseline[k]}
         return f"(before, after): {changed}"
 
-    def _rss_bytes(self) -> int:
+    def resident_bytes(self) -> int:
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 

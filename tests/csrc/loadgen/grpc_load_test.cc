@@ -23,6 +23,7 @@ struct Reply {
   std::string data = kMessage;
   std::string grpc_status = "0";  // empty: no trailers
   std::uint32_t reset = 0;        // the stream is reset with this instead
+  bool status_is_length = false;  // of the request's message
   bool silent = false;
   int calls_a_connection = 1 << 30;  // then GOAWAY
 };
@@ -36,11 +37,15 @@ nghttp2_nv field(const char* name, const std::string& value) {
 // A server's end of a connection.
 class Conversation {
  public:
-  Conversation(const Reply& reply, int fd) : reply_(reply), fd_(fd) {
+  Conversation(Reply reply, int fd) : reply_(std::move(reply)), fd_(fd) {
     nghttp2_session_callbacks* callbacks = nullptr;
     nghttp2_session_callbacks_new(&callbacks);
     nghttp2_session_callbacks_set_on_frame_recv_callback(
         callbacks, [](nghttp2_session*, const nghttp2_frame* frame, void* self) {
+          auto& own = static_cast<Conversation*>(self)->reply_;
+          if (frame->hd.type == NGHTTP2_DATA && own.status_is_length) {
+            own.grpc_status = std::to_string(frame->hd.length);
+          }
           if (frame->hd.type == NGHTTP2_DATA && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
             static_cast<Conversation*>(self)->answer(frame->hd.stream_id);
           }
@@ -93,7 +98,7 @@ class Conversation {
     nghttp2_submit_response(session_, stream, &head, 1, &provider);
   }
 
-  const Reply& reply_;
+  Reply reply_;
   int fd_;
   int calls_ = 0;
   nghttp2_session* session_ = nullptr;
@@ -126,6 +131,37 @@ TEST(GrpcLoad, CountsEveryCallOnce) {
   EXPECT_EQ(tally.failed(), 0u) << tally.first_error;
   EXPECT_EQ(tally.latency.count(), 1'000u);
   EXPECT_EQ(accepted, 1);
+}
+
+TEST(GrpcLoad, CancelsSomeAndCountsThemApart) {
+  ScriptedServer server([&](int, int fd) { Conversation({}, fd).serve(); });
+  Options options = grpc_options(server, 2'000);
+  options.streams = 8;
+  options.cancelled_share = 0.5;
+  const Tally tally = run_load(options);
+  EXPECT_EQ(tally.failed(), 0u) << tally.first_error;
+  EXPECT_EQ(tally.answered() + tally.cancelled(), 2'000u);
+  EXPECT_GT(tally.cancelled(), 100u);
+  EXPECT_GT(tally.answered(), 100u);
+}
+
+// Each message has its own length, by which the server answers.
+TEST(GrpcLoad, SendsAnyOfItsMessages) {
+  Reply reply;
+  reply.status_is_length = true;
+  ScriptedServer server([&](int, int fd) { Conversation(reply, fd).serve(); });
+  Options options = grpc_options(server, 300);
+  options.body = "a";
+  options.more_messages = {"ab", "abc"};
+  const Tally tally = run_load(options);
+  ASSERT_EQ(tally.statuses.size(), 3u);
+  std::uint64_t sum = 0;
+  for (const auto& [text, times] : tally.statuses) {
+    EXPECT_GT(times, 50u) << text;
+    sum += times;
+  }
+  EXPECT_EQ(sum, 300u);
+  EXPECT_TRUE(tally.statuses.contains("gRPC 7, "));  // with the five bytes before it
 }
 
 TEST(GrpcLoad, ConnectsAnewAfterAGoaway) {

@@ -61,6 +61,17 @@ TEST(Options, AreRead) {
   EXPECT_EQ(parse({"--url=a:80", "--requests=3"}).duration_ns, 0);
 }
 
+TEST(Options, MessagesAndCancellations) {
+  const Options one = parse({"--url=a:80", "--protocol=grpc", "--message-file=/dev/null"});
+  EXPECT_TRUE(one.more_messages.empty());
+  EXPECT_EQ(one.cancelled_share, 0);
+  const Options more = parse({"--url=a:80", "--protocol=grpc", "--message-file=/dev/null",
+                              "--message-file=/dev/null", "--cancel=0.25"});
+  EXPECT_TRUE(more.body);
+  EXPECT_EQ(more.more_messages.size(), 1u);
+  EXPECT_EQ(more.cancelled_share, 0.25);
+}
+
 TEST(Options, ThatAreWrongAreNamed) {
   const std::string url = "--url=a:80";
   const struct {
@@ -86,6 +97,8 @@ TEST(Options, ThatAreWrongAreNamed) {
       {{url, "--arrivals=often"}, "--arrivals"},
       {{url, "--protocol=grpc"}, "--message-file"},
       {{url, "--protocol=h3"}, "--protocol"},
+      {{url, "--cancel=0.1"}, "--cancel"},
+      {{url, "--protocol=grpc", "--message-file=/dev/null", "--cancel=2"}, "--cancel"},
       {{url, "--header=none"}, "--header"},
       {{url, "--header=a: b\r\nc: d"}, "--header"},
       {{url, "--path=x"}, "--path"},
