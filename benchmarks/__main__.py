@@ -18,7 +18,8 @@ import benchmarks.frameworks.bench as frameworks
 import benchmarks.lifecycle.bench as lifecycle
 import benchmarks.micro.bench as micro
 import benchmarks.rivals.bench as rivals
-from benchmarks import connections, gpu, memory, scaling, startup, timeouts
+import benchmarks.rivals.schedulers as schedulers
+from benchmarks import connections, gpu, memory, overload, scaling, startup, timeouts
 from benchmarks.programs import DEFAULT_BUILD, use_build
 from benchmarks.report import run_line, write_section
 
@@ -36,12 +37,13 @@ class Sizes:
     memory_requests: int
     connections: int
     timeouts: int
+    overload_s: float
     lifecycle: lifecycle.Sizes = lifecycle.Sizes()
 
 
-FULL = Sizes(0.05, 5, 64_000, 5, 0.8, 5, 5_000_000, 2_000, 1_000)
+FULL = Sizes(0.05, 5, 64_000, 5, 0.8, 5, 5_000_000, 2_000, 1_000, 8.0)
 #: Only to see that everything works; its figures are not worth keeping.
-QUICK = Sizes(0.01, 1, 16_000, 1, 0.3, 1, 24_000, 200, 60, lifecycle.QUICK)
+QUICK = Sizes(0.01, 1, 16_000, 1, 0.3, 1, 24_000, 200, 60, 1.0, lifecycle.QUICK)
 
 SECTIONS: dict[str, Callable[[Sizes], str]] = {
     "micro": lambda s: micro.run(seconds=s.micro_s),
@@ -49,8 +51,10 @@ SECTIONS: dict[str, Callable[[Sizes], str]] = {
     "codec": lambda s: codec.run(),
     "startup": lambda s: startup.run(rounds=s.starts),
     "rivals": lambda s: rivals.run(rounds=s.rounds, seconds=s.round_s),
+    "schedulers": lambda s: schedulers.run(rounds=s.rounds, seconds=s.round_s),
     "scaling": lambda s: scaling.run(rounds=s.rounds, seconds=s.round_s),
     "connections": lambda s: connections.run(connections=s.connections),
+    "overload": lambda s: overload.run(seconds=s.overload_s),
     "timeouts": lambda s: timeouts.run(requests=s.timeouts),
     "frameworks": lambda s: frameworks.run(rounds=s.rounds, seconds=s.round_s),
     "lifecycle": lambda s: lifecycle.run(s.lifecycle),

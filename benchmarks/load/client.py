@@ -27,6 +27,8 @@ class Load:
     client_cpu_us: float
     failed: int = 0
     unsent: int = 0  # for want of a free connection, at a given rate
+    refused: int = 0  # of those that failed: with a status
+    refused_p99_us: float = 0.0
 
 
 class LoadRun:
@@ -40,20 +42,21 @@ class LoadRun:
         seconds: float = 0.0,
         requests: int = 0,
         rate: float = 0.0,
+        arrivals: str = "constant",
         expected: bytes | None = None,
         hold: bool = False,
         threads: int = 1,
         cores: Sequence[int] = (CLIENT_CORE,),
     ) -> None:
         """Sends for `seconds`, or exactly `requests` requests: as fast as they are answered, or
-        `rate` a second. An answer that is not `expected` is a failure. With `hold` the
-        connections stay, idle, after `result()` until `end()`.
+        `rate` a second (`arrivals`: constant or poisson). An answer that is not `expected` is a
+        failure. With `hold` the connections stay, idle, after `result()` until `end()`.
         """
         command = [str(program("load/penstock_load")), *_arguments(workload, port)]
         command.append(f"--duration={seconds}" if seconds else f"--requests={requests}")
         command.append(f"--threads={threads}")
         if rate:
-            command.append(f"--rate={rate}")
+            command += [f"--rate={rate}", f"--arrivals={arrivals}"]
         if expected is not None:
             command.append(f"--expect-file={_file(f'expected-{port}', expected)}")
         if hold:
@@ -100,6 +103,8 @@ class LoadRun:
             report["client_cpu_us_per_request"],
             report["failed"] - report["errors"]["unsent"],
             report["errors"]["unsent"],
+            report["errors"]["status"],
+            report["refusal_us"]["p99"],
         )
 
     def end(self) -> str:
@@ -119,6 +124,10 @@ def _arguments(workload: Workload, port: int) -> list[str]:
         arguments += [f"--path={workload.path}", f"--body-file={_file(name, workload.body)}"]
     else:
         arguments += [f"--method={workload.path}", f"--message-file={_file(name, workload.body)}"]
+    for number, body in enumerate(workload.more_bodies):
+        arguments += ["--mix=stream", f"--message-file={_file(f'{name}-{number}', body)}"]
+    if workload.replies > 1:
+        arguments.append(f"--replies={workload.replies}")
     return arguments + [f"--header={name}: {value}" for name, value in workload.headers]
 
 

@@ -26,6 +26,7 @@ void LoopState::ended(std::int64_t due_ns, std::int64_t now, Outcome outcome,
   tally.count(outcome, why);
   tally.last_ns = std::max(tally.last_ns, now);
   if (outcome == Outcome::kOk) tally.latency.record(now - due_ns);
+  if (outcome == Outcome::kStatus) tally.refusal.record(now - due_ns);
 }
 
 Connection::~Connection() { close(); }

@@ -69,10 +69,13 @@ void GrpcRequest::add(std::string_view name, std::string_view value) {
 
 // ---------------------------------------------------------------- GrpcConnection
 
-GrpcConnection::GrpcConnection(LoopState& state, const GrpcRequest& request)
+GrpcConnection::GrpcConnection(LoopState& state, const GrpcRequest& request, unsigned number)
     : Connection(state), request_(request) {
+  const auto& messages = request.messages();
   for (unsigned i = 0; i < state.options.streams; ++i) {
-    calls_.push_back(std::make_unique<Call>(*this, state.options.expected));
+    const std::size_t stream = std::size_t{number} * state.options.streams + i;
+    calls_.push_back(
+        std::make_unique<Call>(*this, state.options, messages[stream % messages.size()]));
     free_.push_back(calls_.back().get());
   }
 }
@@ -144,7 +147,9 @@ void GrpcConnection::submit(std::int64_t due_ns) {
   call.reply.begin();
   call.due_ns = due_ns;
   const auto& messages = request_.messages();
-  call.message = messages.size() == 1 ? messages[0] : messages[state_.random() % messages.size()];
+  if (state_.options.mix == Mix::kRandom && messages.size() > 1) {
+    call.message = messages[state_.random() % messages.size()];
+  }
   call.sent = 0;
   call.http_status = 0;
   call.grpc_status = -1;

@@ -44,12 +44,13 @@ class GrpcRequest {
 
 class GrpcConnection final : public Connection {
  public:
-  GrpcConnection(LoopState& state, const GrpcRequest& request);
+  // `number`: of all connections, from 0.
+  GrpcConnection(LoopState& state, const GrpcRequest& request, unsigned number);
 
  private:
   struct Call {
-    Call(GrpcConnection& connection, const std::optional<std::string>& expected)
-        : owner(connection), reply(expected) {}
+    Call(GrpcConnection& connection, const Options& options, std::string_view own)
+        : owner(connection), reply(options.expected, options.replies), message(own) {}
     GrpcConnection& owner;
     GrpcReplyReader reply;
     std::int64_t due_ns = 0;

@@ -38,15 +38,19 @@ constexpr const char* kUsage = R"(penstock_load: HTTP/1.1 and gRPC load, as JSON
   --header 'NAME: VALUE' any number of times
   --body-file FILE       HTTP: POST this; without it GET
   --message-file FILE    gRPC: the request message; given several times, each call sends one of
-                         them at random
+                         them
+  --mix HOW              random, or stream: each stream always sends the same one (random)
+  --replies N            gRPC: messages that each call is answered with (1)
   --cancel SHARE         gRPC: of the calls are cancelled, each at a random moment (0)
-  --expect-file FILE     the reply's body or message; any other is counted as wrong
+  --expect-file FILE     the reply's body or each message; any other is counted as
+                         wrong
 
 Exit status: 0 all requests were answered well, 1 some were not, 2 nothing could be sent.
 )";
 
 constexpr unsigned kMostConnections = 1'000'000;
 constexpr unsigned kMostStreams = 10'000;
+constexpr unsigned kMostReplies = 1'000'000;
 constexpr unsigned kMostThreads = 1'024;
 constexpr double kMostSeconds = 1e6;
 constexpr double kMostRate = 1e8;
@@ -134,6 +138,8 @@ enum Letter : int {
   kHeader,
   kBodyFile,
   kMessageFile,
+  kMix,
+  kReplies,
   kCancel,
   kExpectFile,
 };
@@ -157,6 +163,8 @@ constexpr option kOptions[] = {
     {"header", required_argument, nullptr, kHeader},
     {"body-file", required_argument, nullptr, kBodyFile},
     {"message-file", required_argument, nullptr, kMessageFile},
+    {"mix", required_argument, nullptr, kMix},
+    {"replies", required_argument, nullptr, kReplies},
     {"cancel", required_argument, nullptr, kCancel},
     {"expect-file", required_argument, nullptr, kExpectFile},
     {nullptr, 0, nullptr, 0},
@@ -191,6 +199,12 @@ bool set_request(Options& options, int letter, const char* text) {
       } else {
         options.body = file("--message-file", text);
       }
+      return true;
+    case kMix:
+      options.mix = choice("--mix", text, "random", Mix::kRandom, "stream", Mix::kStream);
+      return true;
+    case kReplies:
+      options.replies = number("--replies", text, 1u, kMostReplies);
       return true;
     case kExpectFile:
       options.expected = file("--expect-file", text);
@@ -251,8 +265,8 @@ void complete(Options& options) {
     throw UsageError("--protocol grpc needs --message-file");
   }
   if (options.protocol == Protocol::kHttp &&
-      (options.cancelled_share > 0 || !options.more_messages.empty())) {
-    throw UsageError("--cancel, --message-file: of gRPC only");
+      (options.cancelled_share > 0 || options.replies > 1 || !options.more_messages.empty())) {
+    throw UsageError("--cancel, --replies, --message-file: of gRPC only");
   }
   if (options.requests > 0 && options.warmup_ns > 0) {
     throw UsageError("--warmup goes with --duration, not with --requests");

@@ -17,6 +17,7 @@ namespace penstock::load {
 
 enum class Protocol { kHttp, kGrpc };
 enum class ArrivalKind { kConstant, kPoisson };
+enum class Mix { kRandom, kStream };
 
 class UsageError : public std::invalid_argument {
  public:
@@ -44,6 +45,8 @@ struct Options {
   std::vector<std::pair<std::string, std::string>> headers;
   std::optional<std::string> body;         // HTTP: none is a GET; gRPC: the message
   std::vector<std::string> more_messages;  // gRPC: each call sends one of these or the body
+  Mix mix = Mix::kRandom;                  // which of them
+  unsigned replies = 1;                    // gRPC: messages of each reply
   double cancelled_share = 0;              // gRPC: of the calls, cancelled at any moment
   std::optional<std::string> expected;     // the reply's body or message, to the last bit
 };

@@ -81,6 +81,7 @@ std::string report(const Options& options, const Tally& tally, std::int64_t meas
   out += ", \"bytes_sent\": " + std::to_string(tally.bytes_sent);
   out += ", \"bytes_received\": " + std::to_string(tally.bytes_received);
   out += ", \"latency_us\": " + microseconds(tally.latency);
+  out += ", \"refusal_us\": " + microseconds(tally.refusal);
   if (options.rate_per_s > 0) out += ", \"delay_us\": " + microseconds(tally.delay);
   out += ", \"client_cpu_us_per_request\": " + fixed(cpu_us);
   return out + "}";

@@ -28,6 +28,7 @@ void Tally::add(const Tally& other) {
   last_ns = std::max(last_ns, other.last_ns);
   cpu_ns += other.cpu_ns;
   latency.add(other.latency);
+  refusal.add(other.refusal);
   delay.add(other.delay);
   if (first_error.empty()) first_error = other.first_error;
   for (const auto& [text, count] : other.statuses) add_status(text, count);

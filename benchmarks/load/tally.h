@@ -44,6 +44,7 @@ struct Tally {
   std::int64_t last_ns = 0;  // when the last counted request ended
   std::int64_t cpu_ns = 0;   // this program's own
   Histogram latency;         // of those that are ok, from when each was due
+  Histogram refusal;         // the same of those that got another status
   Histogram delay;           // from when it was due until it was sent: the client's own lateness
   std::string first_error;
   std::map<std::string, std::uint64_t, std::less<>> statuses;  // what kStatus said; kMostStatuses

@@ -49,7 +49,8 @@ Worker::Worker(const Target& target, unsigned thread)
       options.connections / options.threads + (thread < options.connections % options.threads);
   for (unsigned i = 0; i < count; ++i) {
     if (target.grpc) {
-      connections_.push_back(std::make_unique<GrpcConnection>(state_, *target.grpc));
+      connections_.push_back(
+          std::make_unique<GrpcConnection>(state_, *target.grpc, i * options.threads + thread));
     } else {
       connections_.push_back(std::make_unique<HttpConnection>(state_, target.http));
     }

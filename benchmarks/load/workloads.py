@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import grpc
@@ -17,11 +17,16 @@ from penstock._proto import inference_pb2
 SMALL = 16
 IMAGE = 3 * 224 * 224
 GRPC_METHOD = "/inference.GRPCInferenceService/ModelInfer"
+GRPC_STREAM = "/inference.GRPCInferenceService/ModelStreamInfer"
 
 
 @dataclass(frozen=True)
 class Workload:
-    """One kind of request (`body`: of HTTP, or the gRPC message), and how many are in flight."""
+    """One kind of request (`body`: of HTTP, or the gRPC message), and how many are in flight.
+
+    `more_bodies`: messages for the other streams, `starts`: what is sent before all others,
+    `replies`: messages in each answer; all three of gRPC.
+    """
 
     name: str
     protocol: Literal["http", "grpc"]
@@ -33,6 +38,9 @@ class Workload:
     connections: int
     streams: int = 1
     echo: bool = True  # the answer has the request's values
+    more_bodies: tuple[bytes, ...] = ()
+    starts: tuple[bytes, ...] = ()
+    replies: int = 1
 
     def check(self, port: int) -> bytes:
         """Sends one and returns the answer. Raises RuntimeError when that is wrong."""
@@ -55,9 +63,13 @@ class Workload:
 
     def _grpc(self, port: int) -> bytes:
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            call = channel.unary_unary(self.path)
-            reply: bytes = call(self.body, timeout=30, wait_for_ready=True)
-        return reply
+            call = channel.unary_stream(self.path)
+            for message in self.starts:
+                list(call(message, timeout=30, wait_for_ready=True))
+            replies: list[bytes] = list(call(self.body, timeout=30, wait_for_ready=True))
+        if len(replies) != self.replies or len(set(replies)) != 1:
+            raise RuntimeError(f"{self.name}: port {port} gave {len(replies)} replies")
+        return replies[0]
 
     def _same_numbers(self, reply: bytes) -> bool:
         try:
@@ -94,6 +106,14 @@ def grpc_message(model: str, count: int) -> bytes:
     return request.SerializeToString()
 
 
+def _of_sequence(message: bytes, sequence: int, *, start: bool = False) -> bytes:
+    request = inference_pb2.ModelInferRequest.FromString(message)
+    request.parameters["sequence_id"].int64_param = sequence
+    if start:
+        request.parameters["sequence_start"].bool_param = True
+    return request.SerializeToString()
+
+
 def http_workload(
     name: str,
     model: str,
@@ -119,3 +139,20 @@ def grpc_workload(
     """`streams` unary calls at a time on each of `connections`."""
     body, values = grpc_message(model, count), _values(count).tobytes()
     return Workload(name, "grpc", model, GRPC_METHOD, (), body, values, connections, streams)
+
+
+def sequence_workload(name: str, model: str, count: int, *, connections: int = 8) -> Workload:
+    """Four unary calls at a time on each of `connections`: each stream is a sequence."""
+    workload = grpc_workload(name, model, count, connections=connections)
+    sequences = range(1, connections * workload.streams + 1)
+    body, *others = (_of_sequence(workload.body, sequence) for sequence in sequences)
+    starts = (_of_sequence(workload.body, sequence, start=True) for sequence in sequences)
+    return replace(workload, body=body, more_bodies=tuple(others), starts=tuple(starts))
+
+
+def stream_workload(
+    name: str, model: str, count: int, *, replies: int, connections: int = 4
+) -> Workload:
+    """One streaming call at a time on each of `connections`, of one request."""
+    workload = grpc_workload(name, model, count, connections=connections, streams=1)
+    return replace(workload, path=GRPC_STREAM, replies=replies)

@@ -19,8 +19,8 @@ struct TRITONBACKEND_Input;
 struct TRITONBACKEND_Output;
 struct TRITONBACKEND_ModelInstance;
 
-TRITONSERVER_Error* TRITONBACKEND_RequestInputByIndex(TRITONBACKEND_Request*, std::uint32_t index,
-                                                      TRITONBACKEND_Input** input);
+TRITONSERVER_Error* TRITONBACKEND_RequestInput(TRITONBACKEND_Request*, const char* name,
+                                               TRITONBACKEND_Input** input);
 TRITONSERVER_Error* TRITONBACKEND_InputProperties(TRITONBACKEND_Input*, const char** name,
                                                   int* data_type, const std::int64_t** shape,
                                                   std::uint32_t* rank, std::uint64_t* byte_size,
@@ -90,7 +90,7 @@ TRITONSERVER_Error* copy(const Source& source, TRITONBACKEND_Output* output) {
 TRITONSERVER_Error* answer(TRITONBACKEND_Request* request, TRITONBACKEND_Response* response,
                            std::int64_t& rows) {
   Source source;
-  if (auto* error = TRITONBACKEND_RequestInputByIndex(request, 0, &source.input)) return error;
+  if (auto* error = TRITONBACKEND_RequestInput(request, "INPUT0", &source.input)) return error;
   const char* name = nullptr;
   if (auto* error =
           TRITONBACKEND_InputProperties(source.input, &name, &source.data_type, &source.shape,

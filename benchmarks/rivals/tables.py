@@ -33,6 +33,20 @@ def cost(results: Results, rows: Sequence[RivalRow]) -> str:
     return table([*header, "Python frontends - bare"], lines)
 
 
+def schedulers(results: Results, rows: Sequence[RivalRow]) -> str:
+    """CPU a request, or a response where a request has several."""
+    servers = list(next(iter(results.values())))
+    lines = []
+    for row in rows:
+        replies = row.workload.replies
+        spent = {name: s.cpu_us / replies for name, s in results[row.workload.name].items()}
+        line = [row.workload.name, *(number(spent[server]) for server in servers)]
+        if TRITON in servers:
+            line += _against(spent[OURS] / spent[TRITON], row.bar)
+        lines.append(line)
+    return table(["server CPU, us a request", *servers, *_bar_columns(servers)], lines)
+
+
 def latency(results: Results, rows: Sequence[LatencyRow]) -> str:
     """p50 of one connection, one request at a time."""
     servers = list(next(iter(results.values())))

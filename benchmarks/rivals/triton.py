@@ -69,13 +69,13 @@ def _call(*command: str) -> None:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout[-1000:]}")
 
 
-def start_triton(repository: Path, *, options: Sequence[str] = ()) -> Target:
-    """Triton with its defaults (its metrics included, as ours are) on the repository."""
+def start_triton(*repositories: Path, options: Sequence[str] = ()) -> Target:
+    """Triton with its defaults (its metrics included, as ours are) on the repositories."""
     install()
     http, grpc, metrics = free_ports(3)
     command = [
         str(_SERVER / "bin" / "tritonserver"),
-        f"--model-repository={repository}",
+        *(f"--model-repository={repository}" for repository in repositories),
         f"--backend-directory={_BACKENDS}",
         *("--http-address=127.0.0.1", "--grpc-address=127.0.0.1", "--metrics-address=127.0.0.1"),
         f"--http-port={http}",
@@ -83,7 +83,9 @@ def start_triton(repository: Path, *, options: Sequence[str] = ()) -> Target:
         f"--metrics-port={metrics}",
         *options,
     ]
-    server = Server("triton", command, env={**os.environ, "LD_LIBRARY_PATH": str(_LIBRARIES)})
+    # The stub would take the numpy of a virtual environment that comes first on the PATH.
+    paths = {"LD_LIBRARY_PATH": str(_LIBRARIES), "PATH": os.defpath}
+    server = Server("triton", command, env={**os.environ, **paths})
     try:
         server.wait_ready(f"http://127.0.0.1:{http}/v2/health/ready")
     except BaseException:

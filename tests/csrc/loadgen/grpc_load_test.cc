@@ -164,6 +164,30 @@ TEST(GrpcLoad, SendsAnyOfItsMessages) {
   EXPECT_TRUE(tally.statuses.contains("gRPC 7, "));  // with the five bytes before it
 }
 
+TEST(GrpcLoad, EachStreamKeepsToItsMessage) {
+  Reply reply;
+  reply.status_is_length = true;
+  ScriptedServer server([&](int, int fd) { Conversation(reply, fd).serve(); });
+  Options options = grpc_options(server, 100);
+  options.streams = 2;
+  options.mix = Mix::kStream;
+  options.body = "a";
+  options.more_messages = {"ab", "never sent"};
+  const Tally tally = run_load(options);
+  EXPECT_EQ(tally.statuses.size(), 2u);
+  EXPECT_TRUE(tally.statuses.contains("gRPC 6, "));
+  EXPECT_TRUE(tally.statuses.contains("gRPC 7, "));
+}
+
+TEST(GrpcLoad, RepliesOfSeveralMessages) {
+  Reply reply;
+  reply.data = kMessage + kMessage + kMessage;
+  ScriptedServer server([&](int, int fd) { Conversation(reply, fd).serve(); });
+  Options options = grpc_options(server, 20);
+  options.replies = 3;
+  EXPECT_EQ(run_load(options).answered(), 20u);
+}
+
 TEST(GrpcLoad, ConnectsAnewAfterAGoaway) {
   int accepted = 0;
   Reply reply;

@@ -14,8 +14,8 @@ using namespace std::string_literals;
 const std::string kMessage = "\0\0\0\0\5hello"s;
 
 GrpcReplyReader read(const std::string& data, std::size_t part,
-                     const std::optional<std::string>& expected) {
-  GrpcReplyReader reader(expected);
+                     const std::optional<std::string>& expected, unsigned wanted = 1) {
+  GrpcReplyReader reader(expected, wanted);
   reader.begin();
   for (std::size_t at = 0; at < data.size(); at += part) {
     const std::string copy = data.substr(at, part);
@@ -40,15 +40,29 @@ TEST(GrpcReply, ThatIsAnotherDoesNotMatch) {
 }
 
 TEST(GrpcReply, ThatIsNotOneWholeMessageIsAProblem) {
-  EXPECT_STREQ(read("", 1, {}).problem(), "no message");
+  EXPECT_STREQ(read("", 1, {}).problem(), "too few messages");
   for (std::size_t size = 1; size < kMessage.size(); ++size) {
     EXPECT_STREQ(read(kMessage.substr(0, size), 3, {}).problem(), "half a message");
   }
   for (const std::size_t part : {1u, 5u, 100u}) {
-    EXPECT_STREQ(read(kMessage + "x", part, {}).problem(), "more than one message");
-    EXPECT_STREQ(read(kMessage + kMessage, part, {}).problem(), "more than one message");
+    EXPECT_STREQ(read(kMessage + "x", part, {}).problem(), "too many messages");
+    EXPECT_STREQ(read(kMessage + kMessage, part, {}).problem(), "too many messages");
     EXPECT_STREQ(read("\1\0\0\0\0"s, part, {}).problem(), "a compressed message");
   }
+}
+
+TEST(GrpcReply, OfSeveralMessages) {
+  const std::optional<std::string> hello = "hello";
+  const std::string three = kMessage + kMessage + kMessage;
+  for (std::size_t part = 1; part <= three.size(); ++part) {
+    const GrpcReplyReader reader = read(three, part, hello, 3);
+    EXPECT_EQ(reader.problem(), nullptr);
+    EXPECT_TRUE(reader.matches());
+    EXPECT_FALSE(read(kMessage + "\0\0\0\0\5hellO"s + kMessage, part, hello, 3).matches());
+    EXPECT_STREQ(read(three, part, hello, 4).problem(), "too few messages");
+    EXPECT_STREQ(read(three, part, hello, 2).problem(), "too many messages");
+  }
+  EXPECT_STREQ(read(three.substr(0, 25), 4, hello, 3).problem(), "half a message");
 }
 
 TEST(GrpcReply, BeginsAnewForTheNextCall) {

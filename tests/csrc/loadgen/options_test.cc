@@ -65,11 +65,16 @@ TEST(Options, MessagesAndCancellations) {
   const Options one = parse({"--url=a:80", "--protocol=grpc", "--message-file=/dev/null"});
   EXPECT_TRUE(one.more_messages.empty());
   EXPECT_EQ(one.cancelled_share, 0);
-  const Options more = parse({"--url=a:80", "--protocol=grpc", "--message-file=/dev/null",
-                              "--message-file=/dev/null", "--cancel=0.25"});
+  EXPECT_EQ(one.mix, Mix::kRandom);
+  EXPECT_EQ(one.replies, 1u);
+  const Options more =
+      parse({"--url=a:80", "--protocol=grpc", "--message-file=/dev/null",
+             "--message-file=/dev/null", "--cancel=0.25", "--mix=stream", "--replies=100"});
   EXPECT_TRUE(more.body);
   EXPECT_EQ(more.more_messages.size(), 1u);
   EXPECT_EQ(more.cancelled_share, 0.25);
+  EXPECT_EQ(more.mix, Mix::kStream);
+  EXPECT_EQ(more.replies, 100u);
 }
 
 TEST(Options, ThatAreWrongAreNamed) {
@@ -98,6 +103,8 @@ TEST(Options, ThatAreWrongAreNamed) {
       {{url, "--protocol=grpc"}, "--message-file"},
       {{url, "--protocol=h3"}, "--protocol"},
       {{url, "--cancel=0.1"}, "--cancel"},
+      {{url, "--replies=2"}, "--replies"},
+      {{url, "--mix=any"}, "--mix"},
       {{url, "--protocol=grpc", "--message-file=/dev/null", "--cancel=2"}, "--cancel"},
       {{url, "--header=none"}, "--header"},
       {{url, "--header=a: b\r\nc: d"}, "--header"},
