@@ -25,9 +25,11 @@ from shim cimport (
     find_model,
     health_of,
     make_engine,
+    notices_fd,
     remote_cache_state,
     set_device,
     sweep,
+    take_notices,
     warm_up,
 )
 
@@ -260,6 +262,14 @@ cdef class Engine:
         if not remote_cache_state(deref(self.engine), state):
             return None
         return state.up, state.changes, state.text.decode("utf-8", "replace")
+
+    def notices_fileno(self):
+        return notices_fd(deref(self.engine))
+
+    def take_notices(self):
+        cdef uint64_t dropped = 0
+        cdef vector[string] lines = take_notices(deref(self.engine), dropped)
+        return [line.decode("utf-8", "replace") for line in lines], dropped
 
     @property
     def memory_report(self):

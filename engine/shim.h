@@ -67,6 +67,12 @@ inline bool remote_cache_state(const Engine& engine, RemoteCacheState& out) {
   return state.has_value();
 }
 
+inline int notices_fd(Engine& engine) { return engine.notices().fd(); }
+
+inline std::vector<std::string> take_notices(Engine& engine, std::uint64_t& dropped) {
+  return engine.notices().take(dropped);
+}
+
 inline Status create_model(Engine& engine, const std::shared_ptr<ModelPlan>& plan,
                            ModelVersionRef& out) {
   return take(engine.create(plan), out);

@@ -84,7 +84,7 @@ struct Engine::Impl {
 
   [[nodiscard]] ServedModelContext model_context(Engine* engine) {
     DevicePools* const pools = devices ? &*devices : nullptr;
-    return {pool,   responses,   *clock,      tracer,  sweeper(),
+    return {pool,   responses,   *clock,      tracer,  notices, sweeper(),
             engine, cache.get(), store.get(), limiter, pools};
   }
   // On a manual clock time passes only when its owner says so, who then sweeps.
@@ -102,6 +102,7 @@ struct Engine::Impl {
   std::unique_ptr<ResponseCache> cache;
   std::shared_ptr<RateLimiter> limiter;
   Tracer tracer;
+  Notices notices;
   std::unique_ptr<RemoteStore> store;  // calls models, which requests keep
   ModelTable table;
   Reaper reaper;
@@ -220,6 +221,8 @@ Result<ModelVersionRef> Engine::find(std::string_view name, std::int64_t version
 
 Tracer& Engine::tracer() { return impl_->tracer; }
 BufferPool& Engine::pool() { return impl_->pool; }
+Notices& Engine::notices() { return impl_->notices; }
+
 std::optional<RemoteCacheState> Engine::remote_cache_state() const {
   if (!impl_->store) return std::nullopt;
   return impl_->store->state();

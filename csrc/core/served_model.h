@@ -28,6 +28,7 @@
 #include "core/trace_slot.h"
 #include "core/warm_up_gate.h"
 #include "penstock/engine.h"
+#include "penstock/notices.h"
 #include "request/request_pool.h"
 #include "sched/admission.h"
 #include "sched/scheduler.h"
@@ -42,6 +43,7 @@ struct ServedModelContext {
   ResponsePool& responses;
   const Clock& clock;
   Tracer& tracer;
+  Notices& notices;
   Reaper* reaper = nullptr;              // null: somebody else calls sweep()
   Engine* engine = nullptr;              // where an ensemble's steps go
   ResponseCache* cache = nullptr;        // null: nothing is cached here
@@ -123,6 +125,7 @@ class ServedModel final : public ModelVersion,
 
  private:
   void reject(Request* request, Status status, FailureReason reason) override;
+  void notice(std::string line) override { context_.notices.add(std::move(line)); }
   void take(std::uint32_t index, Batch& batch);
   void answer(const Batch& batch);
   // ---- counting.cc ----

@@ -14,6 +14,8 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "penstock/backend.h"
@@ -31,11 +33,14 @@ namespace penstock {
 // A request whose end-to-end deadline has passed before it was executed.
 [[nodiscard]] Status deadline_exceeded(const Request& request);
 
-// Takes the requests that never run: expired, cancelled, or refused by a stop.
+// Takes the requests that never run: expired, cancelled, or refused by a stop; and what the log
+// should say.
 class RejectSink {
  public:
   virtual ~RejectSink() = default;
   virtual void reject(Request* request, Status status, FailureReason reason) = 0;
+  // Rare; under the scheduler's lock.
+  virtual void notice(std::string /*line*/) {}
 };
 
 enum class PollKind : std::uint8_t { kBatch, kWait, kStopped };
@@ -108,6 +113,7 @@ class Scheduler {
   // to be repeated: soon, if there are more, which are counted but not yet where it looks.
   [[nodiscard]] std::int64_t next_sweep_ns(std::size_t held, std::int64_t earliest_ns,
                                            std::int64_t now_ns) const;
+  void notice(std::string line) { sink_.notice(std::move(line)); }
   // What is queued is being turned away.
   [[nodiscard]] bool aborting() const { return aborting_.load(); }
   void wake_all() { parker_.notify_all(); }

@@ -16,6 +16,11 @@ const TensorSpec* id_control(const ModelPlan& plan) {
   return nullptr;
 }
 
+std::string id_text(const Request& request) {
+  const std::string& text = request.correlation_id_string;
+  return text.empty() ? std::to_string(request.correlation_id) : text;
+}
+
 }  // namespace
 
 Status check_sequence_request(const ModelPlan& plan, const Request& request) {
@@ -41,11 +46,14 @@ Status check_sequence_request(const ModelPlan& plan, const Request& request) {
 }
 
 Status must_start(const ModelPlan& plan, const Request& request) {
-  const std::string& text = request.correlation_id_string;
-  return invalid_arg(request.tag_text() + "inference request for sequence " +
-                     (text.empty() ? std::to_string(request.correlation_id) : text) +
+  return invalid_arg(request.tag_text() + "inference request for sequence " + id_text(request) +
                      " to model '" + plan.name +
                      "' must specify the START flag on the first request of the sequence");
+}
+
+std::string started_anew(const ModelPlan& plan, const Request& request) {
+  return "sequence " + id_text(request) + " of model '" + plan.name +
+         "' was started anew before it had ended: what it was is dropped";
 }
 
 SequenceId sequence_id(const Request& request) {

@@ -22,6 +22,8 @@ namespace penstock {
 [[nodiscard]] Status check_sequence_request(const ModelPlan& plan, const Request& request);
 // S-21.
 [[nodiscard]] Status must_start(const ModelPlan& plan, const Request& request);
+// what the log says of a START amid a sequence.
+[[nodiscard]] std::string started_anew(const ModelPlan& plan, const Request& request);
 [[nodiscard]] SequenceId sequence_id(const Request& request);
 // S-31: an id for a request that has none, which makes it a sequence of its own.
 void give_own_id(const ModelPlan& plan, std::uint64_t number, Request& request);

@@ -52,10 +52,12 @@ Result<Sequence*> SequenceScheduler::join(Request& request) {
     look_at(*known, request.times.queued);
     known = nullptr;
   }
-  // S-22: a START amid a sequence goes on in its place; what was queued before still runs.
+  const bool starts = (request.flags & kSequenceStart) != 0;
   if (known == nullptr) {
-    if ((request.flags & kSequenceStart) == 0) return must_start(plan_, request);
+    if (!starts) return must_start(plan_, request);
     known = &table_.open(std::move(id));
+  } else if (starts) {  // S-22: it goes on in its place; what was queued before still runs
+    notice(started_anew(plan_, request));
   }
   if ((request.flags & kSequenceEnd) != 0) table_.forget(*known);
   return known;

@@ -44,6 +44,8 @@ cdef extern from "shim.h" namespace "penstock::binding" nogil:
     ) except +
     void set_device(ResourceCount&, int32_t)
     bool remote_cache_state(const CEngine&, RemoteCacheState&) except +
+    int notices_fd(CEngine&)
+    vector[string] take_notices(CEngine&, uint64_t&) except +
     Status warm_up(CModelVersion&, uint32_t, const vector[vector[WarmUpInput]]&) except +
     Status create_model(CEngine&, const shared_ptr[CModelPlan]&, ModelVersionRef&) except +
     Status find_model(const CEngine&, const string&, int64_t, ModelVersionRef&) except +

@@ -552,6 +552,10 @@ class Engine:
 
         None: there is no cache outside the server; 0 changes: nothing is known yet.
         """
+    def notices_fileno(self) -> int:
+        """Readable while there are notices to take."""
+    def take_notices(self) -> tuple[list[str], int]:
+        """What the core has to say to the log, and how many lines more it could not keep."""
     @property
     def memory_report(self) -> str: ...
     def pool_stats(self) -> dict[str, int]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,6 +151,17 @@ def test_s_22_x_35_start_on_a_live_sequence_restarts_it(caller: Caller) -> None:
     assert caller.sum("direct", 41, 6) == 11
     assert caller.sum("direct", 41, 7, start=True) == 7
     assert caller.sum("direct", 41, 1, end=True) == 8
+
+
+def test_s_22_x_35_it_is_told_to_the_log(caller: Caller, server: ServerProcess) -> None:
+    warning = "sequence 42 of model 'direct' was started anew before it had ended"
+    before = server.log.count(warning)
+    caller.infer("direct", 42, start=True)
+    caller.infer("direct", 42, start=True, end=True)
+    deadline = time.monotonic() + TIMEOUT_S
+    while server.log.count(warning) == before:
+        assert time.monotonic() < deadline, server.log
+        time.sleep(0.02)
 
 
 def test_s_20_x_38_numbers_and_texts_are_distinct(caller: Caller) -> None:

@@ -52,6 +52,7 @@ ROOM_OF_HEADER = {
     "worker.h": "worker",
     "trace.h": "request",
     "tracer.h": "core",
+    "notices.h": "core",
 }
 
 #: third-party headers, and the only rooms that may include them

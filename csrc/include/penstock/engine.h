@@ -23,6 +23,7 @@
 #include "penstock/buffer.h"
 #include "penstock/clock.h"
 #include "penstock/cuda.h"
+#include "penstock/notices.h"
 #include "penstock/plan.h"
 #include "penstock/redis.h"
 #include "penstock/request.h"
@@ -138,6 +139,8 @@ class Engine {
   [[nodiscard]] BufferPool& pool();
   // Nothing: there is no cache outside the server.
   [[nodiscard]] std::optional<RemoteCacheState> remote_cache_state() const;
+  // What the log should say.
+  [[nodiscard]] Notices& notices();
   // "page", or "pinned", or "page (why not pinned)".
   [[nodiscard]] const std::string& memory_report() const;
   // Null: there is no CUDA, and the memory report says why.

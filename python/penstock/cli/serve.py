@@ -39,6 +39,7 @@ from penstock.models.lifecycle import IndexEntry, LoadFailure
 from penstock.serving.cache_watch import watch_cache
 from penstock.serving.composition import compose_core
 from penstock.serving.control_plane import ControlPlane
+from penstock.serving.core_notices import log_notices
 from penstock.serving.data_plane import DataPlane
 from penstock.serving.loaded_version import LoadedVersion
 from penstock.serving.loader import ModelLoader
@@ -121,11 +122,12 @@ async def _run(settings: Settings, log: ServerLog) -> int:
         exit_on_error=settings.exit_on_error,
         on_loaded=lambda failures: _report(lifecycle.index(), failures),
     )
-    watch = asyncio.create_task(watch_cache(engine))
+    watches = [asyncio.create_task(watch(engine)) for watch in (watch_cache, log_notices)]
     try:
         return await server.run()
     finally:
-        watch.cancel()
+        for watch in watches:
+            watch.cancel()
         data.close()
         traces.close()
         core.close()

@@ -66,7 +66,11 @@ TEST_F(SequenceSchedulerTest, S22_StartAmidASequenceGoesOnInItsPlace) {  // X-35
   make(sequence_plan(SchedulerKind::kDirect, 2));
   Request* a = submit(1, kStart);
   submit(2, kStart);
+  EXPECT_TRUE(notices_.empty());
   Request* again = submit(1, kStart);
+  EXPECT_EQ(notices_, std::vector<std::string>{
+                          "sequence 1 of model '" + plan_.name +
+                          "' was started anew before it had ended: what it was is dropped"});
   Request* after = submit(1, 0);
   EXPECT_EQ(run()[0], a);  // what was queued before still runs
   EXPECT_EQ(run()[0], again);

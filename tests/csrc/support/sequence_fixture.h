@@ -72,6 +72,7 @@ class SequenceTest : public ::testing::Test, public RejectSink {
   }
   std::string refusal(std::uint64_t id, std::uint32_t flags) { return refusal(request(id, flags)); }
   void cancel(Request* r) { EXPECT_TRUE(slots_.cancel(r->handle())); }
+  void notice(std::string line) override { notices_.push_back(std::move(line)); }
   void reject(Request* request, Status status, FailureReason reason) override {
     request->set_state(RequestState::kDone);
     rejected_.push_back(request);
@@ -146,6 +147,7 @@ class SequenceTest : public ::testing::Test, public RejectSink {
   std::unique_ptr<Scheduler> scheduler_;
   std::vector<Request*> requests_;
   std::vector<Request*> rejected_;
+  std::vector<std::string> notices_;
   std::vector<FailureReason> reasons_;
   std::map<std::uint32_t, Batch> batches_;
 };
