@@ -19,6 +19,8 @@ Result<Response*> Responder::begin() { return request_->sink_->begin_response(*r
 
 Result<Response*> Responder::try_begin() { return request_->sink_->try_begin_response(*request_); }
 
+const std::shared_ptr<ResponseReader>& Responder::reader() const { return request_->reader_; }
+
 void Responder::set_reader(std::shared_ptr<ResponseReader> reader) {
   request_->reader_ = std::move(reader);
 }

@@ -6,42 +6,70 @@
 
 namespace penstock::worker {
 
-// Counts, where the worker sees it, the responses that a client has taken. Outlives the process
-// when a response does.
+// How many responses a request's client has not taken yet, told to whichever worker process has the
+// request: a step of an iterative sequence after the other (S-31), or the next process. Outlives
+// the process when a response does.
 class CellReader final : public ResponseReader {
  public:
-  CellReader(std::shared_ptr<SharedMemory> memory, std::uint32_t cell)
-      : memory_(std::move(memory)), cell_(memory_->control().cells[cell]) {}
-
-  void response_read() override {
+  void move_to(std::shared_ptr<SharedMemory> memory, std::uint32_t cell) {
     std::lock_guard lock(mutex_);
-    if (!active_) return;
-    cell_.read.fetch_add(1);
-    wake();
-  }
-  void cancel() {
-    if (cell_.cancelled.exchange(1) == 0) wake();
+    memory_ = std::move(memory);
+    cell_ = &memory_->control().cells[cell];
+    cell_->cancelled.store(0);
+    cell_->waiting.store(0);
+    cell_->read.store(0 - unread_);  // the worker counts from 0 what it has sent
   }
   // The cell is somebody else's from now on.
-  void stop() {
+  void leave() {
     std::lock_guard lock(mutex_);
-    active_ = false;
+    cell_ = nullptr;
+    memory_.reset();
+  }
+  // Before it is: it may be read at once.
+  void response_sent() {
+    std::lock_guard lock(mutex_);
+    ++unread_;
+  }
+  void response_read() override {
+    std::lock_guard lock(mutex_);
+    --unread_;
+    tell();
+  }
+  // One that nobody waits for.
+  void response_dropped() {
+    std::lock_guard lock(mutex_);
+    tell();
+  }
+  void cancel() {
+    std::lock_guard lock(mutex_);
+    if (cell_ != nullptr && cell_->cancelled.exchange(1) == 0) wake();
   }
 
  private:
+  void tell() {
+    if (cell_ == nullptr) return;
+    cell_->read.fetch_add(1);
+    wake();
+  }
   void wake() {
-    if (cell_.waiting.exchange(0) != 0) futex_wake(cell_.read);
+    if (cell_->waiting.exchange(0) != 0) futex_wake(cell_->read);
   }
 
-  const std::shared_ptr<SharedMemory> memory_;
-  RequestCell& cell_;
-  std::mutex mutex_;
-  bool active_ = true;
+  std::mutex mutex_;  // guards what follows
+  std::shared_ptr<SharedMemory> memory_;
+  RequestCell* cell_ = nullptr;
+  std::uint32_t unread_ = 0;
 };
 
 namespace {
 
 constexpr std::uint64_t kCellMask = UINT32_MAX;
+
+// The request's, for good: a client on another thread calls it from its first response on.
+std::shared_ptr<CellReader> reader_of(Responder& responder) {
+  if (responder.reader() == nullptr) responder.set_reader(std::make_shared<CellReader>());
+  return std::static_pointer_cast<CellReader>(responder.reader());
+}
 
 }  // namespace
 
@@ -65,12 +93,8 @@ std::uint64_t ResponseStreams::open(Responder& responder) {
   Stream& stream = streams_[cell];
   stream.ticket = (++serial_ << 32) | cell;
   stream.responder = std::move(responder);
-  stream.reader = std::make_shared<CellReader>(channel_.memory(), cell);
-  RequestCell& shared = channel_.cell(cell);
-  shared.cancelled.store(0);
-  shared.waiting.store(0);
-  shared.read.store(0);
-  stream.responder.set_reader(stream.reader);
+  stream.reader = reader_of(stream.responder);
+  stream.reader->move_to(channel_.memory(), cell);
   ++open_;
   return stream.ticket;
 }
@@ -82,7 +106,7 @@ ResponseStreams::Stream* ResponseStreams::find(std::uint64_t ticket) {
 }
 
 void ResponseStreams::close(Stream& stream) {
-  stream.reader->stop();
+  stream.reader->leave();
   stream.reader.reset();
   free_.push_back(static_cast<std::uint32_t>(stream.ticket & kCellMask));
   stream.ticket = kNoTicket;
@@ -94,7 +118,6 @@ Responder ResponseStreams::take_back(std::uint64_t ticket) {
   Stream* stream = find(ticket);
   if (stream == nullptr) return {};
   Responder responder = std::move(stream->responder);
-  responder.set_reader(nullptr);
   close(*stream);
   return responder;
 }
@@ -125,11 +148,12 @@ void ResponseStreams::fill(Stream& stream, Response& response) {
 bool ResponseStreams::send(Stream& stream) {
   auto begun = stream.responder.try_begin();
   if (!begun.ok()) {  // nobody waits for it: taken
-    stream.reader->response_read();
+    stream.reader->response_dropped();
     return true;
   }
   if (begun.value() == nullptr) return false;
   fill(stream, *begun.value());
+  stream.reader->response_sent();
   stream.responder.send(begun.value());
   return true;
 }

@@ -179,9 +179,7 @@ Result<Response*> WorkerModel::begin_response(Request& request) {
 Result<Response*> WorkerModel::try_begin_response(Request& request) {
   if (request.cancelled()) return Status(Code::kCancelled, "");
   const std::uint32_t cell = cell_of(request);
-  // Signed: clients may take responses of an earlier step (S-31) while this one has sent none.
-  const auto unread = static_cast<std::int32_t>(sent_[cell] - channel_.cell(cell).read.load());
-  if (unread >= static_cast<std::int32_t>(plan_->response_capacity)) {
+  if (sent_[cell] - channel_.cell(cell).read.load() >= plan_->response_capacity) {
     return static_cast<Response*>(nullptr);
   }
   Response* response = responses_.acquire();

@@ -168,7 +168,9 @@ class Responder {
   [[nodiscard]] Result<Response*> begin();
   // The same at once; null when the client has not.
   [[nodiscard]] Result<Response*> try_begin();
-  // Who is told of each response that the client has taken.
+  // Who is told of each response that the client has taken: set before the first of them, and once,
+  // since the client's thread calls it from then on. Null: nobody yet.
+  [[nodiscard]] const std::shared_ptr<ResponseReader>& reader() const;
   void set_reader(std::shared_ptr<ResponseReader> reader);
   // As Batch::set_output().
   [[nodiscard]] Status set_output(Response& response, std::uint32_t spec, const TensorView& view,
