@@ -54,6 +54,7 @@ cdef class WorkerLink:
         size_t max_bytes,
         double execute_timeout_s=0.0,
         bint idempotent=False,
+        ModelCalls calls=None,
     ):
         cdef WorkerOptions options
         options.name = utf8(name)
@@ -63,7 +64,10 @@ cdef class WorkerLink:
         options.execute_timeout_ns = <int64_t>(max(0.0, min(execute_timeout_s, 1e9)) * 1e9)
         options.idempotent = idempotent
         self.engine = engine
-        self.link = make_link(plan.plan, deref(engine.engine), options)
+        cdef shared_ptr[CModelCalls] callees
+        if calls is not None:
+            callees = calls.calls
+        self.link = make_link(plan.plan, deref(engine.engine), options, callees)
 
     def connect(self):
         cdef WorkerConnection made = WorkerConnection.__new__(WorkerConnection)
@@ -92,9 +96,11 @@ def attach_worker(int fd, ModelPlan plan not None, *, size_t initial_bytes, size
     cdef WorkerOptions options
     options.initial_bytes = initial_bytes
     options.growth_bytes = growth_bytes
-    check(attach(fd, plan.plan, options, model.engine, model.model))
+    cdef CallPort port = CallPort.__new__(CallPort)
+    check(attach(fd, plan.plan, options, model.engine, model.model, port.port))
     model.plan = plan
-    return model
+    port.owner = model
+    return model, port
 
 
 def die_with_parent(int parent):

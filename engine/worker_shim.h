@@ -10,6 +10,7 @@
 #include <csignal>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "penstock/worker.h"
 #include "shim.h"
@@ -17,8 +18,9 @@
 namespace penstock::binding {
 
 inline std::shared_ptr<WorkerLink> make_link(const std::shared_ptr<ModelPlan>& plan, Engine& engine,
-                                             const WorkerOptions& options) {
-  return WorkerLink::make(plan, engine.pool(), options);
+                                             const WorkerOptions& options,
+                                             std::shared_ptr<ModelCalls> calls) {
+  return WorkerLink::make(plan, engine.pool(), options, std::move(calls));
 }
 
 inline Status connect_worker(WorkerLink& link, std::shared_ptr<WorkerConnection>& out) {
@@ -26,11 +28,13 @@ inline Status connect_worker(WorkerLink& link, std::shared_ptr<WorkerConnection>
 }
 
 inline Status attach(int fd, const std::shared_ptr<ModelPlan>& plan, const WorkerOptions& options,
-                     std::shared_ptr<Engine>& engine, ModelVersionRef& model) {
+                     std::shared_ptr<Engine>& engine, ModelVersionRef& model,
+                     std::shared_ptr<CallPort>& calls) {
   WorkerEnd end;
   PENSTOCK_RETURN_IF_ERROR(take(attach_worker(fd, plan, options), end));
   engine = std::move(end.engine);
   model = std::move(end.model);
+  calls = std::move(end.calls);
   return {};
 }
 

@@ -31,7 +31,8 @@ std::int64_t now_ns() { return RealClock().now_ns(); }
 }  // namespace
 
 Connection::Connection(std::shared_ptr<const ModelPlan> plan, const WorkerOptions& options,
-                       std::shared_ptr<SharedMemory> memory, BufferPool& copies)
+                       std::shared_ptr<SharedMemory> memory, BufferPool& copies,
+                       std::shared_ptr<ModelCalls> calls)
     : plan_(std::move(plan)),
       options_(options),
       memory_(std::move(memory)),
@@ -40,6 +41,7 @@ Connection::Connection(std::shared_ptr<const ModelPlan> plan, const WorkerOption
                   memory_, false, ArenaOptions{options_.initial_bytes, options_.growth_bytes}),
               pool_options()),
       channel_(memory_, Side::kServer, blocks_),
+      calls_(std::move(calls), plan_, channel_),
       streams_(plan_, channel_, copies_) {
   if (plan_->decoupled) {
     receiver_ = std::thread([this] {
@@ -53,6 +55,7 @@ Connection::~Connection() {
   ending_.store(true);
   channel_.interrupt();
   if (receiver_.joinable()) receiver_.join();
+  calls_.stop();
 }
 
 // ---------------------------------------------------------------- out
@@ -182,14 +185,16 @@ void Connection::wait(std::int64_t until_ns) {
 
 // kAnswers: `message` is what the batch waits for.
 Connection::Seen Connection::take_one(Message& message) {
-  switch (channel_.take(message)) {
-    case Channel::Taken::kNothing:
-      return Seen::kNothing;
-    case Channel::Taken::kBroken:
-      return Seen::kBroken;
-    case Channel::Taken::kOne:
-      break;
-  }
+  do {
+    switch (channel_.take(message)) {
+      case Channel::Taken::kNothing:
+        return Seen::kNothing;
+      case Channel::Taken::kBroken:
+        return Seen::kBroken;
+      case Channel::Taken::kOne:
+        break;
+    }
+  } while (calls_.take(message));
   const bool answers =
       message.kind == MessageKind::kAnswers || message.kind == MessageKind::kExhausted;
   return answers && message.id == batch_number_ ? Seen::kAnswers : Seen::kBroken;
@@ -221,7 +226,7 @@ void Connection::receive_one() {
       finish_retiring();
       continue;
     }
-    if (!hand_over(message)) return kill("it sent a message that is none");
+    if (!calls_.take(message) && !hand_over(message)) return kill("it sent a message that is none");
   }
 }
 
@@ -333,6 +338,7 @@ void Connection::lost(std::string why) {
   }
   returned_changed_.notify_all();
   channel_.interrupt();
+  calls_.stop();
 }
 
 void Connection::kill(std::string why) {

@@ -24,6 +24,7 @@
 #include "worker/arena_allocator.h"
 #include "worker/batch_message.h"
 #include "worker/channel.h"
+#include "worker/remote_caller.h"
 #include "worker/response_streams.h"
 
 namespace penstock::worker {
@@ -38,7 +39,8 @@ enum class Outcome : std::uint8_t {
 class Connection final : public WorkerConnection {
  public:
   Connection(std::shared_ptr<const ModelPlan> plan, const WorkerOptions& options,
-             std::shared_ptr<SharedMemory> memory, BufferPool& copies);
+             std::shared_ptr<SharedMemory> memory, BufferPool& copies,
+             std::shared_ptr<ModelCalls> calls);
   ~Connection() override;
 
   [[nodiscard]] int fd() const override { return memory_->fd(); }
@@ -90,6 +92,7 @@ class Connection final : public WorkerConnection {
   BufferPool& copies_;  // for bytes that the process must not change any more
   BufferPool blocks_;   // for bytes that the process reads
   Channel channel_;
+  RemoteCalls calls_;
   BatchEncoder encoder_;
   Message message_;  // the answers of the batch
   Answer answer_;

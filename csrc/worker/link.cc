@@ -18,14 +18,18 @@ namespace {
 
 class Link final : public WorkerLink, public std::enable_shared_from_this<Link> {
  public:
-  Link(std::shared_ptr<const ModelPlan> plan, BufferPool& pool, WorkerOptions options)
-      : plan_(std::move(plan)), pool_(pool), options_(std::move(options)) {}
+  Link(std::shared_ptr<const ModelPlan> plan, BufferPool& pool, WorkerOptions options,
+       std::shared_ptr<ModelCalls> calls)
+      : plan_(std::move(plan)),
+        pool_(pool),
+        options_(std::move(options)),
+        calls_(std::move(calls)) {}
 
   Result<std::shared_ptr<WorkerConnection>> connect() override {
     auto memory = SharedMemory::create(options_.max_bytes);
     if (!memory.ok()) return memory.take_status();
     return std::shared_ptr<WorkerConnection>(
-        std::make_shared<Connection>(plan_, options_, std::move(memory.value()), pool_));
+        std::make_shared<Connection>(plan_, options_, std::move(memory.value()), pool_, calls_));
   }
 
   void serve(const std::shared_ptr<WorkerConnection>& connection, int pidfd) override {
@@ -144,6 +148,7 @@ class Link final : public WorkerLink, public std::enable_shared_from_this<Link> 
   const std::shared_ptr<const ModelPlan> plan_;
   BufferPool& pool_;
   const WorkerOptions options_;
+  const std::shared_ptr<ModelCalls> calls_;
   std::atomic<bool> ended_{false};
   Quarantine quarantine_;  // the instance's thread's
   std::mutex mutex_;       // guards what follows
@@ -173,8 +178,10 @@ std::unique_ptr<NativeInstance> Link::instance() {
 }  // namespace worker
 
 std::shared_ptr<WorkerLink> WorkerLink::make(std::shared_ptr<const ModelPlan> plan,
-                                             BufferPool& pool, WorkerOptions options) {
-  return std::make_shared<worker::Link>(std::move(plan), pool, std::move(options));
+                                             BufferPool& pool, WorkerOptions options,
+                                             std::shared_ptr<ModelCalls> calls) {
+  return std::make_shared<worker::Link>(std::move(plan), pool, std::move(options),
+                                        std::move(calls));
 }
 
 }  // namespace penstock

@@ -33,7 +33,9 @@ enum class MessageKind : std::uint32_t {
   kResponse = 4,    // one response of a decoupled request; id: the request's number
   kExhausted = 5,   // kAnswers that found no memory: every row of the batch fails
   kCall = 6,        // a model calls another one (BLS); id: the call's
-  kCallAnswer = 7,  // a response of that call; id: the call's
+  kCallAnswer = 7,  // an answer of that call; id: the call's
+  kCallMore = 8,    // the model has taken answers of that call and wants more
+  kCallCancel = 9,  // the model does not wait for that call any more
 };
 
 // One message. Its bytes begin a block in the sender's arena; `slot` names the sender's lease.

@@ -12,7 +12,6 @@
 
 namespace penstock {
 
-using worker::Channel;
 using worker::MessageKind;
 using worker::MessageWriter;
 using worker::WorkerRow;
@@ -44,23 +43,16 @@ WorkerModel::WorkerModel(std::shared_ptr<const ModelPlan> plan, std::shared_ptr<
       requests_(kMaxRequests),
       responses_(kMaxRequests),
       channel_(std::move(memory), worker::Side::kWorker, engine_->pool()),
+      inbox_(std::make_shared<worker::Inbox>(channel_)),
       sent_(worker::kCells) {}
 
 bool WorkerModel::next(std::uint32_t /*index*/, Batch& batch) {
   batch.begin(*plan_, engine_->pool(), engine_->clock());
-  for (;;) {
-    switch (channel_.take(message_)) {
-      case Channel::Taken::kNothing:
-        channel_.wait(kNoDeadline);  // a server that ends takes this process with it
-        continue;
-      case Channel::Taken::kBroken:
-        return false;
-      case Channel::Taken::kOne:
-        break;
-    }
+  while (inbox_->next(message_)) {
     if (message_.kind == MessageKind::kStop) return false;
     if (message_.kind == MessageKind::kBatch && take_batch(batch)) return true;
   }
+  return false;
 }
 
 bool WorkerModel::take_batch(Batch& batch) {
@@ -227,7 +219,9 @@ Result<WorkerEnd> attach_worker(int fd, std::shared_ptr<const ModelPlan> plan,
       memory.value(), true, worker::ArenaOptions{options.initial_bytes, options.growth_bytes});
   auto made = std::make_shared<Engine>(std::move(engine));
   auto model = std::make_shared<WorkerModel>(std::move(plan), made, std::move(memory.value()));
-  return WorkerEnd{std::move(made), std::move(model)};
+  // A call that outlives its model keeps it.
+  std::shared_ptr<CallPort> calls(model, model->inbox().get());
+  return WorkerEnd{std::move(made), std::move(model), std::move(calls)};
 }
 
 }  // namespace penstock

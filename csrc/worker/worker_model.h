@@ -17,6 +17,7 @@
 #include "worker/answer_message.h"
 #include "worker/batch_message.h"
 #include "worker/channel.h"
+#include "worker/inbox.h"
 
 namespace penstock {
 
@@ -28,6 +29,8 @@ class WorkerModel final : public ModelVersion,
   WorkerModel(std::shared_ptr<const ModelPlan> plan, std::shared_ptr<Engine> engine,
               std::shared_ptr<worker::SharedMemory> memory);
 
+  // Its model's calls of other models; it must outlive them.
+  [[nodiscard]] const std::shared_ptr<worker::Inbox>& inbox() const { return inbox_; }
   [[nodiscard]] const ModelPlan& plan() const override { return *plan_; }
   // The server counts.
   [[nodiscard]] ModelStatistics statistics() const override { return {}; }
@@ -65,6 +68,7 @@ class WorkerModel final : public ModelVersion,
   RequestPool requests_;
   ResponsePool responses_;
   worker::Channel channel_;
+  const std::shared_ptr<worker::Inbox> inbox_;
   worker::Message message_;
   std::vector<worker::WorkerRow> rows_;
   std::vector<InputTensor> no_states_;

@@ -7,6 +7,7 @@ from libcpp.memory cimport shared_ptr, unique_ptr
 from libcpp.string cimport string
 
 from backend cimport CNativeInstance
+from calls cimport CCallPort, CModelCalls
 from engine cimport CEngine, ModelVersionRef
 from plan cimport CModelPlan
 from status cimport Status
@@ -35,9 +36,10 @@ cdef extern from "penstock/worker.h" namespace "penstock" nogil:
 
 cdef extern from "worker_shim.h" namespace "penstock::binding" nogil:
     shared_ptr[CWorkerLink] make_link(
-        const shared_ptr[CModelPlan]&, CEngine&, const WorkerOptions&) except +
+        const shared_ptr[CModelPlan]&, CEngine&, const WorkerOptions&,
+        shared_ptr[CModelCalls]) except +
     Status connect_worker(CWorkerLink&, shared_ptr[CWorkerConnection]&) except +
     Status attach(
         int, const shared_ptr[CModelPlan]&, const WorkerOptions&, shared_ptr[CEngine]&,
-        ModelVersionRef&) except +
+        ModelVersionRef&, shared_ptr[CCallPort]&) except +
     bool c_die_with_parent "penstock::binding::die_with_parent"(int)

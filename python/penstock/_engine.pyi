@@ -14,6 +14,8 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from penstock.errors import ServerError
+
 class Buffer(Protocol):
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
@@ -245,6 +247,9 @@ def tensor_from_cuda_array(array: Any, device: int, data_type: int = 0) -> Tenso
 
     It keeps the array. What writes it must be done, or be on the stream of the batch.
     """
+
+def tensor_from_bytes(data: bytes, data_type: int, shape: Sequence[int]) -> Tensor:
+    """Bytes as they are on the wire, without a copy."""
 
 def serialize_bytes(array: npt.NDArray[np.object_]) -> bytes: ...
 def deserialize_bytes(data: Buffer, count: int = -1) -> npt.NDArray[np.object_]: ...
@@ -892,6 +897,37 @@ class WorkerConnection:
     def answered(self) -> int:
         """Batches that it has answered."""
 
+class ModelCalls:
+    """Calls of models by models (BLS, contract 5.1), in the server. Thread safe."""
+
+    def __init__(self, engine: Engine) -> None: ...
+    @property
+    def open(self) -> int:
+        """Calls that are not answered."""
+    def port(self, plan: ModelPlan | None = None) -> CallPort:
+        """For one instance of that plan in the server; None: for nobody who can be waited for."""
+
+class CallPort:
+    """One instance's way to other models. Thread safe."""
+
+    def begin(self, message: bytes, *, many: bool, blocking: bool) -> OutgoingCall:
+        """`message`: a ModelInferRequest; `many`: it may be answered any number of times.
+
+        `blocking`: the instance executes nothing else until then. Raises ServerError; what is wrong
+        may be an answer, too.
+        """
+
+class OutgoingCall:
+    """Dropped before its final answer, it is cancelled. One thread at a time."""
+
+    def next(self) -> tuple[ServerError | None, bytes, bool] | None:
+        """Waits, without the GIL: (error, ModelInferResponse or nothing, final).
+
+        None when the final answer was given.
+        """
+    def cancel(self) -> None:
+        """What is still to come is the final answer."""
+
 class WorkerLink:
     """An instance that runs in a process of its own, as the engine sees it. Thread safe."""
 
@@ -906,8 +942,12 @@ class WorkerLink:
         max_bytes: int,
         execute_timeout_s: float = 0.0,
         idempotent: bool = False,
+        calls: ModelCalls | None = None,
     ) -> None:
-        """Sizes are of the memory of each direction, in bytes."""
+        """Sizes are of the memory of each direction, in bytes.
+
+        `calls`: where calls of other models go to; None: they are refused.
+        """
 
     def connect(self) -> WorkerConnection:
         """For a process that is about to be started. Raises UnavailableError."""
@@ -930,8 +970,11 @@ class WorkerLink:
 
 def attach_worker(
     fd: int, plan: ModelPlan, *, initial_bytes: int, growth_bytes: int
-) -> ModelVersion:
-    """The model as its worker process has it: `next` and `complete`. Takes the descriptor over."""
+) -> tuple[ModelVersion, CallPort]:
+    """The model as its worker process has it: `next` and `complete`; and its calls of others.
+
+    Takes the descriptor over.
+    """
 
 def die_with_parent(parent: int) -> bool:
     """Has the kernel kill this process with the thread that started it.

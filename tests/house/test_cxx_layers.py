@@ -22,8 +22,9 @@ BELOW: dict[str, set[str]] = {
     "cache": {"batch"},
     "core": {"sched", "cache"},
     "backends": {"batch"},
-    "worker": {"core"},
     "wire": {"request"},
+    "calls": {"wire", "core"},
+    "worker": {"calls"},
     "door": {"wire", "core"},
 }
 
@@ -49,6 +50,7 @@ ROOM_OF_HEADER = {
     "request.h": "request",
     "status.h": "base",
     "tensor.h": "base",
+    "model_calls.h": "calls",
     "worker.h": "worker",
     "trace.h": "request",
     "tracer.h": "core",

@@ -19,6 +19,7 @@
 
 #include "penstock/backend.h"
 #include "penstock/engine.h"
+#include "penstock/model_calls.h"
 #include "penstock/plan.h"
 #include "penstock/status.h"
 
@@ -52,8 +53,10 @@ class WorkerConnection {
 
 class WorkerLink {
  public:
+  // `calls`: whom its model's calls of other models go to; null: they are refused.
   [[nodiscard]] static std::shared_ptr<WorkerLink> make(std::shared_ptr<const ModelPlan> plan,
-                                                        BufferPool& pool, WorkerOptions options);
+                                                        BufferPool& pool, WorkerOptions options,
+                                                        std::shared_ptr<ModelCalls> calls = {});
   virtual ~WorkerLink() = default;
   // For a process that is about to be started. UNAVAILABLE when there is no memory.
   [[nodiscard]] virtual Result<std::shared_ptr<WorkerConnection>> connect() = 0;
@@ -75,6 +78,7 @@ class WorkerLink {
 struct WorkerEnd {
   std::shared_ptr<Engine> engine;
   ModelVersionRef model;
+  std::shared_ptr<CallPort> calls;
 };
 [[nodiscard]] Result<WorkerEnd> attach_worker(int fd, std::shared_ptr<const ModelPlan> plan,
                                               const WorkerOptions& options);

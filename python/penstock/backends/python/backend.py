@@ -21,6 +21,7 @@ from .failure import failure_text
 from .instance import PythonInstance
 from .loader import import_model
 from .pb_utils import ModelConfig as CompletedConfig
+from .pb_utils.calls import Caller
 
 if TYPE_CHECKING:
     from penstock._engine import ModelPlan
@@ -82,7 +83,8 @@ class PythonModel:
         }
         decoupled = context.config.model_transaction_policy.decoupled
         make = DecoupledInstance if decoupled else PythonInstance
-        return make(self._class, spec.name, context.model_dir, args)
+        caller = Caller(plan, decoupled=decoupled)
+        return make(self._class, spec.name, context.model_dir, args, caller)
 
     def unload(self) -> None:
         """Forget the module. A module's functions and globals refer to each other: collect them."""

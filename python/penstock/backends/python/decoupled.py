@@ -16,6 +16,7 @@ from penstock import _engine
 
 from .instance import BadReturnError, PythonInstance
 from .pb_utils import Tensor
+from .pb_utils.calls import Caller
 from .pb_utils.request import DecoupledRequest
 from .pb_utils.response import NoReplies, ReplyStream
 
@@ -33,8 +34,16 @@ class DecoupledInstance(PythonInstance):
     A coroutine runs in the background: the next batch does not wait for it.
     """
 
-    def __init__(self, model_class: Any, name: str, model_dir: Path, args: dict[str, str]) -> None:
-        super().__init__(model_class, name, model_dir, args)
+    def __init__(
+        self,
+        model_class: Any,
+        name: str,
+        model_dir: Path,
+        args: dict[str, str],
+        caller: Caller | None = None,
+    ) -> None:
+        super().__init__(model_class, name, model_dir, args, caller)
+        self._caller.serving = True  # also what runs when `execute` is over may call
         self._background: BackgroundLoop | None = None
 
     def execute(self, batch: Batch) -> None:
@@ -60,6 +69,7 @@ class DecoupledInstance(PythonInstance):
         """Ends what runs in the background, then the model."""
         if self._background is not None:
             self._background.close()
+        self._caller.serving = False
         super().finalize()
 
     def _replies_to(self, responder: _engine.ModelResponder | None) -> Replies:

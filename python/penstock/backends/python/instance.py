@@ -15,6 +15,7 @@ from penstock.errors import Code, InternalError, ServerError
 
 from .failure import failure_text
 from .pb_utils import InferenceResponse, Tensor, TritonError
+from .pb_utils.calls import Caller
 from .pb_utils.request import ClientRequest
 
 if TYPE_CHECKING:
@@ -36,11 +37,14 @@ class PythonInstance:
         name: str,
         model_dir: Path,
         args: dict[str, str],
+        caller: Caller | None = None,
     ) -> None:
         """Makes the object and calls `initialize`. Raises InternalError if either fails."""
         self._name = name
         self._model_dir = model_dir
         self._model: Any = None
+        self._caller = caller or Caller(None, decoupled=False)
+        self._caller.bind()
         self._runner: asyncio.Runner | None = None
         try:
             self._model = model_class()
@@ -63,6 +67,7 @@ class PythonInstance:
         Whatever the model raises, SystemExit included, fails this batch and nothing else.
         """
         requests = _engine.model_requests(batch, ClientRequest, Tensor)
+        self._caller.serving = True
         try:
             responses = self._responses(requests, self._model.execute(requests))
         except BaseException as error:
@@ -72,6 +77,8 @@ class PythonInstance:
                     request._reply.close()
             self._fail(batch, error)
             return
+        finally:
+            self._caller.serving = False
         batch.mark_exec_end()
         again = self._reschedule(batch, requests)
         # An output that the model has let go of is sent uncopied, also one that was an input.

@@ -17,6 +17,7 @@ import socket
 import sys
 
 from penstock._engine import NativeInstance, attach_worker, die_with_parent
+from penstock.backends.python.pb_utils.calls import set_call_ports
 from penstock.backends.registry import find_backend
 from penstock.errors import InternalError, ServerError, UnsupportedError
 from penstock.serving.serving_loop import serve_batches
@@ -64,9 +65,10 @@ def _serve(job: Job, memory_fd: int, control: ControlSocket) -> None:
     if spec.cores:
         os.sched_setaffinity(0, spec.cores)
     plan = make_worker_plan(context.config, context.version, context.model_dir)
-    version = attach_worker(
+    version, port = attach_worker(
         memory_fd, plan, initial_bytes=memory.initial_bytes, growth_bytes=memory.growth_bytes
     )
+    set_call_ports(lambda _: port, only_one=True)
     backend = find_backend(job.backend)
     report = MetricReport(control.send)
     loaded = backend.load(context)

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final
 
-from penstock._engine import Engine, ModelPlan, NativeInstance, WorkerLink
+from penstock._engine import Engine, ModelCalls, ModelPlan, NativeInstance, WorkerLink
 from penstock._proto.model_config_pb2 import ModelConfig
 from penstock.backends.interface import InstanceSpec, ModelContext
+from penstock.backends.python.pb_utils.calls import set_call_ports
 from penstock.config.plan import make_instances
 from penstock.errors import InternalError, ServerError, UnavailableError
 from penstock.serving.workers.job import Job, decode_config
@@ -33,13 +34,15 @@ class Workers:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._calls = ModelCalls(engine)
+        set_call_ports(self._calls.port)  # of models in the server
         self._lock = threading.Lock()
         self._supervisor: Supervisor | None = None
 
     def load(self, context: ModelContext) -> WorkerModel:
         """Raises InvalidArgError for parameters and settings that cannot be."""
         settings = worker_settings(context.config, context.backend_config)
-        return WorkerModel(self._engine, self._watch(), context, settings)
+        return WorkerModel(self._engine, self._calls, self._watch(), context, settings)
 
     def complete(self, context: ModelContext) -> ModelConfig:
         """The configuration, completed by a process that lives no longer. Raises ServerError."""
@@ -59,11 +62,13 @@ class WorkerModel:
     def __init__(
         self,
         engine: Engine,
+        calls: ModelCalls,
         supervisor: Supervisor,
         context: ModelContext,
         settings: WorkerSettings,
     ) -> None:
         self._engine = engine
+        self._calls = calls
         self._supervisor = supervisor
         self._context = context
         self._settings = settings
@@ -90,6 +95,7 @@ class WorkerModel:
             max_bytes=settings.memory.max_bytes,
             execute_timeout_s=settings.execute_timeout_s,
             idempotent=settings.idempotent,
+            calls=self._calls,
         )
         job = Job(self._context.config.backend, self._context, spec, settings.memory, _log_level())
         slot = WorkerSlot(

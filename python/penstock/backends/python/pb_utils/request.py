@@ -11,9 +11,11 @@ from typing import Any, Final, NoReturn
 
 from penstock import _engine
 
+from . import calls
+from .calls import ResponseIterator
 from .errors import TritonModelException
 from .parameters import Parameters, ParameterValue, checked_parameters, parameters_json
-from .response import InferenceResponseSender, NoReplies, Reply, ReplyStream
+from .response import InferenceResponse, InferenceResponseSender, NoReplies, Reply, ReplyStream
 from .tensor import Tensor
 
 TRITONSERVER_REQUEST_FLAG_SEQUENCE_START: Final = 1
@@ -150,19 +152,18 @@ class InferenceRequest(_engine.ModelRequest):
             raise TritonModelException(f"{flags} is not a release flag of a request")
         self._rescheduled = flags == TRITONSERVER_REQUEST_RELEASE_RESCHEDULE
 
-    def exec(self, decoupled: bool = False) -> NoReturn:
-        """Not supported: calling another model from `model.py` (BLS)."""
-        raise TritonModelException(_NO_BLS.format(model=self._model_name))
+    def exec(self, decoupled: bool = False) -> InferenceResponse | ResponseIterator:
+        """Calls the model `model_name` and waits (BLS).
 
-    async def async_exec(self, decoupled: bool = False) -> NoReturn:
-        """Not supported: calling another model from `model.py` (BLS)."""
-        raise TritonModelException(_NO_BLS.format(model=self._model_name))
+        Its response; with `decoupled`, an iterator of its responses. What the model fails with,
+        also that there is none, is a response with an error. Raises TritonModelException outside
+        of `execute`.
+        """
+        return calls.call(self, many=decoupled)
 
-
-_NO_BLS: Final = (
-    "An error occurred while performing BLS request. Calling model '{model}' from a Python model "
-    "is not supported by this server."
-)
+    async def async_exec(self, decoupled: bool = False) -> InferenceResponse | ResponseIterator:
+        """The same for coroutines; the iterator can be used with `async for`, too."""
+        return await calls.call_async(self, many=decoupled)
 
 
 class ClientRequest(InferenceRequest):
