@@ -161,6 +161,27 @@ class TritonPythonModel:
         sender.send(flags=FINAL)
 """
 
+#: Does to the model `name` what the parameter `do` says. OUT: whether it is ready then.
+_MANAGER = """
+class TritonPythonModel:
+    def execute(self, requests):
+        return [self.answer(request) for request in requests]
+
+    def answer(self, request):
+        asked = json.loads(request.parameters())
+        name = asked["name"]
+        if asked["do"] == "load":
+            pb_utils.load_model(name, config=asked.get("config", ""))
+        if asked["do"] == "unload":
+            pb_utils.unload_model(name)
+        try:
+            ready = pb_utils.is_model_ready(name, asked.get("version", ""))
+        except pb_utils.TritonModelException:
+            ready = 2
+        out = pb_utils.Tensor("OUT", np.array([ready], np.int32))
+        return pb_utils.InferenceResponse([out])
+"""
+
 _CONFIG = """
 backend: "python"
 max_batch_size: 0
@@ -171,7 +192,7 @@ model_transaction_policy {{ decoupled: {decoupled} }}
 parameters {{ key: "EXECUTION_MODE" value {{ string_value: "{mode}" }} }}
 """
 
-_MODELS = {"plus": _PLUS, "sync": _SYNC, "async": _ASYNC, "sum": _SUM}
+_MODELS = {"plus": _PLUS, "sync": _SYNC, "async": _ASYNC, "sum": _SUM, "manager": _MANAGER}
 _DECOUPLED = {"count": _COUNT, "relay": _RELAY}
 
 

@@ -28,7 +28,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     root = tmp_path_factory.mktemp("bls")
     bls_models.write_repository(root)
     log = tmp_path_factory.mktemp("log") / "server.log"
-    with ServerProcess(root, log) as started:
+    options = ["--model-control-mode=explicit", "--load-model=*"]
+    with ServerProcess(root, log, *options) as started:
         yield started
 
 
@@ -180,3 +181,20 @@ def outcome(client: grpc_client.InferenceServerClient) -> str:
         assert "wait for calls that wait for it" in error.message()
         return "refused"
     return "answered"
+
+
+@BOTH
+def test_models_load_and_unload_models(
+    client: grpc_client.InferenceServerClient, where: str
+) -> None:
+    def manage(**what: Any) -> int:
+        return int(infer(client, f"manager{where}", 0, **what).as_numpy("OUT")[0])
+
+    assert manage(do="look", name="plus") == 1
+    assert manage(do="look", name="plus", version="1") == 1
+    assert manage(do="unload", name="plus") != 1
+    assert "plus" in failure(client, f"sync{where}", 1, to="plus")
+    assert manage(do="load", name="plus") == 1
+    assert infer(client, f"sync{where}", 1, to="plus").as_numpy("OUT").tolist() == [2]
+    text = failure(client, f"manager{where}", 0, do="load", name="nobody")
+    assert "Failed to load model: " in text and "nobody" in text

@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 
 from penstock._engine import Engine, keep_large_blocks
+from penstock.backends.python.pb_utils.control import set_model_control
 from penstock.backends.registry import find_backend
 from penstock.config.settings import Settings
 from penstock.devices.cuda import find_gpus
@@ -18,6 +19,7 @@ from penstock.models.lifecycle import Lifecycle, LifecycleOptions
 from penstock.models.repository import Repository, open_repository
 from penstock.models.stores.open_source import RemoteSources, StoreOptions
 from penstock.serving.loader import ModelLoader
+from penstock.serving.model_control import ServerModelControl
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -69,6 +71,7 @@ def compose_core(settings: Settings) -> Core:
         drain_timeout_s=float(settings.exit_timeout_secs),
     )
     lifecycle = Lifecycle(repository, loader, _lifecycle_options(settings))
+    set_model_control(ServerModelControl(engine, lifecycle))
     return Core(engine, repository, loader, lifecycle, remote)
 
 

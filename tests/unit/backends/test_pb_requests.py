@@ -65,7 +65,7 @@ class TestRequest:
 
     def test_no_call_of_other_models(self) -> None:
         request = pb_utils.InferenceRequest(model_name="other")
-        text = "Calling model 'other' from a Python model is not supported by this server"
+        text = "^BLS is only supported during the 'execute' function.$"
         with pytest.raises(pb_utils.TritonModelException, match=text):
             request.exec()
         with pytest.raises(pb_utils.TritonModelException, match=text):

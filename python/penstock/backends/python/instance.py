@@ -89,6 +89,7 @@ class PythonInstance:
 
     def finalize(self) -> None:
         """Call the model's `finalize` and drop the model. A failure is only logged."""
+        self._caller.ending = True
         steps = [getattr(self._model, "finalize", None)]
         if self._runner is not None:
             steps.append(self._runner.close)

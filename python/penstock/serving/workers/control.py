@@ -9,6 +9,7 @@ message, or too long, ends the socket's use.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import struct
@@ -48,8 +49,12 @@ class ControlSocket:
         return message
 
     def received(self) -> list[Message]:
-        """What came by now, when there is something to read. Raises EOFError after the last one."""
-        self._fill()
+        """What came by now. Raises EOFError after the last one.
+
+        Never waits: a process that has ended may have left its end to one that it has started.
+        """
+        with contextlib.suppress(BlockingIOError):
+            self._fill(socket.MSG_DONTWAIT)
         messages = []
         while (message := self._next()) is not None:
             messages.append(message)
@@ -59,9 +64,11 @@ class ControlSocket:
         """The end of it."""
         self._socket.close()
 
-    def _fill(self) -> None:
+    def _fill(self, flags: int = 0) -> None:
         try:
-            data = self._socket.recv(_CHUNK)
+            data = self._socket.recv(_CHUNK, flags)
+        except BlockingIOError:
+            raise
         except OSError as error:
             raise EOFError(str(error)) from None
         if not data:

@@ -10,14 +10,17 @@ kernel's hand when the server is gone.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
 import socket
 import sys
+from typing import NoReturn
 
 from penstock._engine import NativeInstance, attach_worker, die_with_parent
 from penstock.backends.python.pb_utils.calls import set_call_ports
+from penstock.backends.python.pb_utils.control import set_model_control
 from penstock.backends.registry import find_backend
 from penstock.errors import InternalError, ServerError, UnsupportedError
 from penstock.serving.serving_loop import serve_batches
@@ -25,6 +28,7 @@ from penstock.serving.workers.control import ControlSocket
 from penstock.serving.workers.job import Job, encode_config
 from penstock.serving.workers.metrics import MetricReport
 from penstock.serving.workers.plan import make_worker_plan
+from penstock.serving.workers.remote_control import RemoteControl
 
 
 def main(arguments: list[str]) -> None:
@@ -40,17 +44,24 @@ def main(arguments: list[str]) -> None:
     control = ControlSocket(socket.socket(fileno=control_fd))
     job = Job.from_message(control.receive())
     _log_to(control, job.log_level)
-    status = 0
+    status = 1
     try:
         if job.instance is None:
             _complete(job, control)
         else:
             _serve(job, memory_fd, control)
+        status = 0
     except ServerError as error:
         control.send({"is": "failed", "code": int(error.code), "message": error.message})
-        status = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
+    finally:
+        _leave(status)
+
+
+def _leave(status: int) -> NoReturn:
+    """Ends the process, also when the model has closed what it was given."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
     os._exit(status)  # a thread that the model has left behind keeps nobody waiting
 
 
@@ -69,6 +80,7 @@ def _serve(job: Job, memory_fd: int, control: ControlSocket) -> None:
         memory_fd, plan, initial_bytes=memory.initial_bytes, growth_bytes=memory.growth_bytes
     )
     set_call_ports(lambda _: port, only_one=True)
+    set_model_control(RemoteControl(control))
     backend = find_backend(job.backend)
     report = MetricReport(control.send)
     loaded = backend.load(context)

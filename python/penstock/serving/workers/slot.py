@@ -20,12 +20,12 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Final
 
-from penstock._engine import WorkerConnection, WorkerLink
+from penstock._engine import WorkerLink
 from penstock.errors import Code, InternalError, ServerError, UnavailableError, error_from_code
 from penstock.serving.workers.job import Job
 from penstock.serving.workers.metrics import MetricMirror
-from penstock.serving.workers.output import OutputLog
 from penstock.serving.workers.process import WorkerProcess
+from penstock.serving.workers.running import Running
 from penstock.serving.workers.supervisor import Supervisor, Timer
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -36,18 +36,6 @@ BACK_OFF_S: Final = (0.5, 30.0)
 CRASH_LOOP: Final = (5, 60.0)
 _RSS_LOOK_S: Final = 0.25
 _END_S: Final = 5.0
-
-
-class Running:
-    """A process and the connection to it."""
-
-    def __init__(self, process: WorkerProcess, connection: WorkerConnection, name: str) -> None:
-        self.process = process
-        self.connection = connection
-        self.output = OutputLog(process.output, name)
-        self.ready = False
-        self.ending = False
-        self.failure: ServerError | None = None
 
 
 class WorkerSlot:
@@ -167,6 +155,8 @@ class WorkerSlot:
                 _log(message)
             case "metrics":
                 self._metrics.apply(message)
+            case "control":
+                running.control(message)
 
     def _on_output(self, running: Running) -> None:
         if not running.output.read():

@@ -45,7 +45,7 @@ def set_call_ports(ports: PortOf | None, *, only_one: bool = False) -> None:
 class Caller:
     """One instance, as it calls other models. It belongs to the thread that it is made on."""
 
-    __slots__ = ("_decoupled", "_plan", "_port", "serving")
+    __slots__ = ("_decoupled", "_plan", "_port", "ending", "serving")
 
     def __init__(self, plan: _engine.ModelPlan | None, *, decoupled: bool) -> None:
         self._plan = plan
@@ -53,6 +53,8 @@ class Caller:
         self._port: _engine.CallPort | None = None
         #: whether a call may be made now: while it executes, and, of a decoupled model, between
         self.serving = False
+        #: whether it is being finalized
+        self.ending = False
 
     def bind(self) -> None:
         """What this thread calls from now on comes from this instance; once."""
@@ -82,6 +84,12 @@ def _caller() -> Caller:
         caller.serving = True
         _here.caller = caller
     return caller
+
+
+def ending() -> bool:
+    """Whether the instance of this thread is being finalized."""
+    caller: Caller | None = getattr(_here, "caller", None)
+    return caller is not None and caller.ending
 
 
 def call(request: InferenceRequest, *, many: bool) -> InferenceResponse | ResponseIterator:

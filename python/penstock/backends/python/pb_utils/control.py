@@ -9,6 +9,7 @@ from typing import Protocol
 
 from penstock.errors import ServerError
 
+from .calls import ending
 from .errors import TritonModelException
 
 
@@ -34,7 +35,14 @@ def set_model_control(control: ModelControl | None) -> None:
     _control = control
 
 
+def model_control() -> ModelControl | None:
+    """What set_model_control() was given."""
+    return _control
+
+
 def _server() -> ModelControl:
+    if ending():
+        raise TritonModelException("models cannot be controlled in the 'finalize' function")
     if _control is None:
         raise TritonModelException("model control is not available: no server is running")
     return _control
