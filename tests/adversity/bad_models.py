@@ -95,7 +95,7 @@ RAISE = {
     "spins": spin,
     "holds_the_gil": lambda: ctypes.PyDLL(None).sleep(3600),
     "locks_twice": lock_twice,
-    "sleeps": lambda: time.sleep(3600),
+    "sleeps": lambda: (print("asleep", flush=True), time.sleep(3600)),
     "forks": fork,
     "spawns": lambda: subprocess.Popen(["sleep", "3600"]),
     "changes_directory": lambda: os.chdir("/"),
@@ -122,7 +122,7 @@ RETURN = {
     "no_outputs": lambda: [pb_utils.InferenceResponse()],
     "nan": lambda: [out(np.array([np.nan, np.inf, -np.inf], np.float32))],
     "strided": lambda: [out(np.arange(8, dtype=np.float32)[::2])],
-    "huge": lambda: [out(np.ones(4 << 20, np.float32))],
+    "huge": lambda: [out(np.ones(1 << 20, np.float32))],
     "beyond_memory": lambda: [out(np.ones(20 << 20, np.float32))],
 }
 
@@ -164,7 +164,8 @@ def attempt(*arguments, **words):
 class TritonPythonModel:
     def execute(self, requests):
         for request in requests:
-            deed = pb_utils.get_input_tensor_by_name(request, "IN").as_numpy()[0].decode().split()[0]
+            text = pb_utils.get_input_tensor_by_name(request, "IN").as_numpy()[0].decode()
+            deed = text.split()[0]
             if deed == "forgets":
                 continue
             if deed == "raises_midway":
@@ -186,8 +187,9 @@ class TritonPythonModel:
             del kept[:-4]
 """
 
-#: Calls `to` (BLS), which is the whole of IN but its first word.
+#: Calls the model that is the first word of IN (BLS) with the others.
 CALLER = """
+import numpy as np
 import triton_python_backend_utils as pb_utils
 
 
@@ -196,10 +198,10 @@ class TritonPythonModel:
         return [self.answer(request) for request in requests]
 
     def answer(self, request):
-        tensor = pb_utils.get_input_tensor_by_name(request, "IN")
+        words = pb_utils.get_input_tensor_by_name(request, "IN").as_numpy()[0].split(b" ", 1)
         made = pb_utils.InferenceRequest(
-            model_name=tensor.as_numpy()[0].decode().split()[0],
-            inputs=[tensor],
+            model_name=words[0].decode(),
+            inputs=[pb_utils.Tensor("IN", np.array(words[1:], np.object_))],
             requested_output_names=["OUT"],
         )
         response = made.exec()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The Penstock Authors
-"""C1, C6: the bad models of reliability 3.C in one server: it lives, and a neighbour loses nothing."""
+"""C1, C3, C6: bad models (reliability 3.C) in one server: it lives, a neighbour loses nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -51,6 +51,8 @@ ENDS = {
 }
 HANGS = ["stops", "spins", "holds_the_gil", "locks_twice", "sleeps"]
 HARMLESS = [
+    "strided",
+    "huge",
     "forks",
     "spawns",
     "changes_directory",
@@ -61,8 +63,6 @@ HARMLESS = [
     "closes_descriptors",
     "floods_output",
     "leaves_a_thread",
-    "strided",
-    "huge",
 ]
 
 _SERIAL = itertools.count()
@@ -190,13 +190,31 @@ def test_c1_a_model_that_cannot_be_loaded_says_why(server: ServerProcess, name: 
 
 
 def test_a_worker_that_is_killed_while_its_call_is_in_flight(server: ServerProcess) -> None:
-    """BLS: neither its process nor what it has called keeps anything."""
-    for _ in range(5):
+    """BLS: the server keeps nothing of the call, and the called model serves on."""
+    for _ in range(3):
+        asleep = server.log.count("asleep")
         with ThreadPoolExecutor(1) as pool:
-            called = pool.submit(ask, server, "caller", "hasty")
+            called = pool.submit(ask, server, "caller", "hasty sleeps")
+            wait_until(lambda asleep=asleep: server.log.count("asleep") > asleep)
             os.kill(worker(server, "caller"), signal.SIGKILL)
-            assert called.result(PATIENCE_S).status in (200, 503)
-    assert ask(server, "caller", "neighbour").status == 200
+            reply = called.result(PATIENCE_S)
+        assert reply.status == 503 and "SIGKILL" in reply.error
+        assert ask(server, "caller", "neighbour good").status == 200
+    check_serves(server, "hasty")
+
+
+def test_what_a_called_model_fails_with_is_handed_on(server: ServerProcess) -> None:
+    assert "RuntimeError: bad luck" in ask(server, "caller", "bad raises").error
+    assert "exited with code 0" in ask(server, "caller", "bad exits").error
+    assert "wait for calls that wait for it" in ask(server, "caller", "caller bad good").error
+    assert ask(server, "caller", "bad good").status == 200
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.005)
 
 
 def worker(server: ServerProcess, model: str) -> int:
