@@ -10,19 +10,22 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from penstock._proto.model_config_pb2 import ModelConfig
+from penstock.backends.python.pb_utils.control import set_model_control
 from penstock.backends.python.pb_utils.metrics import (
     MetricFamily,
     custom_metrics,
     observe_changes,
 )
-from penstock.errors import InvalidArgError
+from penstock.errors import Code, InvalidArgError, NotFoundError
 from penstock.serving.workers.control import MAX_BYTES, ControlSocket, Message
 from penstock.serving.workers.metrics import MetricMirror, MetricReport
 from penstock.serving.workers.output import MAX_LINE_BYTES, MAX_LINES_A_SECOND, OutputLog
+from penstock.serving.workers.remote_control import RemoteControl, answer_control
 from penstock.serving.workers.settings import runs_in_process, worker_settings
 from penstock.serving.workers.supervisor import Supervisor
 
@@ -221,3 +224,65 @@ def test_metrics_of_a_worker_are_reported_in_order(monkeypatch: pytest.MonkeyPat
         ["w_times", "observe", 2.0],
         ["w_now", "end", 0.0],
     ]
+
+
+def test_what_a_process_has_left_open_is_not_waited_for(
+    ends: tuple[ControlSocket, socket.socket],
+) -> None:
+    control, _ = ends
+    assert control.received() == []
+
+
+class _Models:
+    """What a server does for models."""
+
+    def load_model(self, name: str, config: str, files: Mapping[str, bytes]) -> None:
+        if name == "bad":
+            raise NotFoundError("no such model")
+        self.loaded = (name, config, dict(files))
+
+    def unload_model(self, name: str, unload_dependents: bool) -> None:
+        self.unloaded = (name, unload_dependents)
+
+    def is_model_ready(self, name: str, version: str) -> bool:
+        return version == "2"
+
+
+def test_a_worker_asks_its_server_to_control_models() -> None:
+    ours, theirs = (ControlSocket(end) for end in socket.socketpair())
+    models = _Models()
+
+    def serve() -> None:
+        for _ in range(5):
+            answer_control(ours, ours.receive())
+
+    set_model_control(models)
+    try:
+        with ThreadPoolExecutor(1) as server:
+            served = server.submit(serve)
+            remote = RemoteControl(theirs)
+            remote.load_model("m", "{}", {"file:1/model.py": b"\xff"})
+            assert models.loaded == ("m", "{}", {"file:1/model.py": b"\xff"})
+            remote.unload_model("m", True)
+            assert models.unloaded == ("m", True)
+            assert remote.is_model_ready("m", "2") and not remote.is_model_ready("m", "")
+            with pytest.raises(NotFoundError, match="no such model"):
+                remote.load_model("bad", "", {})
+            served.result()
+    finally:
+        set_model_control(None)
+        ours.close()
+        theirs.close()
+
+
+@pytest.mark.parametrize("question", [{}, {"model": "m", "do": "load"}, {"do": "unload"}])
+def test_a_question_that_is_none_is_answered(question: Message) -> None:
+    ours, theirs = (ControlSocket(end) for end in socket.socketpair())
+    set_model_control(_Models())
+    try:
+        answer_control(ours, question)
+        assert theirs.receive()["code"] == Code.INVALID_ARG
+    finally:
+        set_model_control(None)
+        ours.close()
+        theirs.close()
