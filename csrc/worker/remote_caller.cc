@@ -28,6 +28,10 @@ class RemoteCaller final : public ModelCaller {
     std::lock_guard lock(mutex_);
     channel_ = nullptr;
   }
+  [[nodiscard]] bool stopped() {
+    std::lock_guard lock(mutex_);
+    return channel_ == nullptr;
+  }
 
  private:
   [[nodiscard]] bool post(const CallAnswer& answer) {
@@ -105,6 +109,7 @@ void RemoteCalls::begin(const Message& message) {
     ModelCall call{message.id, head.many != 0, head.blocking != 0, {}};
     call.message.assign(message.bytes.begin() + sizeof head, message.bytes.end());
     status = calls_->begin(caller_, std::move(call));
+    if (caller_->stopped()) calls_->forget(*caller_);  // stop() may not have seen it
   }
   if (!status.ok()) caller_->answered({message.id, std::move(status), nullptr, true});
 }
