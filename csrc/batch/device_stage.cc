@@ -124,7 +124,14 @@ Status DeviceStage::send_rows(Batch& batch, std::uint32_t spec, TensorView& view
   return {};
 }
 
-Status DeviceStage::wait_in() { return inputs_.empty() ? Status{} : arrived_->synchronize(); }
+// A wait that failed may have left copies on their way, and they must not find the memory of
+// others: the second one comes back when the stream is idle, or the device lost.
+Status DeviceStage::wait_in() {
+  if (inputs_.empty()) return {};
+  Status status = arrived_->synchronize();
+  if (!status.ok()) (void)place_.in.synchronize();
+  return status;
+}
 
 bool DeviceStage::find(std::uint32_t spec, TensorView& view, BufferLease* lease) const {
   const auto found = std::find_if(inputs_.begin(), inputs_.end(),
@@ -174,7 +181,12 @@ Status DeviceStage::place(const RegionWindow& window, TensorView& part, BufferLe
   return {};
 }
 
-Status DeviceStage::wait_out() { return out_used_ ? place_.out.synchronize() : Status{}; }
+Status DeviceStage::wait_out() {
+  if (!out_used_) return {};
+  Status status = place_.out.synchronize();
+  if (!status.ok()) (void)place_.out.synchronize();
+  return status;
+}
 
 void DeviceStage::clear() {
   inputs_.clear();
