@@ -105,7 +105,7 @@ def test_c1_a_crash_is_answered_and_the_model_comes_back(
     assert "obedient" in reply.error and words in reply.error
     assert infer(server, "neighbour", 100).json["outputs"][0]["data"] == [100]
     assert infer(server, "obedient", 101).json["outputs"][0]["data"] == [101]  # it waits
-    assert ready(server, "obedient")
+    wait_until(lambda: ready(server, "obedient"))
 
 
 def test_c1_sys_exit_fails_the_batch_and_nothing_else(server: ServerProcess) -> None:

@@ -12,7 +12,7 @@ import threading
 import numpy as np
 import pytest
 from penstock.backends.python import pb_utils
-from penstock.backends.python.pb_utils import control
+from penstock.backends.python.pb_utils import calls, control
 from penstock.backends.python.pb_utils.response import InferenceResponseSender, Reply
 from penstock.errors import NotFoundError
 
@@ -63,7 +63,8 @@ class TestRequest:
         with pytest.raises(TypeError, match="inputs must hold Tensor objects, found"):
             pb_utils.InferenceRequest(inputs=[np.zeros(1)])  # type: ignore[list-item]
 
-    def test_no_call_of_other_models(self) -> None:
+    def test_no_call_of_other_models(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(calls, "_ports", None)  # no server was ever started in this process
         request = pb_utils.InferenceRequest(model_name="other")
         text = "^BLS is only supported during the 'execute' function.$"
         with pytest.raises(pb_utils.TritonModelException, match=text):
