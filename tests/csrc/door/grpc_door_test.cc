@@ -65,13 +65,12 @@ TEST_F(GrpcDoorTest, TheEndOfTheDoorCancelsWhatTheCoreHolds) {
   for (int i = 0; i < 40; ++i) socket.client.unary("ModelInfer", infer_request("m"));
   socket.flush();
   while (door->counters().inferences < 40) std::this_thread::yield();
-  std::thread later([] {
-    std::this_thread::yield();
-    GatedEcho::set(true);
+  std::thread client([&] {
+    EXPECT_FALSE(socket.finish());  // nothing was answered before the door closed the connection
+    GatedEcho::set(true);           // and it waits for what the core holds
   });
   door.reset();
-  later.join();
-  EXPECT_FALSE(socket.finish());
+  client.join();
 }
 
 }  // namespace
