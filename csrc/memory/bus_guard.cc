@@ -8,23 +8,31 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
+#include <cstdint>
 #include <mutex>
 
 namespace penstock {
 namespace {
 
-// Read by the handler, in any thread at any moment. A mapping that is being touched is not taken
-// away, since whoever touches it holds a lease; others are only compared.
-std::array<std::atomic<GuardedMapping*>, BusGuard::kMost> g_mappings{};
-static_assert(std::atomic<GuardedMapping*>::is_always_lock_free);
+// Read by the handler, in any thread at any moment, so a slot is never freed. A mapping that is
+// being touched does not go, since whoever touches it holds a lease; the others are only compared.
+struct Slot {
+  std::atomic<bool> taken{false};
+  std::atomic<std::uintptr_t> begin{0};
+  std::atomic<std::size_t> size_bytes{0};  // 0: nobody's memory
+  std::atomic<bool> shortened{false};
+};
+std::array<Slot, BusGuard::kMost> g_slots{};
+static_assert(std::atomic<std::uintptr_t>::is_always_lock_free);
 struct sigaction g_previous {};
 
-GuardedMapping* mapping_of(const std::byte* address) {
-  for (auto& slot : g_mappings) {
-    // acquire: pairs with the release of the constructor, which publishes the mapping's fields
-    GuardedMapping* mapping = slot.load(std::memory_order_acquire);
-    if (mapping == nullptr) continue;
-    if (address >= mapping->data && address < mapping->data + mapping->size_bytes) return mapping;
+Slot* slot_of(std::uintptr_t address) {
+  for (Slot& slot : g_slots) {
+    // acquire: pairs with the release of the constructor, so that `begin` is this mapping's
+    const std::size_t size_bytes = slot.size_bytes.load(std::memory_order_acquire);
+    // relaxed: see above. An address before it wraps around to one far behind its end.
+    if (address - slot.begin.load(std::memory_order_relaxed) < size_bytes) return &slot;
   }
   return nullptr;
 }
@@ -39,18 +47,16 @@ void pass_on(int signal, siginfo_t* info, void* context) {
 }
 
 void on_bus_error(int signal, siginfo_t* info, void* context) {
-  auto* address = static_cast<std::byte*>(info->si_addr);
-  GuardedMapping* mapping = mapping_of(address);
-  if (mapping == nullptr) return pass_on(signal, info, context);
+  const auto address = reinterpret_cast<std::uintptr_t>(info->si_addr);
+  Slot* slot = slot_of(address);
+  if (slot == nullptr) return pass_on(signal, info, context);
+  // This page alone: nothing is written where nobody has touched. The system call itself: the
+  // library's may be somebody's who does more in it.
   const auto page = static_cast<std::size_t>(::getpagesize());
-  const std::size_t before = static_cast<std::size_t>(address - mapping->data) / page * page;
-  void* from = mapping->data + before;
-  const int flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS;
-  // The system call itself: the library's may be somebody's who does more in it.
-  const long mapped = ::syscall(SYS_mmap, from, mapping->size_bytes - before,
-                                PROT_READ | PROT_WRITE, flags, -1, 0L);
+  const long mapped = ::syscall(SYS_mmap, address / page * page, page, PROT_READ | PROT_WRITE,
+                                MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0L);
   if (mapped == -1) return pass_on(signal, info, context);
-  mapping->shortened.store(true, std::memory_order_relaxed);  // relaxed: orders nothing
+  slot->shortened.store(true, std::memory_order_relaxed);  // relaxed: orders nothing
 }
 
 void install() {
@@ -63,23 +69,30 @@ void install() {
 
 }  // namespace
 
-BusGuard::BusGuard(GuardedMapping& mapping) {
+BusGuard::BusGuard(const std::byte* data, std::size_t size_bytes) {
   static std::once_flag once;
   std::call_once(once, install);
   for (std::size_t i = 0; i < kMost; ++i) {
-    GuardedMapping* expected = nullptr;
-    // release: pairs with the acquire of the handler. relaxed: a slot that is taken is passed over
-    if (g_mappings[i].compare_exchange_strong(expected, &mapping, std::memory_order_release,
-                                              std::memory_order_relaxed)) {
-      slot_ = i;
-      return;
-    }
+    Slot& slot = g_slots[i];
+    if (slot.taken.exchange(true)) continue;
+    slot.shortened.store(false, std::memory_order_relaxed);  // relaxed: ours until it is published
+    slot.begin.store(reinterpret_cast<std::uintptr_t>(data), std::memory_order_relaxed);
+    // release: pairs with the acquire of the handler
+    slot.size_bytes.store(size_bytes, std::memory_order_release);
+    slot_ = i;
+    return;
   }
 }
 
 BusGuard::~BusGuard() {
-  // release: whoever takes the slot next has seen what we did with the mapping
-  if (guarded()) g_mappings[slot_].store(nullptr, std::memory_order_release);
+  if (!guarded()) return;
+  g_slots[slot_].size_bytes.store(0);
+  g_slots[slot_].taken.store(false);
+}
+
+bool BusGuard::shortened() const {
+  // relaxed: it only ever becomes true, and orders nothing
+  return guarded() && g_slots[slot_].shortened.load(std::memory_order_relaxed);
 }
 
 }  // namespace penstock

@@ -25,14 +25,15 @@ std::string quoted(std::string_view text) { return "'" + std::string(text) + "'"
 
 struct Mapping {
   Buffer buffer;
-  GuardedMapping pages;
+  std::byte* pages = nullptr;
+  std::size_t pages_bytes = 0;
   std::optional<BusGuard> guard;
   std::uint64_t end = 0;  // of the region, in the object
   int fd = -1;
 
   ~Mapping() {
     guard.reset();
-    if (pages.data != nullptr) ::munmap(pages.data, pages.size_bytes);
+    if (pages != nullptr) ::munmap(pages, pages_bytes);
     if (fd >= 0) ::close(fd);
   }
   static void release(Buffer* buffer) noexcept { delete static_cast<Mapping*>(buffer->owner); }
@@ -77,9 +78,9 @@ Status map(std::string_view name, Mapping& mapping, std::uint64_t offset,
     return internal_error("failed to register shared memory region " + quoted(name) +
                           ": unable to process address space: " + std::strerror(errno));
   }
-  mapping.pages.data = static_cast<std::byte*>(data);
-  mapping.pages.size_bytes = (size_bytes + page - 1) / page * page;
-  mapping.guard.emplace(mapping.pages);
+  mapping.pages = static_cast<std::byte*>(data);
+  mapping.pages_bytes = (size_bytes + page - 1) / page * page;
+  mapping.guard.emplace(mapping.pages, mapping.pages_bytes);
   if (!mapping.guard->guarded()) {
     return unavailable("failed to register shared memory region " + quoted(name) +
                        ": too many regions are mapped. Unregister some first.");
@@ -102,7 +103,7 @@ Result<BufferLease> open_system_region(std::string_view name, std::string_view k
   PENSTOCK_RETURN_IF_ERROR(map(name, *mapping, offset, size_bytes));
   mapping->end = offset + size_bytes;
   Buffer& buffer = mapping->buffer;
-  buffer.data = mapping->pages.data;
+  buffer.data = mapping->pages;
   buffer.size_bytes = size_bytes;
   buffer.release = Mapping::release;
   buffer.owner = mapping.get();
@@ -112,9 +113,7 @@ Result<BufferLease> open_system_region(std::string_view name, std::string_view k
 Status check_system_region(std::string_view name, const Buffer& region) {
   const auto& mapping = *static_cast<const Mapping*>(region.owner);
   const auto whole = length(mapping.fd);
-  // relaxed: BusGuard.
-  const bool shortened = mapping.pages.shortened.load(std::memory_order_relaxed);
-  if (!shortened && whole && *whole >= mapping.end) return {};
+  if (!mapping.guard->shortened() && whole && *whole >= mapping.end) return {};
   return invalid_arg("shared memory region " + quoted(name) +
                      " is shorter than it was when it was registered. Unregister it.");
 }
