@@ -116,9 +116,9 @@ test-cpp: install ## the C++ tests under AddressSanitizer and UndefinedBehaviorS
 	cmake --build --preset asan
 	ctest --preset asan
 
-# One more process than cores: most tests wait for a server. A file's tests share their servers.
+# Twice as many processes as cores: most tests wait for a server. A file's tests share theirs.
 test-python: install models
-	$(BIN)/python -m pytest -n $$(($$(nproc) + 1)) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $$((2 * $$(nproc))) --dist loadfile $(PYTEST_ARGS)
 
 tsan: install ## the C++ tests under ThreadSanitizer
 	cmake --preset tsan
