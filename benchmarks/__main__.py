@@ -19,6 +19,7 @@ import benchmarks.lifecycle.bench as lifecycle
 import benchmarks.micro.bench as micro
 import benchmarks.rivals.bench as rivals
 import benchmarks.rivals.schedulers as schedulers
+import benchmarks.workers.bench as workers
 from benchmarks import connections, gpu, memory, overload, scaling, startup, timeouts
 from benchmarks.programs import DEFAULT_BUILD, use_build
 from benchmarks.report import run_line, write_section
@@ -38,12 +39,13 @@ class Sizes:
     connections: int
     timeouts: int
     overload_s: float
+    deaths: int
     lifecycle: lifecycle.Sizes = lifecycle.Sizes()
 
 
-FULL = Sizes(0.05, 5, 64_000, 5, 0.8, 5, 5_000_000, 2_000, 1_000, 8.0)
+FULL = Sizes(0.05, 5, 64_000, 5, 0.8, 5, 5_000_000, 2_000, 1_000, 8.0, 100)
 #: Only to see that everything works; its figures are not worth keeping.
-QUICK = Sizes(0.01, 1, 16_000, 1, 0.3, 1, 24_000, 200, 60, 1.0, lifecycle.QUICK)
+QUICK = Sizes(0.01, 1, 16_000, 1, 0.3, 1, 24_000, 200, 60, 1.0, 3, lifecycle.QUICK)
 
 SECTIONS: dict[str, Callable[[Sizes], str]] = {
     "micro": lambda s: micro.run(seconds=s.micro_s),
@@ -57,6 +59,7 @@ SECTIONS: dict[str, Callable[[Sizes], str]] = {
     "overload": lambda s: overload.run(seconds=s.overload_s),
     "timeouts": lambda s: timeouts.run(requests=s.timeouts),
     "frameworks": lambda s: frameworks.run(rounds=s.rounds, seconds=s.round_s),
+    "workers": lambda s: workers.run(rounds=s.rounds, seconds=s.round_s, deaths=s.deaths),
     "lifecycle": lambda s: lifecycle.run(s.lifecycle),
     "gpu": lambda s: gpu.run(),
     "memory": lambda s: memory.run(requests=s.memory_requests),

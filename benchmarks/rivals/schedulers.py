@@ -51,6 +51,9 @@ ROWS = (
         ),
         0.25,
     ),
+    RivalRow(
+        http_workload("Python model that calls one three times, HTTP, 16", "chain", SMALL), 0.30
+    ),
 )
 
 

@@ -139,6 +139,7 @@ def test_an_ensemble_is_built_anew_when_its_model_is_another(
     write_model(tmp_path, "m", "max_batch_size: 8")
     lifecycle.load("m")
     assert loader.published["e"][0] == []
+    lifecycle.close()  # until then it may still be draining
     entry = next(entry for entry in lifecycle.index() if entry.name == "e")
     assert "does not fit" in entry.reason
     assert loader.ready("m") == [2]
