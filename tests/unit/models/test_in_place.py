@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from penstock.errors import InternalError, InvalidArgError
 from penstock.models.lifecycle import IndexEntry, Lifecycle, VersionState
-from puppet import PuppetLoader, write_model
+from puppet import TIMEOUT_S, PuppetLoader, write_model
 
 Begin = Callable[..., Lifecycle]
 READY = VersionState.READY
@@ -19,6 +20,17 @@ READY = VersionState.READY
 
 def instances(count: int) -> str:
     return f"instance_group {{ count: {count} kind: KIND_CPU }}"
+
+
+def when_unloaded(lifecycle: Lifecycle, name: str) -> IndexEntry:
+    """Its line of the index, when the last drain of it is over."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while time.monotonic() < deadline:
+        entry = next(entry for entry in lifecycle.index() if entry.name == name)
+        if entry.state is VersionState.UNAVAILABLE:
+            return entry
+        time.sleep(0.001)
+    raise AssertionError(f"'{name}' is still {entry.state}")
 
 
 def test_instances_change_without_a_reload(
@@ -139,8 +151,7 @@ def test_an_ensemble_is_built_anew_when_its_model_is_another(
     write_model(tmp_path, "m", "max_batch_size: 8")
     lifecycle.load("m")
     assert loader.published["e"][0] == []
-    lifecycle.close()  # until then it may still be draining
-    entry = next(entry for entry in lifecycle.index() if entry.name == "e")
+    entry = when_unloaded(lifecycle, "e")
     assert "does not fit" in entry.reason
     assert loader.ready("m") == [2]
 
