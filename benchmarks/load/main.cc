@@ -19,6 +19,7 @@
 #include "load/options.h"
 #include "load/report.h"
 #include "load/worker.h"
+#include "sync/request_thread.h"
 
 namespace penstock::load {
 namespace {
@@ -72,6 +73,7 @@ class Run {
  private:
   template <typename Barrier>
   void work(unsigned thread, Barrier& connected) {
+    begin_request_thread("load");  // or its own waits for a core would be in what it measures
     try {
       workers_[thread] = std::make_unique<Worker>(target_, thread);
       workers_[thread]->connect();

@@ -56,7 +56,7 @@ def scaling_row(target: Target, *, rounds: int, seconds: float) -> list[str]:
 
 def neighbour_row(target: Target, *, rounds: int, seconds: float) -> list[str]:
     """Constant traffic to the native model, without and with a busy one, in turn."""
-    native = http_workload("neighbour", NATIVE, SMALL, connections=8)
+    native = http_workload("neighbour", NATIVE, SMALL, connections=32)
     busy = replace(http_workload(BUSY[0], BUSY[0], SMALL), connections=2)
     alone, beside = [], []
     for _ in range(rounds):

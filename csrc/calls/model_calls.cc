@@ -2,8 +2,6 @@
 // Copyright (c) 2026 The Penstock Authors
 #include "penstock/model_calls.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
@@ -14,6 +12,7 @@
 #include <utility>
 
 #include "calls/waits.h"
+#include "sync/request_thread.h"
 
 namespace penstock {
 namespace {
@@ -183,7 +182,7 @@ Status ModelCalls::Impl::start(Call& made, bool blocking) {
   }
   if (!thread.joinable()) {
     thread = std::thread([this] {
-      pthread_setname_np(pthread_self(), "model-calls");
+      begin_request_thread("model-calls");
       run();
     });
   }

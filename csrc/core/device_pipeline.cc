@@ -2,9 +2,9 @@
 // Copyright (c) 2026 The Penstock Authors
 #include "core/device_pipeline.h"
 
-#include <pthread.h>
-
 #include <utility>
+
+#include "sync/request_thread.h"
 
 namespace penstock {
 
@@ -64,7 +64,7 @@ bool DevicePipeline::wait_until_free(const Slot& slot) {
 }
 
 void DevicePipeline::run() {
-  pthread_setname_np(pthread_self(), "staging");
+  begin_request_thread("staging");
   const Status usable = runtime_->use(device_);
   for (std::size_t turn = 0;; turn = (turn + 1) % batches_) {
     Slot& slot = slots_[turn];

@@ -3,8 +3,6 @@
 //
 // ServedModel: the threads of its native instances and of an ensemble, and instances that come and
 // go while the version serves.
-#include <pthread.h>
-
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -12,6 +10,7 @@
 #include <utility>
 
 #include "core/served_model.h"
+#include "sync/request_thread.h"
 
 namespace penstock {
 namespace {
@@ -27,17 +26,22 @@ void ServedModel::start(std::uint32_t index, std::unique_ptr<NativeInstance> ins
     std::lock_guard lock(threads_mutex_);
     natives_.emplace(index, std::move(instance));
   }
-  add_thread(index, std::thread([this, index, native] { run(index, *native); }));
+  add_thread(index, std::thread([this, index, native] {
+               begin_request_thread(plan_->name.c_str());
+               run(index, *native);
+             }));
 }
 
 void ServedModel::start_ensemble() {
   ensemble_ = std::make_unique<EnsembleRunner>(*this, *scheduler_, *context_.engine);
   if (context_.reaper == nullptr) return;
-  add_thread(0, std::thread([this] { ensemble_->run(); }));
+  add_thread(0, std::thread([this] {
+               begin_request_thread(plan_->name.c_str());
+               ensemble_->run();
+             }));
 }
 
 void ServedModel::add_thread(std::uint32_t index, std::thread thread) {
-  pthread_setname_np(thread.native_handle(), plan_->name.substr(0, 15).c_str());
   std::lock_guard lock(threads_mutex_);
   threads_.emplace(index, std::move(thread));
 }

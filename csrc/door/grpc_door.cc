@@ -3,7 +3,6 @@
 #include "penstock/grpc_door.h"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,6 +21,7 @@
 #include "door/grpc_socket.h"
 #include "door/grpc_upstream.h"
 #include "door/listener.h"
+#include "sync/request_thread.h"
 
 namespace penstock {
 
@@ -95,7 +95,7 @@ void GrpcDoor::Impl::launch(const std::shared_ptr<Impl>& impl) {
   for (auto& worker : impl->workers) {
     impl->running.fetch_add(1);
     std::thread thread([impl, loop = &worker->loop] {
-      pthread_setname_np(pthread_self(), "grpc-door");
+      begin_request_thread("grpc-door");
       loop->run();
       impl->running.fetch_sub(1);
       impl->ended.notify();

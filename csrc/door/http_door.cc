@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 The Penstock Authors
 #include <fcntl.h>
-#include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,6 +18,7 @@
 #include "door/http_context.h"
 #include "door/listener.h"
 #include "penstock/door.h"
+#include "sync/request_thread.h"
 
 namespace penstock {
 namespace {
@@ -61,7 +61,7 @@ struct LoopUnit {
 };
 
 void run_loop(const std::shared_ptr<LoopUnit>& unit) {
-  pthread_setname_np(pthread_self(), "http-door");
+  begin_request_thread("http-door");
   unit->loop.run();
   std::lock_guard lock(unit->progress->mutex);
   --unit->progress->running;

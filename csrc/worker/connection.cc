@@ -2,7 +2,6 @@
 // Copyright (c) 2026 The Penstock Authors
 #include "worker/connection.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -10,6 +9,8 @@
 #include <algorithm>
 #include <chrono>
 #include <utility>
+
+#include "sync/request_thread.h"
 
 namespace penstock::worker {
 namespace {
@@ -45,7 +46,7 @@ Connection::Connection(std::shared_ptr<const ModelPlan> plan, const WorkerOption
       streams_(plan_, channel_, copies_) {
   if (plan_->decoupled) {
     receiver_ = std::thread([this] {
-      pthread_setname_np(pthread_self(), "worker-receive");
+      begin_request_thread("worker-receive");
       receive();
     });
   }
