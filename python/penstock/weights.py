@@ -9,7 +9,7 @@
             folder = Path(args["model_repository"]) / args["model_version"]
             self.weights = map_weights(folder / "model.safetensors")
 
-Instances of a Python model are processes. What they read into memory is there once an instance; what
+Instances of a Python model are processes. What they read into memory is there once each; what
 they map is there once, in the kernel's page cache, however many they are, and is read from the disk
 when it is first used.
 
