@@ -229,7 +229,8 @@ BAD_LOAD = {
     "syntax_error": (
         "def execute(:",
         Code.INTERNAL,
-        f"{LOADED}SyntaxError: invalid syntax (model.py, line 1)",
+        f"{LOADED}SyntaxError: invalid syntax (model.py, line 1)\n\nAt:\n"
+        "  bad/1/model.py(1): <module>",
     ),
     "no_class": (
         "x = 1",

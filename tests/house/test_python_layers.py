@@ -16,6 +16,7 @@ from source_tree import GENERATED, PACKAGE, tree, with_suffix
 BELOW: dict[str, set[str]] = {
     "types": set(),
     "errors": set(),
+    "weights": set(),  # for models
     "_proto": set(),
     "telemetry": set(),
     "devices": {"errors"},

@@ -22,9 +22,10 @@ _USAGE = """\
 Usage: penstock <command> [options]
 
 Commands:
-  serve    Serve the models of a repository. `penstock serve --help` lists its options.
-  compare  Compare the answers and the speed of models. `penstock compare --help` says how.
-  models   List, load, unload and watch the models of a running server.
+  serve      Serve the models of a repository. `penstock serve --help` lists its options.
+  compare    Compare the answers and the speed of models. `penstock compare --help` says how.
+  models     List, load, unload and watch the models of a running server.
+  run-model  Run a Python model in the foreground, under a debugger say.
 
 Options:
   --help     Print this and exit.
@@ -46,6 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _serve(arguments[1:], Profile.PENSTOCK)
     if command == "compare":
         return _load_compare()(arguments[1:])
+    if command == "run-model":
+        from penstock.cli.run_model import run_model  # nothing of it is needed to serve
+
+        return run_model(arguments[1:])
     if command == "models":
         from penstock.cli.models import models  # the server needs nothing of it
 

@@ -57,7 +57,7 @@ class GrpcClient:
 
     def encode(self, model: Model, inputs: Sequence[Tensor], outputs: Sequence[str]) -> object:
         """The message."""
-        return encode_message(model, inputs, outputs)
+        return encode_message(model.name, model.version, inputs, outputs)
 
     def send(self, request: object) -> object:
         """Waits for the whole answer."""

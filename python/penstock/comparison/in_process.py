@@ -50,7 +50,7 @@ class InProcessClient:
 
     def encode(self, model: Model, inputs: Sequence[Tensor], outputs: Sequence[str]) -> object:
         """The message of gRPC, which the same codec reads."""
-        return encode_message(model, inputs, outputs)
+        return encode_message(model.name, model.version, inputs, outputs)
 
     def send(self, request: object) -> object:
         """Waits for the answer without another thread in between."""

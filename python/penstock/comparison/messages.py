@@ -4,22 +4,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 from penstock._proto.inference_pb2 import ModelInferRequest, ModelInferResponse
 from penstock.comparison.errors import ComparisonError
-from penstock.comparison.models import Model
 from penstock.comparison.tensors import Tensor, from_bytes, to_bytes
 
+Parameter = bool | int | float | str
+_FIELDS: Final = {
+    bool: "bool_param",
+    int: "int64_param",
+    float: "double_param",
+    str: "string_param",
+}
 
-def encode_message(model: Model, inputs: Sequence[Tensor], outputs: Sequence[str]) -> bytes:
+
+def encode_message(
+    name: str,
+    version: str,
+    inputs: Sequence[Tensor],
+    outputs: Sequence[str] = (),
+    parameters: Mapping[str, Parameter] = MappingProxyType({}),
+) -> bytes:
     """A serialised ModelInferRequest."""
-    request = ModelInferRequest(model_name=model.name, model_version=model.version)
+    request = ModelInferRequest(model_name=name, model_version=version)
     for tensor in inputs:
         request.inputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
         request.raw_input_contents.append(to_bytes(tensor))
-    for name in outputs:
-        request.outputs.add(name=name)
+    for output in outputs:
+        request.outputs.add(name=output)
+    for key, value in parameters.items():
+        setattr(request.parameters[key], _FIELDS[type(value)], value)
     return request.SerializeToString()
 
 

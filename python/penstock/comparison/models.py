@@ -107,13 +107,16 @@ def describe(asked: ModelName, client: Client) -> Model:
         version=asked.version,
         platform=metadata.get("platform", ""),
         max_batch_size=int(config.get("max_batch_size", 0)),
-        inputs=_specs(metadata.get("inputs", ()), optional),
-        outputs=_specs(metadata.get("outputs", ()), set()),
+        inputs=tensor_specs(metadata.get("inputs", ()), optional),
+        outputs=tensor_specs(metadata.get("outputs", ()), set()),
         client=client,
     )
 
 
-def _specs(tensors: Sequence[Mapping[str, Any]], optional: set[str]) -> tuple[TensorSpec, ...]:
+def tensor_specs(
+    tensors: Sequence[Mapping[str, Any]], optional: set[str]
+) -> tuple[TensorSpec, ...]:
+    """What metadata says of inputs or outputs (contract 1.3); `optional`: the names of such."""
     return tuple(
         TensorSpec(
             tensor["name"],

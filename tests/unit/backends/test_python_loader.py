@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from penstock.backends.model_code import ModelModule
-from penstock.backends.python.failure import failure_text
+from penstock.backends.python.failure import failure_text, observe_failures
 from penstock.backends.python.loader import import_model
 
 Write = Callable[..., Path]
@@ -149,3 +149,77 @@ class TestFailureText:
         assert failure_text(Mute(), tmp_path) == (
             "Mute: <its text could not be made: RuntimeError>"
         )
+
+    def test_what_it_was_raised_from(self, write: Write) -> None:
+        source = (
+            "import shared\n"
+            "def run(how):\n"
+            "    try:\n"
+            "        shared.find()\n"
+            "    except KeyError as error:\n"
+            "        if how == 'from':\n"
+            "            raise ValueError('no such word') from error\n"
+            "        if how == 'none':\n"
+            "            raise ValueError('no such word') from None\n"
+            "        raise ValueError('no such word')\n"
+        )
+        path = write("m", **{"1__model": source, "1__shared": "def find():\n    {}['word']"})
+        loaded = load(path)
+
+        def text(how: str) -> str:
+            with pytest.raises(ValueError, match="no such word") as caught:
+                loaded.module.run(how)
+            return failure_text(caught.value, path.parent.parent)
+
+        inner = "KeyError: 'word'\n\nAt:\n  m/1/model.py(4): run\n  m/1/shared.py(2): find"
+        outer = "ValueError: no such word\n\nAt:\n  m/1/model.py({}): run"
+        assert text("from") == f"{outer.format(7)}\n\nCaused by {inner}"
+        assert text("none") == outer.format(9)
+        assert text("") == f"{outer.format(10)}\n\nWhile handling {inner}"
+        loaded.close()
+
+    def test_a_group(self, tmp_path: Path) -> None:
+        group = ExceptionGroup("two", [ValueError("a"), ExceptionGroup("one", [KeyError("b")])])
+        assert failure_text(group, tmp_path) == (
+            "ExceptionGroup: two (2 sub-exceptions)\n\nOne of them: ValueError: a\n\n"
+            "One of them: ExceptionGroup: one (1 sub-exception)\n\nOne of them: KeyError: 'b'"
+        )
+
+    def test_a_circle_and_a_long_chain(self, tmp_path: Path) -> None:
+        first, second = ValueError("a"), ValueError("b")
+        first.__cause__, second.__cause__ = second, first
+        assert failure_text(first, tmp_path) == "ValueError: a\n\nCaused by ValueError: b"
+        error = ValueError("x" * 3000)
+        for _ in range(100):
+            outer = ValueError("x" * 3000)
+            outer.__cause__, error = error, outer
+        assert len(failure_text(error, tmp_path)) < 8000
+
+    @pytest.mark.parametrize("name", ["model", "shared"])
+    def test_a_syntax_error_has_its_line(self, write: Write, name: str) -> None:
+        files = {"model": "import shared", "shared": ""} | {name: "x = 1\ndef f(:\n"}
+        path = write("m", **{f"1__{key}": source for key, source in files.items()})
+        with pytest.raises(SyntaxError) as caught:
+            load(path)
+        place = f"  m/1/{name}.py(2): <module>"
+        importing = ["  m/1/model.py(1): <module>"] if name == "shared" else []
+        assert failure_text(caught.value, path.parent.parent).split("At:\n")[1].split("\n") == [
+            *importing,
+            place,
+        ]
+
+    def test_an_observer_sees_the_frames(self, write: Write) -> None:
+        path = write("m", **{"1__model": "def run():\n    return 1 / 0"})
+        loaded = load(path)
+        seen: list[BaseException] = []
+        observe_failures(seen.append)
+        try:
+            with pytest.raises(ZeroDivisionError) as caught:
+                loaded.module.run()
+            failure_text(caught.value, path.parent.parent)
+        finally:
+            observe_failures(None)
+        assert seen == [caught.value]
+        failure_text(caught.value, path.parent.parent)
+        assert len(seen) == 1
+        loaded.close()

@@ -47,19 +47,10 @@ class PythonInstance:
         self._caller.bind()
         self._runner: asyncio.Runner | None = None
         try:
-            self._model = model_class()
-            if not callable(getattr(self._model, "execute", None)):
-                raise InternalError(
-                    f"Python model '{name}' does not implement the 'execute' method."
-                )
-            if hasattr(self._model, "initialize"):
-                self._model.initialize(args)
-        except ServerError:
+            self._initialize(model_class, args)
+        except BaseException:
+            self._caller.unbind()
             raise
-        except BaseException as error:
-            raise InternalError(
-                f"failed to initialize Python model '{name}': {failure_text(error, model_dir)}"
-            ) from None
 
     def execute(self, batch: Batch) -> None:
         """Answer every request of the batch.
@@ -101,6 +92,24 @@ class PythonInstance:
             except BaseException as error:
                 text = failure_text(error, self._model_dir)
                 _log.error("finalize of Python model '%s' failed: %s", self._name, text)
+        self._caller.unbind()
+
+    def _initialize(self, model_class: Any, args: dict[str, str]) -> None:
+        try:
+            self._model = model_class()
+            if not callable(getattr(self._model, "execute", None)):
+                raise InternalError(
+                    f"Python model '{self._name}' does not implement the 'execute' method."
+                )
+            if hasattr(self._model, "initialize"):
+                self._model.initialize(args)
+        except ServerError:
+            raise
+        except BaseException as error:
+            raise InternalError(
+                f"failed to initialize Python model '{self._name}': "
+                f"{failure_text(error, self._model_dir)}"
+            ) from None
 
     def _responses(
         self, requests: list[ClientRequest], returned: Any

@@ -63,6 +63,11 @@ class Caller:
         if _only is not None:
             _only = self
 
+    def unbind(self) -> None:
+        """What this thread calls comes from nobody again."""
+        if getattr(_here, "caller", None) is self:
+            del _here.caller
+
     def begin(self, message: bytes, *, many: bool) -> _engine.OutgoingCall:
         """Raises ServerError, and TritonModelException when nothing may be called now."""
         if not self.serving:
