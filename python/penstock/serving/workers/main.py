@@ -66,7 +66,7 @@ def _leave(status: int) -> NoReturn:
 
 
 def _complete(job: Job, control: ControlSocket) -> None:
-    find_backend(job.backend).auto_complete(job.context)
+    find_backend(job.backend, job.backend_directory).auto_complete(job.context)
     control.send({"is": "completed", "config": encode_config(job.context.config)})
 
 
@@ -81,7 +81,7 @@ def _serve(job: Job, memory_fd: int, control: ControlSocket) -> None:
     )
     set_call_ports(lambda _: port, only_one=True)
     set_model_control(RemoteControl(control))
-    backend = find_backend(job.backend)
+    backend = find_backend(job.backend, job.backend_directory)
     report = MetricReport(control.send)
     loaded = backend.load(context)
     try:
