@@ -13,6 +13,7 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -33,10 +34,17 @@ try:
     import penstock
     version = penstock.__version__
 except Exception:
-    version = None
+    version = ""
+try:
+    from importlib.metadata import version as version_of
+    protobuf = version_of("protobuf")
+except Exception:
+    protobuf = ""
 suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
-print(json.dumps([".".join(map(str, sys.version_info[:3])), suffix, version]))
+print(json.dumps([".".join(map(str, sys.version_info[:3])), suffix, version, protobuf]))
 """
+#: An older protobuf has not what Penstock needs.
+_MIN_PROTOBUF: Final = (4, 22)
 _ANSWER_S: Final = 60.0
 #: Of the one who started the server; they would lead into its own packages.
 _REMOVED: Final = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONEXECUTABLE")
@@ -50,8 +58,9 @@ class Interpreter:
     version: str
     #: of extension modules: `.cpython-311-x86_64-linux-gnu.so`
     suffix: str
-    #: the version of its own Penstock; "": it has none
-    penstock: str
+    #: the versions of its own Penstock and protobuf; "": it has none
+    penstock: str = ""
+    protobuf: str = ""
 
 
 def environment_changes(prefix: Path) -> dict[str, str | None]:
@@ -79,7 +88,7 @@ def find_interpreter(prefix: Path) -> Interpreter:
             env=changed(os.environ, environment_changes(prefix)),
             timeout=_ANSWER_S,
         )
-        version, suffix, penstock = json.loads(answer.stdout.splitlines()[-1])
+        found = Interpreter(path, *map(str, json.loads(answer.stdout.splitlines()[-1])))
     except (OSError, subprocess.TimeoutExpired) as error:
         raise InvalidArgError(f"the interpreter '{path}' does not run: {error}") from None
     except (ValueError, TypeError, IndexError):
@@ -88,7 +97,13 @@ def find_interpreter(prefix: Path) -> Interpreter:
             f"the interpreter '{path}' does not say which Python it is: it ended with code "
             f"{answer.returncode}, {last or 'and said nothing'}"
         ) from None
-    return Interpreter(path, str(version), str(suffix), str(penstock or ""))
+    if found.protobuf and _release(found.protobuf) < _MIN_PROTOBUF:
+        least = ".".join(map(str, _MIN_PROTOBUF))
+        raise InvalidArgError(
+            f"it has protobuf {found.protobuf}, and a worker needs {least} or newer: upgrade it "
+            f"there, or remove it, and the server's is used"
+        )
+    return found
 
 
 def worker_program(interpreter: Interpreter, prefix: Path) -> Program:
@@ -126,6 +141,10 @@ def _stranger(interpreter: Interpreter) -> str:
         f"penstock=={__version__}'; Python 3.11 or newer), or make the environment with Python "
         f"{own.rpartition('.')[0]}"
     )
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", version)[:2]))
 
 
 def _tag(suffix: str) -> str:

@@ -110,7 +110,7 @@ def requirement_texts(file: Path) -> list[str]:
         for line in texts[path].splitlines():
             match = _INCLUDE.match(line.strip())
             if match and "://" not in match[1]:
-                waiting.append(path.parent / match[1])
+                waiting.append(Path(os.path.normpath(path.parent / match[1])))
     return list(texts.values())
 
 
