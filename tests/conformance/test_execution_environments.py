@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -180,3 +181,24 @@ def test_in_the_servers_own_process(client: grpc_client.InferenceServerClient) -
     message = refusal(client, "here")
     assert "EXECUTION_ENV_PATH is for worker processes" in message
     assert "set parameter EXECUTION_MODE to 'process'" in message
+
+
+def test_pip_ends_with_the_server(root: Path, tmp_path: Path) -> None:
+    """A server that is killed leaves no pip behind, and nothing that is taken for an environment."""
+    models, cache = tmp_path / "models", tmp_path / "cache"
+    folder = write_model(models, "slow", f"{IN_MODEL}/requirements.txt")
+    with socket.create_server(("127.0.0.1", 0)) as index:
+        index.settimeout(TIMEOUT_S)
+        wheel = f"http://127.0.0.1:{index.getsockname()[1]}/conflicted-1.0-py3-none-any.whl"
+        (folder / "requirements.txt").write_text(f"conflicted @ {wheel}\n")
+        server = ServerProcess(models, tmp_path / "log", f"--environment-cache-directory={cache}")
+        server.start()
+        try:
+            pip, _ = index.accept()
+        finally:
+            server.kill()
+        with pip:
+            pip.settimeout(TIMEOUT_S)
+            while pip.recv(4096):
+                pass  # until the kernel has closed its end
+    assert not list(cache.glob("*.ready"))

@@ -18,13 +18,15 @@ from typing import Final
 from penstock.errors import InternalError
 from penstock.serving.workers.output import OutputLog
 
-#: Asks the kernel to end this process with the thread that has started it, then becomes the tool.
-_PROLOGUE: Final = """
-import ctypes, os, sys
-ctypes.CDLL(None).prctl(1, 9)
+#: Runs the tool, and ends its whole process group when the thread that has asked for it is gone
+#: (prctl(PR_SET_PDEATHSIG)): pip has children, and they have children.
+_GUARD: Final = """
+import ctypes, os, signal, subprocess, sys
+signal.signal(signal.SIGTERM, lambda *_: os.killpg(0, signal.SIGKILL))
+ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 if os.getppid() != int(sys.argv[1]):
     os._exit(1)
-os.execv(sys.argv[2], sys.argv[2:])
+sys.exit(abs(subprocess.call(sys.argv[2:], close_fds=False)))
 """
 
 
@@ -44,7 +46,7 @@ def run_tool(
     be started.
     """
     deadline = time.monotonic() + timeout_s
-    words = [sys.executable, "-I", "-S", "-c", _PROLOGUE, os.getpid(), *command]
+    words = [sys.executable, "-I", "-S", "-c", _GUARD, os.getpid(), *command]
     process = subprocess.Popen(  # noqa: S603  no shell; the words are the server's
         [str(word) for word in words],
         stdin=subprocess.DEVNULL,
