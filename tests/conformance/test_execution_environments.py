@@ -183,8 +183,9 @@ def test_in_the_servers_own_process(client: grpc_client.InferenceServerClient) -
     assert "set parameter EXECUTION_MODE to 'process'" in message
 
 
-def test_pip_ends_with_the_server(root: Path, tmp_path: Path) -> None:
-    """A server that is killed leaves no pip behind, and nothing that is taken for an environment."""
+def test_pip_ends_with_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is killed leaves no pip, and nothing that is taken for an environment."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     models, cache = tmp_path / "models", tmp_path / "cache"
     folder = write_model(models, "slow", f"{IN_MODEL}/requirements.txt")
     with socket.create_server(("127.0.0.1", 0)) as index:
