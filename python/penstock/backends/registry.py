@@ -40,7 +40,9 @@ BACKEND_FILENAME: Final = "model.py"
 _MOST_NAMES: Final = 20
 
 _lock = threading.RLock()
-_found: dict[tuple[str, Path | None], Backend] = {}
+_found: dict[str, Backend] = {}
+#: by the back end's own folder
+_python_based: dict[Path, Backend] = {}
 
 
 def find_backend(name: str, directory: Path | None = None) -> Backend:
@@ -51,21 +53,23 @@ def find_backend(name: str, directory: Path | None = None) -> Backend:
     cannot be used here, with the cure; a later call tries again.
     """
     with _lock:
-        backend = _found.get((name, directory))
+        backend = _found.get(name)
+        if backend is not None:
+            return backend
+        offered = None if name in BACKENDS else _entry_point(name)
+        if name in BACKENDS or offered is not None:
+            backend = _found[name] = _make(name, offered)
+            return backend
+        folder = _folder(name, directory)
+        backend = _python_based.get(folder)
         if backend is None:
-            backend = _found[name, directory] = _make(name, directory)
+            backend = _python_based[folder] = _factory(BACKENDS["python"])(folder)
         return backend
 
 
-def _make(name: str, directory: Path | None) -> Backend:
-    target = BACKENDS.get(name)
-    offered = None if target else _entry_point(name)
+def _make(name: str, offered: EntryPoint | None) -> Backend:
     try:
-        if target is not None:
-            return _factory(target)()
-        if offered is not None:
-            return cast(Backend, offered.load()())
-        return _factory(BACKENDS["python"])(_python_based(name, directory))
+        return cast(Backend, offered.load()()) if offered else _factory(BACKENDS[name])()
     except ImportError as error:
         raise UnsupportedError(f"back end '{name}' cannot be loaded: {error}") from error
 
@@ -79,8 +83,8 @@ def _entry_point(name: str) -> EntryPoint | None:
     return next(iter(entry_points(group=ENTRY_POINT_GROUP, name=name)), None)
 
 
-def _python_based(name: str, directory: Path | None) -> Path:
-    """Its folder. Raises InvalidArgError."""
+def _folder(name: str, directory: Path | None) -> Path:
+    """Of a Python-based back end. Raises InvalidArgError."""
     # A name with a slash, or "..", would lead out.
     if directory is not None and "/" not in name and name not in (".", ".."):
         try:
