@@ -5,6 +5,7 @@ that the environment is made of."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
@@ -42,11 +43,11 @@ class ArchiveRecipe:
     """An archive as conda-pack makes it: the environment's folder, with `bin/python`."""
 
     def __init__(self, archive: Path, max_bytes: int) -> None:
-        """Reads all of it, for its key. Raises OSError."""
+        """Reads all of it, for its key, unless it was read before. Raises OSError."""
         self._archive = archive
         self._max_bytes = max_bytes
         self._state = _state(archive)
-        self.key = f"archive-{_digest(archive)}"
+        self.key = f"archive-{_digest(archive, self._state)}"
 
     def build(self, folder: Path, keep_open: int) -> None:
         """Unpacks it, and has it learn its new place. Raises ServerError, OSError."""
@@ -136,12 +137,14 @@ def _label(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"
 
 
-def _state(path: Path) -> tuple[int, int, int]:
+def _state(path: Path) -> tuple[int, int, int, int]:
     status = path.stat()
-    return status.st_ino, status.st_size, status.st_mtime_ns
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _digest(path: Path) -> str:
+@functools.lru_cache(maxsize=64)
+def _digest(path: Path, state: tuple[int, int, int, int]) -> str:
+    """SHA-256 of a file that is in this state."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
