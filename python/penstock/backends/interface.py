@@ -4,8 +4,8 @@
 
 A back end is found by name in `registry`; the server calls `auto_complete` (contract 3.2, stage B),
 then `load` once a model version, then `create_instance` once an instance. A native instance runs on
-a thread of the core; a Python instance on a Python thread of the server (or, later, in a worker
-process), entered once a batch.
+a thread of the core; a Python instance on a Python thread of the server or of a worker process,
+entered once a batch.
 """
 
 from __future__ import annotations
@@ -115,6 +115,15 @@ class UsesGpus(Protocol):
 
     def prefers_gpus(self) -> bool:
         """Whether instances of KIND_AUTO go to the GPUs where there are some (C-10)."""
+
+
+@runtime_checkable
+class UsesWorkers(Protocol):
+    """What a back end has beside `Backend` when its instances have processes of their own unless
+    the model's configuration says otherwise."""
+
+    def worker_environment(self) -> Path | None:
+        """The execution environment of models that name none; None: the server's (3.4)."""
 
 
 @runtime_checkable

@@ -29,20 +29,33 @@ from typing import Any, Final
 _PREFIX: Final = "penstock_model_"
 
 _serial = itertools.count(1)
+#: package -> its version's folder
+_version_dirs: dict[str, Path] = {}
 
 
 class ModelModule:
     """One import of a `model.py`, to be closed when the model is unloaded."""
 
-    def __init__(self, path: Path, name: str, version: int) -> None:
-        """Executes the file. Whatever it raises comes through; nothing stays behind then."""
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        version: int,
+        *directories: Path,
+        version_dir: Path | None = None,
+    ) -> None:
+        """Executes the file. Whatever it raises comes through; nothing stays behind then.
+
+        `directories`: where its own modules are, in place of the version's and the model's.
+        `version_dir`: the version's folder, where that is not the file's.
+        """
         label = re.sub(r"\W", "_", name)
         self.package = f"{_PREFIX}{next(_serial)}_{label}_{version}"
-        self._directories = (str(path.parent), str(path.parent.parent))
         _install_finder()
         package = ModuleType(self.package)
-        package.__path__ = list(self._directories)
+        package.__path__ = [*map(str, directories or (path.parent, path.parent.parent))]
         sys.modules[self.package] = package
+        _version_dirs[self.package] = version_dir or path.parent
         try:
             self.module = self._execute(path)
         except BaseException:
@@ -58,6 +71,7 @@ class ModelModule:
             if file:
                 linecache.cache.pop(file, None)
         sys.modules.pop(self.package, None)
+        _version_dirs.pop(self.package, None)
 
     def _execute(self, path: Path) -> ModuleType:
         name = f"{self.package}.{path.stem}"
@@ -68,6 +82,11 @@ class ModelModule:
         sys.modules[name] = module
         loader.exec_module(module)
         return module
+
+
+def version_dir_of(module: str) -> Path | None:
+    """The folder of the version that a module belongs to; None when it belongs to none."""
+    return _version_dirs.get(module.partition(".")[0])
 
 
 class _ModelFileLoader(SourceFileLoader):

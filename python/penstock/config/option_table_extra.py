@@ -19,13 +19,26 @@ _VERTEX_REASON = "the Vertex AI endpoint is not available"
 _BACKENDS = Group(
     "Back ends, agents and caches",
     (
-        no_effect(
+        Option(
             "backend-directory",
-            "Folder of back end libraries.",
-            "back ends are part of Penstock or installed as Python packages",
-            default="/opt/tritonserver/backends",
-            form=_TEXT,
+            "Folder of Python-based back ends: <directory>/<name>/model.py.",
+            field="backend_directory",
+            form="<directory>",
             source="O-56",
+        ),
+        Option(
+            "environment-cache-directory",
+            "Where execution environments of Python models are built and kept; without it the "
+            "user's cache.",
+            field="environment_cache_directory",
+            form="<directory>",
+        ),
+        Option(
+            "environment-cache-byte-size",
+            "What of them is kept at most, in bytes; those that were used last stay.",
+            values.parse_int(low=1, high=2**62),
+            "environment_cache_byte_size",
+            form=_INT,
         ),
         Option(
             "backend-config",

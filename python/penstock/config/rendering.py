@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -13,6 +14,14 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from penstock._proto.model_config_pb2 import ModelConfig, ModelInput, ModelOutput
 from penstock.types import DataType
 
+#: Protobuf's name for "print defaults, too": older ones, which a model's execution environment may
+#: have, have another.
+_DEFAULTS_TOO: Final = (
+    "always_print_fields_with_no_presence"
+    if "always_print_fields_with_no_presence"
+    in inspect.signature(json_format.MessageToDict).parameters
+    else "including_default_value_fields"
+)
 _INT64_TYPES = frozenset(
     {
         FieldDescriptor.TYPE_INT64,
@@ -32,9 +41,8 @@ _STRING_FIELDS = frozenset(
 
 def config_to_json(config: ModelConfig) -> dict[str, Any]:
     """The configuration as a JSON object: snake_case names, defaults printed (2.12)."""
-    rendered = json_format.MessageToDict(
-        config, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
+    how: dict[str, Any] = {"preserving_proto_field_name": True, _DEFAULTS_TOO: True}
+    rendered = json_format.MessageToDict(config, **how)
     _integers_to_numbers(rendered, cast(Descriptor, ModelConfig.DESCRIPTOR))
     return rendered
 

@@ -130,6 +130,10 @@ class Settings:
 
     #: (back end or "" for all, setting, value), in the order given
     backend_config: tuple[tuple[str, str, str], ...] = ()
+    backend_directory: str = "/opt/tritonserver/backends"
+    #: empty: the user's cache
+    environment_cache_directory: str = ""
+    environment_cache_byte_size: int = 34359738368
     pinned_memory_pool_byte_size: int = 268435456
     #: (cache, setting, value), in the order given
     cache_config: tuple[tuple[str, str, str], ...] = ()

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from penstock._engine import Engine, keep_large_blocks
 from penstock.backends.python.pb_utils.control import set_model_control
@@ -18,6 +20,7 @@ from penstock.devices.runtime import cuda_runtime_libraries
 from penstock.models.lifecycle import Lifecycle, LifecycleOptions
 from penstock.models.repository import Repository, open_repository
 from penstock.models.stores.open_source import RemoteSources, StoreOptions
+from penstock.serving.environments.environments import Environments, default_root
 from penstock.serving.loader import ModelLoader
 from penstock.serving.model_control import ServerModelControl
 
@@ -59,9 +62,11 @@ def compose_core(settings: Settings) -> Core:
         resources=settings.rate_limit_resources,
     )
     _LOGGER.info("Memory for tensors: %s", engine.memory_report)
+    named = settings.backend_directory
+    backend_directory = Path(named).absolute() if named else None
     loader = ModelLoader(
         engine,
-        find_backend,
+        functools.partial(find_backend, directory=backend_directory),
         backend_settings=settings.backend_settings,
         find_gpus=lambda: find_gpus(settings.min_supported_compute_capability),
         host_policies=resolve_host_policies(settings.host_policies),
@@ -69,6 +74,8 @@ def compose_core(settings: Settings) -> Core:
         queue_capacity=settings.queue_capacity,
         metrics=settings.metrics,
         drain_timeout_s=float(settings.exit_timeout_secs),
+        environments=_environments(settings),
+        backend_directory=backend_directory,
     )
     lifecycle = Lifecycle(repository, loader, _lifecycle_options(settings))
     set_model_control(ServerModelControl(engine, lifecycle))
@@ -86,6 +93,12 @@ def _lifecycle_options(settings: Settings) -> LifecycleOptions:
         strict_readiness=settings.strict_readiness,
         poll_secs=settings.repository_poll_secs,
     )
+
+
+def _environments(settings: Settings) -> Environments:
+    named = settings.environment_cache_directory
+    root = Path(named).absolute() if named else default_root(os.environ)
+    return Environments(root, settings.environment_cache_byte_size)
 
 
 def _store_options(settings: Settings) -> StoreOptions:

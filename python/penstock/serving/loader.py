@@ -31,6 +31,7 @@ from penstock.errors import InvalidArgError
 from penstock.models.identity import ModelId
 from penstock.models.loader import NO_KEYS, VersionHandle
 from penstock.serving.device_memory import check_limits, instance_devices
+from penstock.serving.environments.environments import Environments, default_root
 from penstock.serving.instance_sets import InstanceSets, place
 from penstock.serving.loaded_version import (
     LoadedVersion,
@@ -61,12 +62,15 @@ class ModelLoader:
         queue_capacity: int = 4096,
         metrics: MetricsSettings = DEFAULT_METRICS,
         drain_timeout_s: float = 30.0,
+        environments: Environments | None = None,
+        backend_directory: Path | None = None,
     ) -> None:
         """`backend_settings` gives --backend-config for one back end (contract 5.4).
 
         `find_gpus` is called once, when a model that may use one is loaded. `host_policies`: the
         cores of those that have settings (C-14). `gpu_limits`: by GPU, the share of its memory in
-        use from which no model is loaded there (R-31).
+        use from which no model is loaded there (R-31). `environments`: the user's without.
+        `backend_directory`: as `find_backend` knows it.
         """
         self._engine = engine
         self._find_backend = find_backend
@@ -78,7 +82,8 @@ class ModelLoader:
         self._metrics = metrics
         self._instances = InstanceSets(engine, drain_timeout_s)
         self._cpu_share = len(os.sched_getaffinity(0))
-        self._workers = Workers(engine)
+        environments = environments or Environments(default_root(os.environ))
+        self._workers = Workers(engine, environments, backend_directory)
         #: Called when instances have died or come back, on any thread, with nothing locked.
         self.on_change: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
@@ -99,9 +104,10 @@ class ModelLoader:
         context = dataclasses.replace(
             self._context(name, model_dir, version, config), max_batch_size_set=max_batch_size_set
         )
-        if runs_in_process(config):
-            return self._workers.complete(context)
-        self._find_backend(config.backend).auto_complete(context)
+        backend = self._find_backend(config.backend)
+        if runs_in_process(config, backend):
+            return self._workers.complete(context, backend)
+        backend.auto_complete(context)
         return context.config
 
     def prefers_gpus(self, backend: str) -> bool:
@@ -132,13 +138,15 @@ class ModelLoader:
         specs = [self._instance_spec(data) for data in make_instances(config)]
         check_limits(self._engine, name, specs, self._gpu_limits)
         plan_spec = self._plan_spec(config, version, model_dir)
-        backend: Backend | Workers = self._workers
-        if not runs_in_process(config):
-            backend = self._find_backend(config.backend)
+        backend = self._find_backend(config.backend)
+        apart = runs_in_process(config, backend)
+        if not apart:
             devices = instance_devices(self._engine, backend, context, specs)
             plan_spec = dataclasses.replace(plan_spec, instance_devices=devices)
         plan = make_plan(plan_spec)
-        loaded: LoadedModel = backend.load(context)
+        loaded: LoadedModel = (
+            self._workers.load(context, backend) if apart else backend.load(context)
+        )
         clock.passed("load")
         try:
             model = self._engine.create(plan)

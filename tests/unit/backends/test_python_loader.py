@@ -13,6 +13,7 @@ import pytest
 from penstock.backends.model_code import ModelModule
 from penstock.backends.python.failure import failure_text, observe_failures
 from penstock.backends.python.loader import import_model
+from penstock.backends.python.pb_utils import TritonModelException, get_model_dir
 
 Write = Callable[..., Path]
 
@@ -116,6 +117,47 @@ class TestImports:
         assert not [file for file in linecache.cache if "shared" in file]
 
 
+class TestBackEndsOfAFolder:
+    """Contract 3.4: one `model.py` for the models of a Python-based back end."""
+
+    def test_where_modules_are_looked_for(self, write: Write) -> None:
+        """Beside `model.py`, then in the model's own folders; never in a neighbour's."""
+        back_end = write("back", model="import beside, own, shared\nimport neighbour")
+        back_end = back_end.parent.parent / "model.py"
+        write("back", beside="", shared="VALUE = 'back end'")
+        write("neighbour", model="")
+        version = write("m", **{"1__own": "", "shared": ""}).parent
+        folders = (back_end.parent, version, version.parent)
+        with pytest.raises(ModuleNotFoundError, match="neighbour"):
+            import_model(back_end, "m", 1, *folders)
+        back_end.write_text("import beside, own, shared")
+        loaded = import_model(back_end, "m", 1, *folders)
+        assert loaded.module.shared.VALUE == "back end"
+        loaded.close()
+
+    def test_the_models_own_folder(self, write: Write) -> None:
+        """Whoever asks, as long as it is the model's code that has called."""
+        source = (
+            "import triton_python_backend_utils as pb_utils\n"
+            "import shared\n"
+            "AT_IMPORT = pb_utils.get_model_dir()\n"
+            "def later(): return list(map(shared.ask, [0]))[0]\n"
+        )
+        shared = (
+            "from triton_python_backend_utils import get_model_dir\nask = lambda _: get_model_dir()"
+        )
+        path = write("m", **{"1__model": source, "shared": shared})
+        loaded = load(path)
+        assert loaded.module.AT_IMPORT == loaded.module.later() == str(path.parent)
+        loaded.close()
+        elsewhere = path.parent.parent / "2"
+        loaded = import_model(path, "m", 2, path.parent, path.parent.parent, version_dir=elsewhere)
+        assert loaded.module.later() == str(elsewhere)
+        loaded.close()
+        with pytest.raises(TritonModelException, match="for the code of a model"):
+            get_model_dir()
+
+
 class TestFailureText:
     def test_frames_of_the_model_only(self, write: Write) -> None:
         source = (
@@ -134,6 +176,18 @@ class TestFailureText:
             "(char 1)\n\nAt:\n  m/1/model.py(3): run\n  m/1/shared.py(2): go\n"
             "  m/1/model.py(3): <lambda>"
         )
+
+    def test_frames_of_a_back_end(self, write: Write) -> None:
+        """By the path below its folder, beside those of the model."""
+        back_end = write("backends/scaler", model="import own\ndef run(): own.go()")
+        back_end = back_end.parent.parent / "model.py"
+        version = write("m", **{"1__own": "def go(): 1 / 0"}).parent
+        loaded = import_model(back_end, "m", 1, back_end.parent, version)
+        with pytest.raises(ZeroDivisionError) as caught:
+            loaded.module.run()
+        loaded.close()
+        text = failure_text(caught.value, version.parent, back_end.parent)
+        assert text.endswith("At:\n  scaler/model.py(2): run\n  m/1/own.py(1): go")
 
     def test_bounds(self, tmp_path: Path) -> None:
         assert len(failure_text(ValueError("x" * 100_000), tmp_path)) < 5000

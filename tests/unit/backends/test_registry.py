@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 from penstock.backends import registry
+from penstock.backends.interface import UsesWorkers
 from penstock.errors import Code, ServerError
 
 
@@ -50,10 +52,48 @@ def test_unknown_name() -> None:
     with pytest.raises(ServerError) as caught:
         registry.find_backend("nothing")
     assert caught.value.code is Code.INVALID_ARG
-    assert caught.value.message == (
+    assert caught.value.message.startswith(
         "unable to find backend library for backend 'nothing', try specifying runtime on the "
-        "model configuration."
+        "model configuration. Back ends of Penstock: identity, jax, "
     )
+    assert caught.value.message.endswith("; of installed packages: none")
+
+
+def test_a_folder_of_python_based_back_ends(tmp_path: Path, offered: list[EntryPoint]) -> None:
+    """3.4: one that the folder has; the table and packages go before it."""
+    for name in ("mine", "identity", "offered"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.py").touch()
+    offered.append(EntryPoint("offered", f"{__name__}:Plugin", registry.ENTRY_POINT_GROUP))
+    mine = registry.find_backend("mine", tmp_path)
+    assert isinstance(mine, UsesWorkers)
+    assert mine is registry.find_backend("mine", tmp_path)
+    assert mine.worker_environment() is None
+    (tmp_path / "mine" / "pb_exec_env_model.py.tar.gz").touch()
+    assert mine.worker_environment() == tmp_path / "mine" / "pb_exec_env_model.py.tar.gz"
+    assert isinstance(registry.find_backend("offered", tmp_path), Plugin)
+    assert not isinstance(registry.find_backend("identity", tmp_path), UsesWorkers)
+
+
+@pytest.mark.parametrize(
+    "name", ["other", "..", ".", "../there/mine", "a" * 300, "mine\0", "mine/"]
+)
+def test_a_name_that_the_folder_has_not(tmp_path: Path, name: str) -> None:
+    """3.4: the error says what there is, and no name leads out of the folder."""
+    folder = tmp_path / "there"
+    for path in (folder / "mine", folder, tmp_path):
+        path.mkdir(exist_ok=True, parents=True)
+        (path / "model.py").touch()
+    with pytest.raises(ServerError) as caught:
+        registry.find_backend(name, folder)
+    assert caught.value.code is Code.INVALID_ARG
+    assert f"of --backend-directory '{folder}': mine; " in caught.value.message
+    assert f"'{folder}/{name}/model.py' is not there" in caught.value.message
+
+
+def test_a_folder_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ServerError, match="which is no folder: none; "):
+        registry.find_backend("mine", tmp_path / "nowhere")
 
 
 def test_entry_point(offered: list[EntryPoint]) -> None:

@@ -182,13 +182,21 @@ def test_tls(protocol: str) -> None:
     "argument",
     [
         "--cuda-virtual-address-size=0:1024",
-        "--backend-directory=/opt/tritonserver/backends",
+        "--repoagent-directory=/opt/tritonserver/repoagents",
         "--vertex-ai-port=8080",
     ],
 )
 def test_options_without_effect_are_accepted_with_a_note(argument: str) -> None:
     name = argument.partition("=")[0]
     assert [warning for warning in parse(argument).warnings if warning.startswith(name)]
+
+
+def test_folders_of_python_models() -> None:
+    """O-56, and our own for execution environments."""
+    assert parse().backend_directory == "/opt/tritonserver/backends"
+    assert parse("--backend-directory=/b").backend_directory == "/b"
+    assert parse("--environment-cache-directory=/c").environment_cache_directory == "/c"
+    assert parse("--environment-cache-byte-size=9").environment_cache_byte_size == 9
 
 
 def test_the_loops_of_the_grpc_door() -> None:

@@ -21,6 +21,7 @@ from penstock.backends.python.pb_utils.metrics import (
     custom_metrics,
     observe_changes,
 )
+from penstock.backends.registry import find_backend
 from penstock.errors import Code, InvalidArgError, NotFoundError
 from penstock.serving.workers.control import MAX_BYTES, ControlSocket, Message
 from penstock.serving.workers.metrics import MetricMirror, MetricReport
@@ -77,12 +78,24 @@ def test_what_is_no_message_ends_the_socket(
 
 
 def test_where_a_model_runs() -> None:
-    assert runs_in_process(config_with(EXECUTION_MODE="process"))
-    assert not runs_in_process(config_with(EXECUTION_MODE="in_process"))
-    assert runs_in_process(config_with("pytorch", EXECUTION_MODE="process"))
-    assert not runs_in_process(config_with("pytorch"))
+    python, identity = find_backend("python"), find_backend("identity")
+    assert runs_in_process(config_with(), python)
+    assert runs_in_process(config_with(EXECUTION_MODE="process"), python)
+    assert not runs_in_process(config_with(EXECUTION_MODE="in_process"), python)
+    assert runs_in_process(config_with("identity", EXECUTION_MODE="process"), identity)
+    assert not runs_in_process(config_with("identity"), identity)
     with pytest.raises(InvalidArgError, match="EXECUTION_MODE must be 'process' or 'in_process'"):
-        runs_in_process(config_with(EXECUTION_MODE="thread"))
+        runs_in_process(config_with(EXECUTION_MODE="thread"), python)
+
+
+@pytest.mark.parametrize("backend", ["python", "identity"])
+def test_an_environment_is_for_worker_processes(backend: str) -> None:
+    """5.1: the server's own process cannot have another one, and nothing is ignored silently."""
+    config = config_with(backend, EXECUTION_ENV_PATH="/e", EXECUTION_MODE="in_process")
+    with pytest.raises(InvalidArgError, match="set parameter EXECUTION_MODE to 'process'"):
+        runs_in_process(config, find_backend(backend))
+    config = config_with(backend, EXECUTION_ENV_PATH="/e", EXECUTION_MODE="process")
+    assert runs_in_process(config, find_backend(backend))
 
 
 def test_settings_of_workers() -> None:

@@ -16,6 +16,7 @@ from penstock.backends.model_code import ModelModule
 from penstock.config.rendering import config_to_json
 from penstock.errors import InternalError, InvalidArgError, ServerError
 
+from .code import ModelCode, backend_code, version_code
 from .decoupled import DecoupledInstance
 from .failure import failure_text
 from .instance import PythonInstance
@@ -26,23 +27,35 @@ from .pb_utils.calls import Caller
 if TYPE_CHECKING:
     from penstock._engine import ModelPlan
 
-DEFAULT_FILENAME: Final = "model.py"
 CLASS_NAME: Final = "TritonPythonModel"
+#: An execution environment of a Python-based back end, in its folder (contract 3.4).
+ENVIRONMENT_FILENAME: Final = "pb_exec_env_model.py.tar.gz"
 
 
 class PythonBackend:
     """In process: instances are threads that take turns with the GIL."""
+
+    def __init__(self, directory: Path | None = None) -> None:
+        """`directory`: that of a Python-based back end, whose `model.py` serves all its models
+        (contract 3.4); without it each version has its own."""
+        self._directory = directory
+
+    def worker_environment(self) -> Path | None:
+        """The archive beside a Python-based back end's `model.py`, if there is one."""
+        path = self._directory / ENVIRONMENT_FILENAME if self._directory else None
+        return path if path is not None and path.is_file() else None
 
     def auto_complete(self, context: ModelContext) -> None:
         """Lets the model's `auto_complete_config`, if there is one, complete the configuration.
 
         Raises InternalError with what it raised, InvalidArgError for what it returned.
         """
-        module = _import(context)
+        code = self._code(context)
+        module = _import(context, code)
         try:
-            complete = getattr(_model_class(context, module), "auto_complete_config", None)
+            complete = getattr(_model_class(module, code), "auto_complete_config", None)
             if complete is not None:
-                _complete(context, complete)
+                _complete(context, code, complete)
         finally:
             module.close()
 
@@ -53,17 +66,21 @@ class PythonBackend:
     def load(self, context: ModelContext) -> PythonModel:
         """Imports the file. Raises InvalidArgError when there is none, InternalError with what
         it raised."""
-        return PythonModel(context)
+        return PythonModel(context, self._code(context))
+
+    def _code(self, context: ModelContext) -> ModelCode:
+        return backend_code(context, self._directory) if self._directory else version_code(context)
 
 
 class PythonModel:
     """One loaded version; its instances share the module and what it holds at module level."""
 
-    def __init__(self, context: ModelContext) -> None:
+    def __init__(self, context: ModelContext, code: ModelCode) -> None:
         self._context = context
-        self._module = _import(context)
+        self._code = code
+        self._module = _import(context, code)
         try:
-            self._class = _model_class(context, self._module)
+            self._class = _model_class(self._module, code)
         except ServerError:
             self._module.close()
             raise
@@ -84,7 +101,7 @@ class PythonModel:
         decoupled = context.config.model_transaction_policy.decoupled
         make = DecoupledInstance if decoupled else PythonInstance
         caller = Caller(plan, decoupled=decoupled)
-        return make(self._class, spec.name, context.model_dir, args, caller)
+        return make(self._class, spec.name, self._code.roots, args, caller)
 
     def unload(self) -> None:
         """Forget the module. A module's functions and globals refer to each other: collect them."""
@@ -94,46 +111,34 @@ class PythonModel:
         gc.collect()
 
 
-def _model_path(context: ModelContext) -> Path:
-    """The file to import. Raises InvalidArgError when it is not there, or must not be imported."""
-    path = context.model_path(DEFAULT_FILENAME)
-    if path.suffix != ".py":
-        raise InvalidArgError(
-            f"invalid default_model_filename '{path.name}' of Python model '{context.name}': it "
-            f"must end with '.py'"
-        )
-    if not path.is_file():
-        raise InvalidArgError(f"Python model file not found in '{path}'")
-    return path
-
-
-def _import(context: ModelContext) -> ModelModule:
-    path = _model_path(context)
+def _import(context: ModelContext, code: ModelCode) -> ModelModule:
+    name, version, version_dir = context.name, context.version, context.version_dir
     try:
-        return import_model(path, context.name, context.version)
+        return import_model(code.file, name, version, *code.modules, version_dir=version_dir)
     except BaseException as error:  # the file may raise anything, also SystemExit
         raise InternalError(
             f"failed to load Python model '{context.name}' version {context.version}: "
-            f"{failure_text(error, context.model_dir)}"
+            f"{failure_text(error, *code.roots)}"
         ) from None
 
 
-def _model_class(context: ModelContext, module: ModelModule) -> Any:
+def _model_class(module: ModelModule, code: ModelCode) -> Any:
     model_class = getattr(module.module, CLASS_NAME, None)
     if not isinstance(model_class, type):
-        path = context.shown_path(_model_path(context))
-        raise InvalidArgError(f"Python model file '{path}' does not define class '{CLASS_NAME}'")
+        raise InvalidArgError(
+            f"Python model file '{code.shown}' does not define class '{CLASS_NAME}'"
+        )
     return model_class
 
 
-def _complete(context: ModelContext, complete: Any) -> None:
+def _complete(context: ModelContext, code: ModelCode, complete: Any) -> None:
     before = CompletedConfig(json.dumps(config_to_json(context.config)))
     try:
         after = complete(before)
     except BaseException as error:  # the model's own code
         raise InternalError(
             f"auto_complete_config of Python model '{context.name}' failed: "
-            f"{failure_text(error, context.model_dir)}"
+            f"{failure_text(error, *code.roots)}"
         ) from None
     if not isinstance(after, CompletedConfig):
         raise InvalidArgError(

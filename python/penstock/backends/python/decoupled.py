@@ -38,11 +38,11 @@ class DecoupledInstance(PythonInstance):
         self,
         model_class: Any,
         name: str,
-        model_dir: Path,
+        code_dirs: tuple[Path, ...],
         args: dict[str, str],
         caller: Caller | None = None,
     ) -> None:
-        super().__init__(model_class, name, model_dir, args, caller)
+        super().__init__(model_class, name, code_dirs, args, caller)
         self._caller.serving = True  # also what runs when `execute` is over may call
         self._background: BackgroundLoop | None = None
 

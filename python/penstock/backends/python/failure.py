@@ -4,7 +4,8 @@
 
 The text has the form that Triton's Python back end gives it: the exception, then `At:` and the
 frames, outermost first; then, in the same form, what it was raised from. Only frames in the model's
-own files are shown, by their path below the model repository.
+own files, and in those of a Python-based back end, are shown: by their path below the model
+repository, or the back end's folder.
 """
 
 from __future__ import annotations
@@ -34,11 +35,14 @@ def observe_failures(observer: Observer | None) -> None:
     _observer = observer
 
 
-def failure_text(error: BaseException, model_dir: Path) -> str:
-    """`<type>: <message>`, and where in the model it was raised, if it was raised there."""
+def failure_text(error: BaseException, *roots: Path) -> str:
+    """`<type>: <message>`, and where in the model it was raised, if it was raised there.
+
+    `roots`: the folders that the model's code is in.
+    """
     if _observer is not None:
         _observer(error)
-    links = [f"{relation}{_link_text(link, model_dir)}" for relation, link in _links(error)]
+    links = [f"{relation}{_link_text(link, roots)}" for relation, link in _links(error)]
     text = "\n\n".join(links)
     return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}..."
 
@@ -61,7 +65,7 @@ def _links(error: BaseException) -> Iterator[tuple[str, BaseException]]:
             waiting += [("One of them: ", member) for member in link.exceptions[:_MAX_LINKS]]
 
 
-def _link_text(error: BaseException, model_dir: Path) -> str:
+def _link_text(error: BaseException, roots: tuple[Path, ...]) -> str:
     places = [
         (frame.f_code.co_filename, line, frame.f_code.co_name)
         for frame, line in traceback.walk_tb(error.__traceback__)
@@ -71,7 +75,7 @@ def _link_text(error: BaseException, model_dir: Path) -> str:
     frames = [
         f"  {path}({line}): {name}"
         for filename, line, name in places
-        if (path := _repository_path(filename, model_dir)) is not None
+        if (path := _shown_path(filename, roots)) is not None
     ]
     lines = [_exception_text(error)]
     if frames:
@@ -90,6 +94,7 @@ def _exception_text(error: BaseException) -> str:
     return f"{name}: {message}" if message else name
 
 
-def _repository_path(filename: str, model_dir: Path) -> Path | None:
+def _shown_path(filename: str, roots: tuple[Path, ...]) -> Path | None:
     path = Path(filename)
-    return path.relative_to(model_dir.parent) if path.is_relative_to(model_dir) else None
+    root = next((root for root in roots if path.is_relative_to(root)), None)
+    return path.relative_to(root.parent) if root is not None else None

@@ -35,13 +35,13 @@ class PythonInstance:
         self,
         model_class: Any,
         name: str,
-        model_dir: Path,
+        code_dirs: tuple[Path, ...],
         args: dict[str, str],
         caller: Caller | None = None,
     ) -> None:
         """Makes the object and calls `initialize`. Raises InternalError if either fails."""
         self._name = name
-        self._model_dir = model_dir
+        self._code_dirs = code_dirs
         self._model: Any = None
         self._caller = caller or Caller(None, decoupled=False)
         self._caller.bind()
@@ -90,7 +90,7 @@ class PythonInstance:
                 if step is not None:
                     step()
             except BaseException as error:
-                text = failure_text(error, self._model_dir)
+                text = failure_text(error, *self._code_dirs)
                 _log.error("finalize of Python model '%s' failed: %s", self._name, text)
         self._caller.unbind()
 
@@ -108,7 +108,7 @@ class PythonInstance:
         except BaseException as error:
             raise InternalError(
                 f"failed to initialize Python model '{self._name}': "
-                f"{failure_text(error, self._model_dir)}"
+                f"{failure_text(error, *self._code_dirs)}"
             ) from None
 
     def _responses(
@@ -192,7 +192,7 @@ class PythonInstance:
             return failure.code, self._message(failure.message)
         if isinstance(failure, BadReturnError):
             return Code.INTERNAL, self._message(str(failure))
-        return Code.INTERNAL, self._message(failure_text(failure, self._model_dir))
+        return Code.INTERNAL, self._message(failure_text(failure, *self._code_dirs))
 
     def _fail(self, batch: Batch, error: BaseException) -> None:
         _, message = self._verdict(error)

@@ -15,10 +15,15 @@ from penstock.backends.model_code import ModelModule
 UTILS_MODULE: Final = "triton_python_backend_utils"
 
 
-def import_model(path: Path, name: str, version: int) -> ModelModule:
-    """Executes the file. Whatever it raises comes through; nothing stays behind then."""
+def import_model(
+    path: Path, name: str, version: int, *directories: Path, version_dir: Path | None = None
+) -> ModelModule:
+    """Executes the file. Whatever it raises comes through; nothing stays behind then.
+
+    The rest is as ModelModule has it.
+    """
     install_utils()
-    return ModelModule(path, name, version)
+    return ModelModule(path, name, version, *directories, version_dir=version_dir)
 
 
 def install_utils() -> None:

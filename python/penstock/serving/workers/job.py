@@ -32,6 +32,8 @@ class Job:
     context: ModelContext
     instance: InstanceSpec | None = None
     memory: Memory = Memory()
+    #: the folder of Python-based back ends
+    backend_directory: Path | None = None
     #: level of the logger `penstock`
     log_level: int = 0
 
@@ -40,6 +42,7 @@ class Job:
         context = self.context
         return {
             "backend": self.backend,
+            "backend_directory": str(self.backend_directory or ""),
             "name": context.name,
             "version": context.version,
             "model_dir": str(context.model_dir),
@@ -61,6 +64,7 @@ class Job:
             Gpu(**{**gpu, "compute_capability": tuple(gpu["compute_capability"])})
             for gpu in gpus["found"]
         )
+        directory = message["backend_directory"]
         instance = message["instance"]
         context = ModelContext(
             name=message["name"],
@@ -80,6 +84,7 @@ class Job:
             context=context,
             instance=instance,
             memory=Memory(**message["memory"]),
+            backend_directory=Path(directory) if directory else None,
             log_level=message["log_level"],
         )
 

@@ -16,13 +16,14 @@ import os
 import signal
 import socket
 import sys
+import traceback
 from typing import NoReturn
 
 from penstock._engine import NativeInstance, attach_worker, die_with_parent
 from penstock.backends.python.pb_utils.calls import set_call_ports
 from penstock.backends.python.pb_utils.control import set_model_control
 from penstock.backends.registry import find_backend
-from penstock.errors import InternalError, ServerError, UnsupportedError
+from penstock.errors import Code, InternalError, ServerError, UnsupportedError
 from penstock.serving.serving_loop import serve_batches
 from penstock.serving.workers.control import ControlSocket
 from penstock.serving.workers.job import Job, encode_config
@@ -53,6 +54,10 @@ def main(arguments: list[str]) -> None:
         status = 0
     except ServerError as error:
         control.send({"is": "failed", "code": int(error.code), "message": error.message})
+    except Exception as error:  # such as packages of an environment that do not go together
+        text = f"{type(error).__name__}: {error}"
+        control.send({"is": "failed", "code": int(Code.INTERNAL), "message": text})
+        traceback.print_exc()  # to the server's log
     finally:
         _leave(status)
 
@@ -66,7 +71,7 @@ def _leave(status: int) -> NoReturn:
 
 
 def _complete(job: Job, control: ControlSocket) -> None:
-    find_backend(job.backend).auto_complete(job.context)
+    find_backend(job.backend, job.backend_directory).auto_complete(job.context)
     control.send({"is": "completed", "config": encode_config(job.context.config)})
 
 
@@ -81,7 +86,7 @@ def _serve(job: Job, memory_fd: int, control: ControlSocket) -> None:
     )
     set_call_ports(lambda _: port, only_one=True)
     set_model_control(RemoteControl(control))
-    backend = find_backend(job.backend)
+    backend = find_backend(job.backend, job.backend_directory)
     report = MetricReport(control.send)
     loaded = backend.load(context)
     try:

@@ -5,22 +5,25 @@ end's own `LoadedModel`."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Final
 
 from penstock._engine import Engine, ModelCalls, ModelPlan, NativeInstance, WorkerLink
 from penstock._proto.model_config_pb2 import ModelConfig
-from penstock.backends.interface import InstanceSpec, ModelContext
+from penstock.backends.interface import Backend, InstanceSpec, ModelContext, UsesWorkers
 from penstock.backends.python.pb_utils.calls import set_call_ports
 from penstock.config.plan import make_instances
 from penstock.errors import InternalError, ServerError, UnavailableError
-from penstock.serving.workers.job import Job, decode_config
-from penstock.serving.workers.process import WorkerProcess
+from penstock.serving.environments.environments import Environment, Environments
+from penstock.serving.workers.job import Job, Memory, decode_config
+from penstock.serving.workers.process import OWN_PROGRAM, Program, WorkerProcess
 from penstock.serving.workers.settings import WorkerSettings, worker_settings
 from penstock.serving.workers.slot import WorkerSlot, failure_of
 from penstock.serving.workers.supervisor import Supervisor
@@ -32,22 +35,44 @@ _STOP_S: Final = 10.0
 class Workers:
     """The worker processes of a server. Thread safe; starts nothing before it is needed."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(
+        self, engine: Engine, environments: Environments, backend_directory: Path | None
+    ) -> None:
+        """`backend_directory`: the folder of Python-based back ends."""
         self._engine = engine
+        self._environments = environments
+        self._backend_directory = backend_directory
         self._calls = ModelCalls(engine)
         set_call_ports(self._calls.port)  # of models in the server
         self._lock = threading.Lock()
         self._supervisor: Supervisor | None = None
 
-    def load(self, context: ModelContext) -> WorkerModel:
-        """Raises InvalidArgError for parameters and settings that cannot be."""
+    def load(self, context: ModelContext, backend: Backend) -> WorkerModel:
+        """Builds the model's environment where it must be. Raises InvalidArgError for parameters
+        and settings that cannot be, ServerError for an environment that cannot."""
         settings = worker_settings(context.config, context.backend_config)
-        return WorkerModel(self._engine, self._calls, self._watch(), context, settings)
+        environment = self._environment(context, backend)
+        job = self._job(context, settings.memory)
+        return WorkerModel(self._engine, self._calls, self._watch(), job, settings, environment)
 
-    def complete(self, context: ModelContext) -> ModelConfig:
+    def complete(self, context: ModelContext, backend: Backend) -> ModelConfig:
         """The configuration, completed by a process that lives no longer. Raises ServerError."""
-        job = Job(context.config.backend, context, log_level=_log_level())
-        return Completion(self._watch(), job).result()
+        environment = self._environment(context, backend)
+        try:
+            program = environment.program if environment else OWN_PROGRAM
+            return Completion(self._watch(), self._job(context, Memory()), program).result()
+        finally:
+            if environment is not None:
+                environment.release()
+
+    def _environment(self, context: ModelContext, backend: Backend) -> Environment | None:
+        default = backend.worker_environment() if isinstance(backend, UsesWorkers) else None
+        return self._environments.open(context, default)
+
+    def _job(self, context: ModelContext, memory: Memory) -> Job:
+        level = logging.getLogger("penstock").getEffectiveLevel()
+        directory = self._backend_directory
+        return Job(context.config.backend, context, None, memory, directory, level)
 
     def _watch(self) -> Supervisor:
         with self._lock:
@@ -64,14 +89,18 @@ class WorkerModel:
         engine: Engine,
         calls: ModelCalls,
         supervisor: Supervisor,
-        context: ModelContext,
+        job: Job,
         settings: WorkerSettings,
+        environment: Environment | None,
     ) -> None:
+        """`job`: of each instance, but for the instance."""
         self._engine = engine
         self._calls = calls
         self._supervisor = supervisor
-        self._context = context
+        self._job = job
+        self._context = context = job.context
         self._settings = settings
+        self._environment = environment
         self._slots: list[WorkerSlot] = []
         self._links: list[WorkerLink] = []
         self._threads = max(1, context.cpu_share // max(1, len(make_instances(context.config))))
@@ -97,11 +126,11 @@ class WorkerModel:
             idempotent=settings.idempotent,
             calls=self._calls,
         )
-        job = Job(self._context.config.backend, self._context, spec, settings.memory, _log_level())
         slot = WorkerSlot(
             self._supervisor,
             link,
-            job,
+            dataclasses.replace(self._job, instance=spec),
+            program=self._environment.program if self._environment else OWN_PROGRAM,
             threads=self._threads,
             max_rss_bytes=settings.max_rss_bytes,
             changed=self._changed,
@@ -124,6 +153,8 @@ class WorkerModel:
                 future.result().result(timeout=2 * _STOP_S)
             except TimeoutError:
                 _LOGGER.error("a worker process of model '%s' did not end", self._context.name)
+        if self._environment is not None:
+            self._environment.release()
 
     def _changed(self) -> None:
         """Batches are refused only when no instance serves and one has been given up."""
@@ -144,9 +175,10 @@ class WorkerModel:
 class Completion:
     """Has a process complete a configuration."""
 
-    def __init__(self, supervisor: Supervisor, job: Job) -> None:
+    def __init__(self, supervisor: Supervisor, job: Job, program: Program) -> None:
         self._supervisor = supervisor
         self._job = job
+        self._program = program
         self._done: Future[ModelConfig] = Future()
         self._outcome: ModelConfig | ServerError | None = None
 
@@ -159,7 +191,7 @@ class Completion:
         # It has no use for memory of requests; the descriptor's place is taken by one of nothing.
         nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            self._process = WorkerProcess(self._job, nothing, threads=1)
+            self._process = WorkerProcess(self._job, nothing, threads=1, program=self._program)
         except OSError as error:
             text = f"a process to complete the configuration cannot be started: {error.strerror}"
             self._done.set_exception(UnavailableError(text))
@@ -210,7 +242,3 @@ def _config(message: dict[str, object]) -> ModelConfig | ServerError:
         return decode_config(str(message.get("config")))
     except Exception as error:  # protobuf's DecodeError has no common base
         return InternalError(f"a worker process sent a configuration that is none: {error}")
-
-
-def _log_level() -> int:
-    return logging.getLogger("penstock").getEffectiveLevel()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -19,6 +20,8 @@ MAX_LINES_A_SECOND: Final = 200
 #: Read at a time: a flood must not keep the supervisor from its other processes.
 _CHUNK: Final = 1 << 16
 _CHUNKS: Final = 16
+#: Lines that are remembered, to say why a process has failed.
+_LAST: Final = 20
 
 
 class OutputLog:
@@ -32,6 +35,7 @@ class OutputLog:
         self._second = 0.0
         self._lines = 0
         self._dropped = 0
+        self._last: deque[bytes] = deque(maxlen=_LAST)
 
     def read(self) -> bool:
         """Logs what is there. False once the pipe was closed at its other end."""
@@ -70,6 +74,7 @@ class OutputLog:
 
     def _line(self, line: bytes) -> None:
         now = self._now()
+        self._last.append(line[:MAX_LINE_BYTES])
         if now - self._second >= 1.0:
             self.tell_dropped()
             self._second, self._lines = now, 0
@@ -79,6 +84,11 @@ class OutputLog:
         self._lines += 1
         text = line[:MAX_LINE_BYTES].decode("utf-8", "replace")
         _LOGGER.info("%s: %s", self._name, text)
+
+    @property
+    def last(self) -> list[str]:
+        """The last lines, logged or dropped."""
+        return [line.decode("utf-8", "replace") for line in self._last]
 
     @property
     def dropped(self) -> bool:

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,19 @@ _THREAD_COUNTS: Final = (
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
+@dataclass(frozen=True)
+class Program:
+    """What a process runs: a command that three numbers are added to, and changes to the server's
+    variables (None: removed)."""
+
+    command: tuple[str, ...] = (sys.executable, "-P", "-m", _PROGRAM)
+    variables: Mapping[str, str | None] = field(default_factory=dict)
+
+
+#: A worker in the server's own environment.
+OWN_PROGRAM: Final = Program()
+
+
 class WorkerProcess:
     """A process with a session of its own, that ends with the server, however that ends.
 
@@ -35,7 +49,9 @@ class WorkerProcess:
     thread.
     """
 
-    def __init__(self, job: Job, memory_fd: int, *, threads: int) -> None:
+    def __init__(
+        self, job: Job, memory_fd: int, *, threads: int, program: Program = OWN_PROGRAM
+    ) -> None:
         """Starts it and gives it the job. Raises OSError."""
         ours, theirs = socket.socketpair()
         output, write_end = os.pipe2(os.O_CLOEXEC)
@@ -43,13 +59,13 @@ class WorkerProcess:
         fds = (theirs.fileno(), memory_fd)
         try:
             self._process = subprocess.Popen(  # noqa: S603  no word of it comes from outside
-                [sys.executable, "-P", "-m", _PROGRAM, *map(str, (*fds, os.getpid()))],
+                [*program.command, *map(str, (*fds, os.getpid()))],
                 stdin=subprocess.DEVNULL,
                 stdout=write_end,
                 stderr=write_end,
                 pass_fds=fds,
                 start_new_session=True,
-                env=_environment(os.environ, job, threads),
+                env=_variables(program, job, threads),
             )
         except BaseException:
             ours.close()
@@ -111,7 +127,14 @@ def _signal_name(number: int) -> str:
         return "unknown"
 
 
-def _environment(own: Mapping[str, str], job: Job, threads: int) -> dict[str, str]:
+def _variables(program: Program, job: Job, threads: int) -> dict[str, str]:
     """The server's, bounds on the threads that frameworks start, and a name for people."""
     name = job.instance.name if job.instance else job.context.name
-    return {**dict.fromkeys(_THREAD_COUNTS, str(threads)), **own, "PENSTOCK_INSTANCE": name}
+    bounds = dict.fromkeys(_THREAD_COUNTS, str(threads))
+    return changed(bounds | dict(os.environ), {**program.variables, "PENSTOCK_INSTANCE": name})
+
+
+def changed(variables: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
+    """Variables with changes to them; None: removed."""
+    merged = {**variables, **changes}
+    return {name: value for name, value in merged.items() if value is not None}

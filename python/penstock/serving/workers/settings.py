@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from penstock._proto.model_config_pb2 import ModelConfig
+from penstock.backends.interface import Backend, UsesWorkers
 from penstock.errors import InvalidArgError
 from penstock.serving.workers.job import Memory
 
@@ -16,8 +17,8 @@ from penstock.serving.workers.job import Memory
 EXECUTION_MODE: Final = "EXECUTION_MODE"
 PROCESS: Final = "process"
 IN_PROCESS: Final = "in_process"
-#: What back ends have without the parameter; the others run in the server.
-DEFAULT_MODES: Final[Mapping[str, str]] = {"python": PROCESS}
+#: Parameter of a configuration: the environment that its processes run in.
+EXECUTION_ENV_PATH: Final = "EXECUTION_ENV_PATH"
 
 _MIN_SHM_BYTES: Final = 1 << 20
 _MAX_SHM_BYTES: Final = 1 << 40
@@ -38,13 +39,20 @@ class WorkerSettings:
     idempotent: bool = False
 
 
-def runs_in_process(config: ModelConfig) -> bool:
+def runs_in_process(config: ModelConfig, backend: Backend) -> bool:
     """Whether its instances have processes of their own. Raises InvalidArgError."""
-    mode = _parameter(config, EXECUTION_MODE) or DEFAULT_MODES.get(config.backend, IN_PROCESS)
+    default = PROCESS if isinstance(backend, UsesWorkers) else IN_PROCESS
+    mode = parameter(config, EXECUTION_MODE) or default
     if mode not in (PROCESS, IN_PROCESS):
         raise InvalidArgError(
             f"model '{config.name}': parameter {EXECUTION_MODE} must be '{PROCESS}' or "
             f"'{IN_PROCESS}', got '{mode}'"
+        )
+    if mode == IN_PROCESS and parameter(config, EXECUTION_ENV_PATH):
+        raise InvalidArgError(
+            f"model '{config.name}': {EXECUTION_ENV_PATH} is for worker processes, and the "
+            f"server's process has only its own environment: set parameter {EXECUTION_MODE} to "
+            f"'{PROCESS}', or remove {EXECUTION_ENV_PATH}"
         )
     return mode == PROCESS
 
@@ -86,12 +94,13 @@ def _size(settings: Mapping[str, str], key: str, default: int) -> int:
     return size
 
 
-def _parameter(config: ModelConfig, key: str) -> str:
+def parameter(config: ModelConfig, key: str) -> str:
+    """The text of a parameter; "" where there is none."""
     return config.parameters[key].string_value if key in config.parameters else ""
 
 
 def _number(config: ModelConfig, key: str) -> int:
-    text = _parameter(config, key) or "0"
+    text = parameter(config, key) or "0"
     if not text.isdecimal() or len(text) > 15:
         raise InvalidArgError(
             f"model '{config.name}': parameter {key} must be a number that is not negative, got "
@@ -101,7 +110,7 @@ def _number(config: ModelConfig, key: str) -> int:
 
 
 def _flag(config: ModelConfig, key: str) -> bool:
-    text = _parameter(config, key).lower()
+    text = parameter(config, key).lower()
     if text and text not in _YES | _NO:
         raise InvalidArgError(
             f"model '{config.name}': parameter {key} must be 'true' or 'false', got '{text}'"

@@ -24,7 +24,7 @@ from penstock._engine import WorkerLink
 from penstock.errors import Code, InternalError, ServerError, UnavailableError, error_from_code
 from penstock.serving.workers.job import Job
 from penstock.serving.workers.metrics import MetricMirror
-from penstock.serving.workers.process import WorkerProcess
+from penstock.serving.workers.process import Program, WorkerProcess
 from penstock.serving.workers.running import Running
 from penstock.serving.workers.supervisor import Supervisor, Timer
 
@@ -47,6 +47,7 @@ class WorkerSlot:
         link: WorkerLink,
         job: Job,
         *,
+        program: Program,
         threads: int,
         max_rss_bytes: int,
         changed: Callable[[], None],
@@ -55,8 +56,7 @@ class WorkerSlot:
         self.name = job.instance.name
         self._supervisor = supervisor
         self._link = link
-        self._job = job
-        self._threads = threads
+        self._start = functools.partial(WorkerProcess, job, threads=threads, program=program)
         self._max_rss_bytes = max_rss_bytes
         self._changed = changed
         self._running: list[Running] = []
@@ -103,7 +103,7 @@ class WorkerSlot:
             return
         try:
             connection = self._link.connect()
-            process = WorkerProcess(self._job, connection.fileno(), threads=self._threads)
+            process = self._start(connection.fileno())
         except ServerError as error:
             return self._crashed(error.message, error)
         except OSError as error:

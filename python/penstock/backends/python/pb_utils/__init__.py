@@ -29,6 +29,7 @@ from .model_config import (
     get_output_config_by_name,
     using_decoupled_model_transaction_policy,
 )
+from .model_dir import get_model_dir
 from .request import (
     TRITONSERVER_REQUEST_FLAG_SEQUENCE_END,
     TRITONSERVER_REQUEST_FLAG_SEQUENCE_START,
@@ -74,6 +75,7 @@ __all__ = [
     "deserialize_bytes_tensor",
     "get_input_config_by_name",
     "get_input_tensor_by_name",
+    "get_model_dir",
     "get_output_config_by_name",
     "get_output_tensor_by_name",
     "is_model_ready",
