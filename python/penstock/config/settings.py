@@ -67,6 +67,7 @@ class Settings:
     model_namespacing: bool = False
     model_load_thread_count: int = 4
     model_load_retry_count: int = 0
+    model_load_timeout_secs: float = 3600.0
     #: empty: the environment's, or the user's cache
     model_cache_directory: str = ""
     model_cache_byte_size: int = 68719476736

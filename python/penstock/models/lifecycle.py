@@ -135,16 +135,21 @@ class Lifecycle:
         with self._table.lock:
             return all(record.settled for record in records)
 
-    def close(self) -> None:
-        """Unload everything and wait for it; nothing can be loaded any more."""
+    def end_loads(self) -> None:
+        """Nothing can be loaded any more, and loads that hang are given up soon. Does not block."""
         with self._table.lock:
             self._closing = True
+        self._loading.end_soon()
+
+    def close(self) -> None:
+        """Unload everything and wait for it; nothing can be loaded any more."""
+        self.end_loads()
         self._poller.close()
+        self._loading.close()  # what hangs holds its model
         models = self._table.by_depth()
         for model in models:
             with self._table.operating(model) as record:
                 self._transitions.unload(record)
-        self._loading.close()
         self._drains.close()
         self._transitions.close()
         for model in models:

@@ -75,6 +75,9 @@ class Loader(Protocol):
         `composing`: what the models of an ensemble are published as, by their names.
         """
 
+    def cut_load(self, model_dir: Path, version: int) -> bool:
+        """Ends the load of a version that goes on, which raises then. False: it cannot be ended."""
+
     def can_update(self, handle: VersionHandle, config: ModelConfig) -> bool:
         """Whether the version can get the instances of `config` while it serves (R-25)."""
 

@@ -203,7 +203,7 @@ class Transitions:
         failures: dict[int, str] = {}
         with progress.stage("load versions"):
             futures = [
-                self._loading.submit(preparation, version.version, namespace, keys)
+                self._loading.submit(preparation, prepared.files, version.version, namespace, keys)
                 for version in records
             ]
             for version, future in zip(records, futures, strict=True):

@@ -69,6 +69,7 @@ def compose_core(settings: Settings) -> Core:
         queue_capacity=settings.queue_capacity,
         metrics=settings.metrics,
         drain_timeout_s=float(settings.exit_timeout_secs),
+        load_timeout_s=settings.model_load_timeout_secs,
     )
     lifecycle = Lifecycle(repository, loader, _lifecycle_options(settings))
     set_model_control(ServerModelControl(engine, lifecycle))
@@ -83,6 +84,7 @@ def _lifecycle_options(settings: Settings) -> LifecycleOptions:
         config_name=settings.model_config_name,
         thread_count=settings.model_load_thread_count,
         retry_count=settings.model_load_retry_count,
+        timeout_s=settings.model_load_timeout_secs,
         strict_readiness=settings.strict_readiness,
         poll_secs=settings.repository_poll_secs,
     )

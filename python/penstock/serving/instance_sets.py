@@ -16,6 +16,7 @@ from penstock.config.plan import InstanceData
 from penstock.serving.instances import InstanceThread, start_instances
 from penstock.serving.loaded_version import LoadedVersion, StageClock
 from penstock.serving.warm_up import warm_up
+from penstock.serving.workers.model import WorkerModel
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -23,10 +24,14 @@ _LOGGER = logging.getLogger(__name__)
 class InstanceSets:
     """Thread safe; one call at a time for one version. Everything blocks."""
 
-    def __init__(self, engine: Engine, end_timeout_s: float) -> None:
-        """What does not end in time is left behind."""
+    def __init__(self, engine: Engine, end_timeout_s: float, change_timeout_s: float = 0.0) -> None:
+        """What does not end in time is left behind.
+
+        `change_timeout_s`: of instances that are added to a version that serves; 0: none.
+        """
         self._engine = engine
         self._end_timeout_s = end_timeout_s
+        self._change_timeout_s = change_timeout_s or None
 
     def start(
         self,
@@ -60,8 +65,10 @@ class InstanceSets:
         started = start_instances(version.model, version.loaded, missing)
         try:
             for instance in started:
-                instance.wait_created()
+                instance.wait_created(self._change_timeout_s)
         except BaseException:
+            if isinstance(version.loaded, WorkerModel):
+                version.loaded.cut()
             self._end(version.model, started)
             raise
         self._end(version.model, superfluous)

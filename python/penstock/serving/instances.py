@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from penstock._engine import ModelVersion, NativeInstance
 from penstock.backends.interface import Instance, InstanceSpec, LoadedModel
-from penstock.errors import InternalError, ServerError
+from penstock.errors import InternalError, ServerError, UnavailableError
 from penstock.serving.serving_loop import finalize, serve_batches
 
 
@@ -35,9 +35,16 @@ class InstanceThread:
         self._thread = threading.Thread(target=self._run, name=spec.name, daemon=True)
         self._thread.start()
 
-    def wait_created(self) -> None:
-        """Blocks until the instance can take batches. Raises what its creation raised."""
-        self._created.wait()
+    def wait_created(self, timeout_s: float | None = None) -> None:
+        """Blocks until the instance can take batches. Raises what its creation raised.
+
+        Raises UnavailableError, too, when that takes longer than the time-out.
+        """
+        if not self._created.wait(timeout_s):
+            raise UnavailableError(
+                f"instance '{self._spec.name}' could not be created in time "
+                f"(--model-load-timeout-secs)"
+            )
         failure = self._failure
         if failure is None:
             return
@@ -80,6 +87,10 @@ class InstanceThread:
         try:
             self._bind()
             instance = self._loaded.create_instance(self._spec, self._version.plan)
+            if self._stopped.is_set():  # nobody has waited for it
+                if not isinstance(instance, NativeInstance):
+                    finalize(instance, self._spec.name)
+                return None
             if self._spec.passive or not isinstance(instance, NativeInstance):
                 return instance
             self._version.start_native(self._spec.index, instance)

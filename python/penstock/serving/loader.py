@@ -61,12 +61,14 @@ class ModelLoader:
         queue_capacity: int = 4096,
         metrics: MetricsSettings = DEFAULT_METRICS,
         drain_timeout_s: float = 30.0,
+        load_timeout_s: float = 0.0,
     ) -> None:
         """`backend_settings` gives --backend-config for one back end (contract 5.4).
 
         `find_gpus` is called once, when a model that may use one is loaded. `host_policies`: the
         cores of those that have settings (C-14). `gpu_limits`: by GPU, the share of its memory in
-        use from which no model is loaded there (R-31).
+        use from which no model is loaded there (R-31). `load_timeout_s`: of instances that are
+        added to a version that serves; 0: none. Loads are bounded by who asks for them.
         """
         self._engine = engine
         self._find_backend = find_backend
@@ -76,7 +78,7 @@ class ModelLoader:
         self._gpu_limits = gpu_limits
         self._queue_capacity = queue_capacity
         self._metrics = metrics
-        self._instances = InstanceSets(engine, drain_timeout_s)
+        self._instances = InstanceSets(engine, drain_timeout_s, load_timeout_s)
         self._cpu_share = len(os.sched_getaffinity(0))
         self._workers = Workers(engine)
         #: Called when instances have died or come back, on any thread, with nothing locked.
@@ -152,6 +154,8 @@ class ModelLoader:
         except BaseException:
             free(name, version, loaded)
             raise
+        finally:
+            self._workers.end_load(context)
         return LoadedVersion(
             name=name,
             version=version,
@@ -163,6 +167,10 @@ class ModelLoader:
             stages=clock.stages,
             namespace=namespace,
         )
+
+    def cut_load(self, model_dir: Path, version: int) -> bool:
+        """Kills the worker processes that load the version. False: there are none."""
+        return self._workers.cut(model_dir, version)
 
     def can_update(self, handle: VersionHandle, config: ModelConfig) -> bool:
         """R-25: sequences and the rate limiter know their instances, warm-ups come before the first

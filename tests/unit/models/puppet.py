@@ -66,6 +66,8 @@ class PuppetLoader:
         self.updated: list[tuple[Handle, Handle]] = []
         self.update_failures: list[Exception] = []
         self.updatable = True
+        self.cuttable = False
+        self.cut: list[tuple[str, int]] = []
         self.gpus = NO_GPUS
         self.active = 0
         self.most_active = 0
@@ -118,6 +120,15 @@ class PuppetLoader:
             handle = Handle(name, version, len(self.loaded), config, model_dir, namespace)
             self.loaded.append(handle)
         return handle
+
+    def cut_load(self, model_dir: Path, version: int) -> bool:
+        """A gate of the load is opened, if the test says that it can be cut."""
+        gate = self.load_gates.get((model_dir.name, version))
+        self.cut.append((model_dir.name, version))
+        if gate is None or not self.cuttable:
+            return False
+        gate.opened.set()
+        return True
 
     def can_update(self, handle: VersionHandle, config: ModelConfig) -> bool:
         return self.updatable

@@ -62,7 +62,8 @@ def test_the_version_policy_changes_without_a_reload(
     write_model(tmp_path, "a", "version_policy { all {} }")
     lifecycle.load("a")
     assert loader.ready("a") == [1, 2, 3]
-    assert loader.attempts == [("a", 1), ("a", 2), ("a", 3), ("a", 2)]
+    assert sorted(loader.attempts[:3]) == [("a", 1), ("a", 2), ("a", 3)]  # side by side
+    assert loader.attempts[3:] == [("a", 2)]
 
 
 def test_only_the_version_whose_files_changed_is_loaded(
@@ -73,7 +74,8 @@ def test_only_the_version_whose_files_changed_is_loaded(
     lifecycle.load("a")
     (model / "2" / "model.bin").write_bytes(b"new")
     lifecycle.load("a")
-    assert [handle.version for handle in loader.loaded] == [1, 2, 2]
+    versions = [handle.version for handle in loader.loaded]
+    assert (sorted(versions[:2]), versions[2:]) == ([1, 2], [2])  # those of a load side by side
     (model / "labels.txt").write_text("for all of them")
     lifecycle.load("a")
     assert len(loader.loaded) == 5

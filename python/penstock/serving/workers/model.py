@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Final
 
 from penstock._engine import Engine, ModelCalls, ModelPlan, NativeInstance, WorkerLink
@@ -38,16 +39,39 @@ class Workers:
         set_call_ports(self._calls.port)  # of models in the server
         self._lock = threading.Lock()
         self._supervisor: Supervisor | None = None
+        self._loads: dict[tuple[Path, int], WorkerModel | Completion] = {}  # that go on
 
     def load(self, context: ModelContext) -> WorkerModel:
         """Raises InvalidArgError for parameters and settings that cannot be."""
         settings = worker_settings(context.config, context.backend_config)
-        return WorkerModel(self._engine, self._calls, self._watch(), context, settings)
+        model = WorkerModel(self._engine, self._calls, self._watch(), context, settings)
+        self._begin(context, model)
+        return model
+
+    def end_load(self, context: ModelContext) -> None:
+        """The version is loaded, with its instances, or has failed: it cannot be cut any more."""
+        with self._lock:
+            self._loads.pop((context.model_dir, context.version), None)
 
     def complete(self, context: ModelContext) -> ModelConfig:
         """The configuration, completed by a process that lives no longer. Raises ServerError."""
         job = Job(context.config.backend, context, log_level=_log_level())
-        return Completion(self._watch(), job).result()
+        completion = Completion(self._watch(), job)
+        self._begin(context, completion)
+        try:
+            return completion.result()
+        finally:
+            self.end_load(context)
+
+    def cut(self, model_dir: Path, version: int) -> bool:
+        """Kills the processes that load this version. False: none does."""
+        with self._lock:
+            load = self._loads.get((model_dir, version))
+        return load is not None and load.cut_load()
+
+    def _begin(self, context: ModelContext, load: WorkerModel | Completion) -> None:
+        with self._lock:
+            self._loads[context.model_dir, context.version] = load
 
     def _watch(self) -> Supervisor:
         with self._lock:
@@ -115,6 +139,25 @@ class WorkerModel:
         self._supervisor.call(start).result().result()
         return link.instance()
 
+    def cut(self) -> bool:
+        """Kills the processes of instances that are being created. False: there are none."""
+        return self._supervisor.call(lambda: self._cut_each() > 0).result()
+
+    def _cut_each(self) -> int:
+        return sum(slot.cut() for slot in self._slots)
+
+    def cut_load(self) -> bool:
+        """Kills all processes of a version that nobody knows yet. False: there are none."""
+
+        def cut() -> bool:
+            for slot, link in zip(self._slots, self._links, strict=True):
+                if not slot.cut():  # it warms up
+                    link.refuse(f"the load of model '{self._context.name}' was given up")
+                    slot.stop(0.0)
+            return bool(self._slots)
+
+        return self._supervisor.call(cut).result()
+
     def unload(self) -> None:
         """Ends all processes, and waits for that."""
         stop = [functools.partial(slot.stop, _STOP_S) for slot in self._slots]
@@ -154,6 +197,16 @@ class Completion:
         """Waits for it. Raises ServerError."""
         self._supervisor.call(self._start).result()
         return self._done.result()
+
+    def cut_load(self) -> bool:
+        """Kills the process. False: it has ended."""
+        return self._supervisor.call(self._cut).result()
+
+    def _cut(self) -> bool:
+        if self._done.done():
+            return False
+        self._process.kill()
+        return True
 
     def _start(self) -> None:
         # It has no use for memory of requests; the descriptor's place is taken by one of nothing.

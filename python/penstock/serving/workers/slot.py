@@ -85,6 +85,14 @@ class WorkerSlot:
             self._after("rss", _RSS_LOOK_S, self._look_at_rss)
         return started
 
+    def cut(self) -> bool:
+        """Kills a first process that has not loaded the model. False: it has, or has failed."""
+        if self._started is None:
+            return False
+        for running in self._running:
+            running.process.kill()
+        return True
+
     def stop(self, timeout_s: float) -> Future[None]:
         """Ends the processes: kindly, and after the time-out by force."""
         if self._stopped is None:
