@@ -251,7 +251,10 @@ def _statistics(served: LoadedVersion) -> dict[str, Any]:
         "inference_stats": counted["inference_stats"],
         "response_stats": counted["response_stats"],
         "batch_stats": counted["batch_stats"],
-        "memory_usage": [],
+        "memory_usage": [
+            {"type": kind, "id": device, "byte_size": size}
+            for (kind, device), size in served.memory_usage.items()
+        ],
     }
 
 

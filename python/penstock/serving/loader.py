@@ -13,6 +13,7 @@ import functools
 import logging
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -32,6 +33,7 @@ from penstock.models.identity import ModelId
 from penstock.models.loader import NO_KEYS, VersionHandle
 from penstock.serving.device_memory import check_limits, instance_devices
 from penstock.serving.instance_sets import InstanceSets, place
+from penstock.serving.load_memory import MemoryMeter, read_memory
 from penstock.serving.loaded_version import (
     LoadedVersion,
     NothingLoaded,
@@ -81,6 +83,7 @@ class ModelLoader:
         self._instances = InstanceSets(engine, drain_timeout_s, load_timeout_s)
         self._cpu_share = len(os.sched_getaffinity(0))
         self._workers = Workers(engine)
+        self._memory = MemoryMeter(functools.partial(read_memory, engine))
         #: Called when instances have died or come back, on any thread, with nothing locked.
         self.on_change: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
@@ -129,11 +132,19 @@ class ModelLoader:
         """Loads one version and starts its instances. Raises ServerError; nothing is left then."""
         if config.platform == ENSEMBLE_PLATFORM:
             return self._load_ensemble(model_dir, version, config, namespace, composing)
-        clock = StageClock()
         context = self._context(name, model_dir, version, config)
         specs = [self._instance_spec(data) for data in make_instances(config)]
         check_limits(self._engine, name, specs, self._gpu_limits)
-        plan_spec = self._plan_spec(config, version, model_dir)
+        with self._memory.measure(_gpus_of(specs)) as growth:
+            loaded = self._load(context, specs, namespace)
+        return dataclasses.replace(loaded, memory=growth.usage())
+
+    def _load(
+        self, context: ModelContext, specs: Sequence[InstanceSpec], namespace: str
+    ) -> LoadedVersion:
+        clock = StageClock()
+        name, version, config = context.name, context.version, context.config
+        plan_spec = self._plan_spec(config, version, context.model_dir)
         backend: Backend | Workers = self._workers
         if not runs_in_process(config):
             backend = self._find_backend(config.backend)
@@ -191,9 +202,16 @@ class ModelLoader:
         version = cast(LoadedVersion, handle)
         clock = StageClock()
         specs = [self._instance_spec(data) for data in make_instances(config)]
-        instances = self._instances.change(version, specs)
+        with self._memory.measure(_gpus_of(specs)) as growth:
+            instances = self._instances.change(version, specs)
         clock.passed("instances")
-        return dataclasses.replace(version, config=config, instances=instances, stages=clock.stages)
+        return dataclasses.replace(
+            version,
+            config=config,
+            instances=instances,
+            stages=clock.stages,
+            memory=Counter(version.memory) + Counter(growth.usage()),
+        )
 
     def publish(
         self, model: ModelId, ready: Sequence[VersionHandle], not_ready: Sequence[int]
@@ -310,3 +328,7 @@ class ModelLoader:
     def _instance_spec(self, data: InstanceData) -> InstanceSpec:
         cores = self._host_policies.get(data.host_policy, ())
         return InstanceSpec(**dataclasses.asdict(data), cores=cores)
+
+
+def _gpus_of(specs: Sequence[InstanceSpec]) -> set[int]:
+    return {spec.device_id for spec in specs if spec.kind == "GPU"}

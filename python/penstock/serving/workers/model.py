@@ -158,6 +158,10 @@ class WorkerModel:
 
         return self._supervisor.call(cut).result()
 
+    def rss_bytes(self) -> int:
+        """Resident memory of the processes that serve, without what they share with others."""
+        return sum(slot.rss_bytes() for slot in self._slots)
+
     def unload(self) -> None:
         """Ends all processes, and waits for that."""
         stop = [functools.partial(slot.stop, _STOP_S) for slot in self._slots]

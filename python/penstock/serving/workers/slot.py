@@ -76,6 +76,11 @@ class WorkerSlot:
         """Whether a process serves."""
         return self._serving is not None
 
+    def rss_bytes(self) -> int:
+        """Of the process that serves; 0: none does. Any thread."""
+        serving = self._serving
+        return 0 if serving is None else serving.process.rss_bytes()
+
     def start(self) -> Future[None]:
         """Starts the first process; the future has what its load raised."""
         assert self._started is not None
