@@ -16,6 +16,9 @@
 namespace penstock {
 namespace {
 
+constexpr const char* kStopping =
+    "Server is stopping, scheduler for model has stopped accepting new inference requests";
+
 std::shared_ptr<ServedModel> served(const ModelVersionRef& model) {
   return std::static_pointer_cast<ServedModel>(model);
 }
@@ -179,10 +182,9 @@ Status Engine::submit(Request& request) {
 }
 
 Status Engine::queue(Request& request) {
-  if (!impl_->accepting.load(std::memory_order_relaxed)) {  // relaxed: a flag, no data with it
-    return unavailable(
-        request.tag_text() +
-        "Server is stopping, scheduler for model has stopped accepting new inference requests");
+  // relaxed: a flag, no data with it. What a request that was accepted before needs goes on.
+  if (!impl_->accepting.load(std::memory_order_relaxed) && !request.step_ && !request.nested) {
+    return unavailable(request.tag_text() + kStopping);
   }
   if (request.model() == nullptr || request.completion == nullptr) {
     return internal_error("a request must be bound and have somewhere to complete to");
