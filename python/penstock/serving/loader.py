@@ -80,7 +80,7 @@ class ModelLoader:
         self._gpu_limits = gpu_limits
         self._queue_capacity = queue_capacity
         self._metrics = metrics
-        self._instances = InstanceSets(engine, drain_timeout_s, load_timeout_s)
+        self._instances = InstanceSets(engine, drain_timeout_s, load_timeout_s, self._has_died)
         self._cpu_share = len(os.sched_getaffinity(0))
         self._workers = Workers(engine)
         self._memory = MemoryMeter(functools.partial(read_memory, engine))
@@ -239,6 +239,10 @@ class ModelLoader:
     def all_published(self) -> list[LoadedVersion]:
         """All versions that requests find now, by name and version."""
         return self._published.all()
+
+    def _has_died(self, model: ModelVersion, why: str) -> None:
+        model.set_problem(why)
+        self.on_change()
 
     def _watch(self, model: ModelVersion, loaded: WorkerModel) -> None:
         def changed() -> None:
