@@ -108,6 +108,14 @@ _MODELS = Group(
             form=_SECONDS,
         ),
         Option(
+            "model-memory-budget",
+            "Load models when a request asks for them, and unload the least recently used when all "
+            "take more than this, in bytes; 0: off.",
+            values.parse_int(high=2**62),
+            "model_memory_budget",
+            form=_INT,
+        ),
+        Option(
             "model-namespacing",
             "Let models of different repositories have the same name.",
             values.parse_bool,

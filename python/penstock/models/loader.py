@@ -89,9 +89,17 @@ class Loader(Protocol):
         """
 
     def publish(
-        self, model: ModelId, ready: Sequence[VersionHandle], not_ready: Sequence[int]
+        self,
+        model: ModelId,
+        ready: Sequence[VersionHandle],
+        not_ready: Sequence[int],
+        *,
+        on_demand: bool = False,
     ) -> None:
-        """Make exactly these versions the ones that requests find, in one step."""
+        """Make exactly these versions the ones that requests find, in one step.
+
+        `on_demand`: while none is ready, requests wait for one.
+        """
 
     def unload_version(self, handle: VersionHandle) -> None:
         """Wait for the version's requests and free it. It is no longer published. Blocks."""

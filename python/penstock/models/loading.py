@@ -49,6 +49,7 @@ class LifecycleOptions:
     timeout_s: float = 0.0  # of one version, all attempts together; 0: none
     strict_readiness: bool = True
     poll_secs: float = 15.0
+    on_demand: bool = False  # models that nobody loads by name load when a request asks for them
 
 
 @dataclass(frozen=True)

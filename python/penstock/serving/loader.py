@@ -214,10 +214,16 @@ class ModelLoader:
         )
 
     def publish(
-        self, model: ModelId, ready: Sequence[VersionHandle], not_ready: Sequence[int]
+        self,
+        model: ModelId,
+        ready: Sequence[VersionHandle],
+        not_ready: Sequence[int],
+        *,
+        on_demand: bool = False,
     ) -> None:
         """Requests find exactly these versions from now on."""
-        self._published.put(model, cast(Sequence[LoadedVersion], ready), not_ready)
+        versions = cast(Sequence[LoadedVersion], ready)
+        self._published.put(model, versions, not_ready, on_demand=on_demand)
 
     def forget(self, model: ModelId) -> None:
         """The model becomes one that was never known."""

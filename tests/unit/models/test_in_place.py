@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from penstock.errors import InternalError, InvalidArgError
 from penstock.models.lifecycle import IndexEntry, Lifecycle, VersionState
-from puppet import TIMEOUT_S, PuppetLoader, write_model
+from puppet import TIMEOUT_S, PuppetLoader, write_ensemble, write_model
 
 Begin = Callable[..., Lifecycle]
 READY = VersionState.READY
@@ -123,17 +123,6 @@ def test_files_of_a_request_live_as_long_as_a_version_of_them(
 
 
 # ---------------------------------------------------------------- ensembles
-
-
-def write_ensemble(root: Path, name: str, model: str) -> None:
-    step = f'step {{ model_name: "{model}" model_version: -1 input_map {{ key: "i" value: "i" }} '
-    step += 'output_map { key: "o" value: "o" } }'
-    tensor = "data_type: TYPE_FP32 dims: 1"
-    (root / name / "1").mkdir(parents=True)
-    (root / name / "config.pbtxt").write_text(
-        f'platform: "ensemble" input {{ name: "i" {tensor} }} output {{ name: "o" {tensor} }} '
-        f"ensemble_scheduling {{ {step} }}"
-    )
 
 
 def test_an_ensemble_is_built_anew_when_its_model_is_another(
