@@ -171,6 +171,13 @@ class WorkerModel:
                 future.result().result(timeout=2 * _STOP_S)
             except TimeoutError:
                 _LOGGER.error("a worker process of model '%s' did not end", self._context.name)
+        self._supervisor.call(self._let_go).result()
+
+    def _let_go(self) -> None:
+        """They know each other: what they hold, shared memory too, must not wait for a collector."""
+        self._slots.clear()
+        self._links.clear()
+        self.on_change = lambda: None
 
     def _changed(self) -> None:
         """Batches are refused only when no instance serves and one has been given up."""
