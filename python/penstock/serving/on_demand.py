@@ -60,7 +60,8 @@ class ModelsOnDemand:
         # What loads, and what it is believed to take; what models took when they loaded last.
         self._coming: dict[ModelId, int] = {}
         self._sizes: dict[ModelId, int] = {}
-        self._loaded_at: dict[ModelId, float] = {}
+        self._asked_at: dict[ModelId, float] = {}  # when it was loaded for somebody
+        self._turn_ends: dict[ModelId, float] = {}
         self._refused: set[ModelId] = set()
         self._closed = False
 
@@ -115,12 +116,14 @@ class ModelsOnDemand:
             self._refuse(model, UnavailableError(f"{type(error).__name__}: {error}"))
 
     def _bring(self, model: ModelId) -> None:
+        asked_at = time.time()  # before any request that its load lets go on
         self._make_room(model, self._expected_bytes(model))
         try:
             self._models.load(model)
         finally:
             with self._lock:
-                self._loaded_at[model] = time.time()
+                self._asked_at[model] = asked_at
+                self._turn_ends[model] = time.time() + TURN_S
                 self._coming.pop(model, None)
         for one in self._residents():
             if one.model == model:
@@ -174,15 +177,14 @@ class ModelsOnDemand:
         ]
 
     def _resident(self, model: ModelId, *, pinned: bool, needs: Iterable[ModelId]) -> Resident:
-        loaded_at = self._loaded_at.get(model, 0.0)
         size, answered_at, busy = 0, 0.0, False
         for version in self._loader.published(model.name):
             size += sum(version.memory_usage.values())
             counted = version.model.statistics()
             answered_at = max(answered_at, counted["last_inference"] / 1000)
             busy = busy or counted["in_flight"] > 0
-        turn = answered_at == 0 and time.time() - loaded_at < TURN_S
-        used_at = max(loaded_at, answered_at)
+        turn = answered_at == 0 and time.time() < self._turn_ends.get(model, 0.0)
+        used_at = max(self._asked_at.get(model, 0.0), answered_at)
         return Resident(model, size, used_at, stays=pinned or busy or turn, needs=tuple(needs))
 
     def _no_room(self, model: ModelId, size: int, residents: Iterable[Resident]) -> str:

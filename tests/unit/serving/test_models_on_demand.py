@@ -80,6 +80,7 @@ class Models:
 def models(monkeypatch: pytest.MonkeyPatch) -> Models:
     monkeypatch.setattr(on_demand, "ROOM_S", 0.1)
     monkeypatch.setattr(on_demand, "RETRY_S", 0.05)
+    monkeypatch.setattr(on_demand, "TURN_S", 0.0)
     clock = SimpleNamespace(time=lambda: 0.0, monotonic=on_demand.time.monotonic)
     clock.sleep = on_demand.time.sleep
     monkeypatch.setattr(on_demand, "time", clock)  # what answered last was used last

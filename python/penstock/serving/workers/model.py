@@ -174,7 +174,7 @@ class WorkerModel:
         self._supervisor.call(self._let_go).result()
 
     def _let_go(self) -> None:
-        """They know each other: what they hold, shared memory too, must not wait for a collector."""
+        """Of what knows each other: shared memory must not wait for the garbage collector."""
         self._slots.clear()
         self._links.clear()
         self.on_change = lambda: None
