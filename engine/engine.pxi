@@ -217,7 +217,7 @@ cdef class Engine:
         model.plan = plan
         return model
 
-    def publish(self, str name not None, ready, not_ready=()):
+    def publish(self, str name not None, ready, not_ready=(), bint on_demand=False):
         cdef vector[ModelVersionRef] models
         cdef vector[int64_t] unready
         cdef ModelVersion model
@@ -227,11 +227,11 @@ cdef class Engine:
             versions[model.version] = model
         for version in not_ready:
             unready.push_back(<int64_t>version)
-        self.engine.get().publish(utf8(name), models, unready)
+        self.engine.get().publish(utf8(name), models, unready, on_demand)
         self.published[name] = versions
 
-    def refuse(self, str name not None, str text not None):
-        self.engine.get().refuse(utf8(name), utf8(text))
+    def refuse(self, str name not None, error not None):
+        self.engine.get().refuse(utf8(name), status_of(int(error.code), utf8(error.message)))
         self.published.pop(name, None)
 
     def forget(self, str name not None):
@@ -270,6 +270,13 @@ cdef class Engine:
         cdef uint64_t dropped = 0
         cdef vector[string] lines = take_notices(deref(self.engine), dropped)
         return [line.decode("utf-8", "replace") for line in lines], dropped
+
+    def wanted_models_fileno(self):
+        return self.engine.get().wanted_models_fd()
+
+    def take_wanted_models(self):
+        cdef vector[string] names = self.engine.get().take_wanted_models()
+        return [name.decode("utf-8", "replace") for name in names]
 
     @property
     def memory_report(self):

@@ -74,6 +74,7 @@ cdef dict statistics_dict(const ModelStatistics& s):
             "counts": list(s.first_response.counts),
         },
         "pending": s.pending,
+        "in_flight": s.in_flight,
         "late": s.late,
         "cached": s.cached,
     }

@@ -169,6 +169,7 @@ Status ModelCalls::Impl::decode(Request& request, ModelCall& call) {
   PENSTOCK_RETURN_IF_ERROR(
       decoder.decode(bytes, owner, request, call.many ? Answers::kMany : Answers::kOne));
   request.frontend = TraceFrontend::kNone;
+  request.nested = true;
   request.times.decoded = engine.clock().now_ns();
   return {};
 }

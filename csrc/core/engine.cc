@@ -11,10 +11,14 @@
 #include "cache/redis_store.h"
 #include "core/model_table.h"
 #include "core/served_model.h"
+#include "core/waiting_room.h"
 #include "request/request_pool.h"
 
 namespace penstock {
 namespace {
+
+constexpr const char* kStopping =
+    "Server is stopping, scheduler for model has stopped accepting new inference requests";
 
 std::shared_ptr<ServedModel> served(const ModelVersionRef& model) {
   return std::static_pointer_cast<ServedModel>(model);
@@ -79,6 +83,7 @@ struct Engine::Impl {
     } else if (options.redis) {
       store = std::make_unique<RedisStore>(*options.redis);
     }
+    reaper.watch(waiting);
     if (options.rate_limited) limiter = std::make_shared<RateLimiter>(options.resources);
   }
 
@@ -105,6 +110,8 @@ struct Engine::Impl {
   Notices notices;
   std::unique_ptr<RemoteStore> store;  // calls models, which requests keep
   ModelTable table;
+  // Of requests; the reaper does not keep it.
+  const std::shared_ptr<WaitingRoom> waiting = std::make_shared<WaitingRoom>();
   Reaper reaper;
   std::atomic<bool> accepting{true};
 };
@@ -126,27 +133,36 @@ Result<ModelVersionRef> Engine::create(std::shared_ptr<const ModelPlan> plan) {
 }
 
 void Engine::publish(const std::string& name, std::vector<ModelVersionRef> ready,
-                     std::vector<std::int64_t> not_ready) {
+                     std::vector<std::int64_t> not_ready, bool on_demand) {
   ModelEntry entry;
+  entry.on_demand = on_demand;
   for (auto version : not_ready) entry.versions[version] = nullptr;
   for (const auto& model : ready) {
     served(model)->open();
     entry.versions[model->plan().version] = served(model);
   }
   impl_->table.publish(name, std::move(entry));
+  if (!on_demand || !ready.empty()) impl_->waiting->open(name);
 }
 
-void Engine::refuse(const std::string& name, std::string text) {
-  impl_->table.publish(name, ModelEntry{{}, std::move(text)});
+void Engine::refuse(const std::string& name, Status status) {
+  impl_->table.publish(name, ModelEntry{{}, std::move(status)});
+  impl_->waiting->open(name);
 }
 
-void Engine::forget(const std::string& name) { impl_->table.forget(name); }
+void Engine::forget(const std::string& name) {
+  impl_->table.forget(name);
+  impl_->waiting->open(name);
+}
 
 void Engine::retire(const ModelVersionRef& model, std::int64_t timeout_ns) {
   served(model)->shut_down(timeout_ns);
 }
 
-void Engine::stop_accepting() { impl_->accepting.store(false); }
+void Engine::stop_accepting() {
+  impl_->accepting.store(false);
+  impl_->waiting->close(unavailable(kStopping));
+}
 
 std::uint64_t Engine::in_flight() const {
   const std::uint64_t released = impl_->requests.released();
@@ -170,6 +186,18 @@ Status Engine::bind(Request& request, std::string_view name, std::int64_t versio
   }
 }
 
+Status Engine::await_model(Request& request, std::string_view name, Status refused) {
+  const auto awaits = [&] { return impl_->table.awaits_demand(name); };
+  if (!awaits()) return refused;
+  if (request.completion == nullptr) return internal_error("nobody waits for the request");
+  if (request.deadline_ms != Request::kNoDeadlineMs) apply_deadline(request, *impl_->clock);
+  const std::int64_t deadline_ns = request.deadline_ns;  // once inside it may be gone
+  PENSTOCK_RETURN_IF_ERROR(impl_->waiting->enter(request, name, awaits));
+  if (deadline_ns == Request::kNoDeadlineNs) return {};
+  if (Reaper* reaper = impl_->sweeper()) reaper->expect(deadline_ns);
+  return {};
+}
+
 Status Engine::submit(Request& request) {
   ServedModel* model = static_cast<ServedModel*>(request.model());
   PENSTOCK_RETURN_IF_ERROR(queue(request));
@@ -179,10 +207,9 @@ Status Engine::submit(Request& request) {
 }
 
 Status Engine::queue(Request& request) {
-  if (!impl_->accepting.load(std::memory_order_relaxed)) {  // relaxed: a flag, no data with it
-    return unavailable(
-        request.tag_text() +
-        "Server is stopping, scheduler for model has stopped accepting new inference requests");
+  // relaxed: a flag, no data with it. What a request that was accepted before needs goes on.
+  if (!impl_->accepting.load(std::memory_order_relaxed) && !request.step_ && !request.nested) {
+    return unavailable(request.tag_text() + kStopping);
   }
   if (request.model() == nullptr || request.completion == nullptr) {
     return internal_error("a request must be bound and have somewhere to complete to");
@@ -218,6 +245,9 @@ Result<ModelVersionRef> Engine::find(std::string_view name, std::int64_t version
   if (!model.ok()) return model.take_status();
   return ModelVersionRef(std::move(model.value()));
 }
+
+std::vector<std::string> Engine::take_wanted_models() { return impl_->waiting->take_wanted(); }
+int Engine::wanted_models_fd() const { return impl_->waiting->fd(); }
 
 Tracer& Engine::tracer() { return impl_->tracer; }
 BufferPool& Engine::pool() { return impl_->pool; }

@@ -2,6 +2,7 @@
 // Copyright (c) 2026 The Penstock Authors
 #include "core/model_table.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace penstock {
@@ -65,8 +66,8 @@ Result<std::shared_ptr<ServedModel>> ModelTable::find(std::string_view name,
   const ModelSnapshot& snapshot = current();
   const auto entry = snapshot.find(name);
   if (entry == snapshot.end()) return invalid_arg(unknown_model(name) + "is not found");
-  const auto& [versions, refusal] = entry->second;
-  if (!refusal.empty()) return invalid_arg(refusal);
+  const ModelEntry::Versions& versions = entry->second.versions;
+  if (!entry->second.refusal.ok()) return entry->second.refusal;
   if (version < 0) {
     for (auto it = versions.rbegin(); it != versions.rend(); ++it) {
       if (it->second) return it->second;
@@ -79,6 +80,14 @@ Result<std::shared_ptr<ServedModel>> ModelTable::find(std::string_view name,
   std::string text =
       unknown_model(name) + "version " + std::to_string(version) + " " + std::string(found);
   return it == versions.end() ? not_found(std::move(text)) : unavailable(std::move(text));
+}
+
+bool ModelTable::awaits_demand(std::string_view name) const {
+  const ModelSnapshot& snapshot = current();
+  const auto entry = snapshot.find(name);
+  if (entry == snapshot.end() || !entry->second.on_demand) return false;
+  const ModelEntry::Versions& versions = entry->second.versions;
+  return std::none_of(versions.begin(), versions.end(), [](const auto& v) { return v.second; });
 }
 
 std::vector<std::shared_ptr<ServedModel>> ModelTable::all() const {

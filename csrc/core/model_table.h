@@ -27,8 +27,10 @@ namespace penstock {
 class ServedModel;
 
 struct ModelEntry {
-  std::map<std::int64_t, std::shared_ptr<ServedModel>> versions;  // null: known, not ready
-  std::string refusal;  // not empty: what everybody is told who asks for it
+  using Versions = std::map<std::int64_t, std::shared_ptr<ServedModel>>;
+  Versions versions;       // null: known, not ready
+  Status refusal;          // not OK: what everybody is told who asks for it
+  bool on_demand = false;  // while no version is ready, who asks for it may wait for one
 };
 using ModelSnapshot = std::map<std::string, ModelEntry, std::less<>>;
 
@@ -40,6 +42,8 @@ class ModelTable {
   // version < 0: the latest that is ready. Errors: contract H-23.
   [[nodiscard]] Result<std::shared_ptr<ServedModel>> find(std::string_view name,
                                                           std::int64_t version) const;
+  // No version of it is ready, and it is loaded when somebody asks for it.
+  [[nodiscard]] bool awaits_demand(std::string_view name) const;
   // Every version in the table now.
   [[nodiscard]] std::vector<std::shared_ptr<ServedModel>> all() const;
 

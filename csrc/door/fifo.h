@@ -6,6 +6,7 @@
 // Thread safety: none. Ownership: of its elements, by value. Nothing blocks.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <utility>
 #include <vector>
@@ -26,6 +27,12 @@ class Fifo {
       items_.erase(items_.begin(), items_.begin() + static_cast<std::ptrdiff_t>(first_));
       first_ = 0;
     }
+  }
+  // One that is somewhere in it.
+  void erase(const T& item) {
+    const auto first = items_.begin() + static_cast<std::ptrdiff_t>(first_);
+    items_.erase(std::find(first, items_.end(), item));
+    if (empty()) clear();
   }
   [[nodiscard]] bool empty() const { return first_ == items_.size(); }
   [[nodiscard]] std::size_t size() const { return items_.size() - first_; }

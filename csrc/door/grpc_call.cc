@@ -44,6 +44,7 @@ void InferencePool::give_back(Buffer* keeper) noexcept {
   inference->deflater.reset();
   inference->reply.clear();
   inference->share.reset();
+  inference->waiting.reset();
   inference->next_free_ = pool.free_;
   pool.free_ = inference;
 }

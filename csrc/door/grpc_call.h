@@ -48,7 +48,8 @@ struct Inference : Ticket {
   std::string compressed;
   std::unique_ptr<Deflater> deflater;
   BudgetShare share;
-  BufferLease self;  // held until the inference is answered and on its way
+  std::unique_ptr<GrpcMessage> waiting;  // the request, while its model is loaded
+  BufferLease self;                      // held until the inference is answered and on its way
 
  private:
   friend class InferencePool;

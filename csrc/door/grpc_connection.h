@@ -168,6 +168,8 @@ class GrpcConnection final : private H2Events {
   [[nodiscard]] Status model_ready(const GrpcCodec::Target& target, bool& ready);
   void infer(GrpcCall& call, GrpcMessage message);
   [[nodiscard]] Status submit(GrpcCall& call, GrpcMessage& message, Inference& inference);
+  void go_on(GrpcCall& call, Inference& inference, Response& response);
+  void refuse_inference(GrpcCall& call, Inference& inference, Status status, ByteSpan message);
   void finish_stream(GrpcCall& call);
   // grpc_metadata.cc: headers that are not the protocol's own
   [[nodiscard]] bool admit(GrpcCall& call);

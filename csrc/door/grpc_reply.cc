@@ -28,7 +28,9 @@ void GrpcConnection::answer(Inference& inference, Response& response) {
   if (call == nullptr) {
     return response.final ? inference.self.reset() : context_.engine.release(&response);
   }
-  if (inference.decoupled) {
+  if (inference.waiting) [[unlikely]] {
+    go_on(*call, inference, response);
+  } else if (inference.decoupled) {
     take_response(*call, inference, response);
   } else {
     encode(*call, inference, response);

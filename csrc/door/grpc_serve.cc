@@ -145,14 +145,36 @@ void GrpcConnection::infer(GrpcCall& call, GrpcMessage message) {
     call.inferences.push(&inference);
   }
   if (status.ok()) return context_.loop.pin(socket_);
-  inference.stage = Inference::Stage::kFailed;  // the core does not have it
+  refuse_inference(call, inference, std::move(status), message.bytes);
+}
+
+// The core does not have it.
+void GrpcConnection::refuse_inference(GrpcCall& call, Inference& inference, Status status,
+                                      ByteSpan message) {
+  inference.stage = Inference::Stage::kFailed;
   if (call.head.rpc == Rpc::kModelInfer) {
     return fail(call, status);
   }
   inference.status = std::move(status);
   GrpcCodec::Target target;
-  if (context_.codec.peek(message.bytes, target).ok()) inference.id = target.id;
+  if (context_.codec.peek(message, target).ok()) inference.id = target.id;
   settle(call);
+}
+
+// The model that it has waited for is there, or will not be.
+void GrpcConnection::go_on(GrpcCall& call, Inference& inference, Response& response) {
+  const std::unique_ptr<GrpcMessage> message = std::move(inference.waiting);
+  Status status = std::move(response.status);
+  context_.engine.release(std::exchange(inference.request, nullptr));
+  if (status.ok()) status = submit(call, *message, inference);
+  if (!status.ok()) {
+    const ByteSpan bytes = inference.waiting ? inference.waiting->bytes : message->bytes;
+    return refuse_inference(call, inference, std::move(status), bytes);
+  }
+  context_.loop.pin(socket_);
+  if (!inference.decoupled) return;
+  call.inferences.erase(&inference);
+  call.decoupled.push_back(&inference);
 }
 
 Status GrpcConnection::submit(GrpcCall& call, GrpcMessage& message, Inference& inference) {
@@ -169,19 +191,24 @@ Status GrpcConnection::submit(GrpcCall& call, GrpcMessage& message, Inference& i
   PENSTOCK_RETURN_IF_ERROR(context_.codec.peek(message.bytes, target));
   auto version = parse_version(target.version);
   if (!version.ok()) return version.take_status();
-  PENSTOCK_RETURN_IF_ERROR(engine.bind(*request, target.model, version.value()));
-  if (context_.has_rules) [[unlikely]] {
-    PENSTOCK_RETURN_IF_ERROR(take_metadata(call, *request));
-  }
   const bool stream = call.head.rpc == Rpc::kModelStreamInfer;
-  PENSTOCK_RETURN_IF_ERROR(context_.codec.decode(message.bytes, message.lease, *request,
-                                                 stream ? Answers::kMany : Answers::kOne));
-  inference.decoupled = request->plan().decoupled;
-  inference.share = std::move(message.share);
   request->completion = &context_.loop.completions();
   request->tag = static_cast<Ticket*>(&inference);
   request->deadline_ns = call.deadline_ns;
   request->times.received = stream ? context_.loop.now_ns() : call.begun_ns;
+  if (Status bound = engine.bind(*request, target.model, version.value()); !bound.ok())
+      [[unlikely]] {
+    PENSTOCK_RETURN_IF_ERROR(engine.await_model(*request, target.model, std::move(bound)));
+    inference.waiting = std::make_unique<GrpcMessage>(std::move(message));
+    return {};
+  }
+  if (context_.has_rules) [[unlikely]] {
+    PENSTOCK_RETURN_IF_ERROR(take_metadata(call, *request));
+  }
+  PENSTOCK_RETURN_IF_ERROR(context_.codec.decode(message.bytes, message.lease, *request,
+                                                 stream ? Answers::kMany : Answers::kOne));
+  inference.decoupled = request->plan().decoupled;
+  inference.share = std::move(message.share);
   request->times.decoded = engine.clock().now_ns();
   return context_.burst.submit(*request);
 }

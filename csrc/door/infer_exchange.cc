@@ -109,7 +109,14 @@ Status InferExchange::submit(ByteSpan body, const BufferLease& owner) {
   request_->tag = &ticket_;
   request_->times.received = received_ns_;
   request_->deadline_ms = deadline_ms;
-  PENSTOCK_RETURN_IF_ERROR(engine.bind(*request_, model_, version.value()));
+  if (Status bound = engine.bind(*request_, model_, version.value()); !bound.ok()) [[unlikely]] {
+    in_core_ = true;  // it may be on its way back
+    Status refused = engine.await_model(*request_, model_, std::move(bound));
+    in_core_ = waits_ = refused.ok();
+    body_ = body;
+    owner_ = owner;
+    return refused;
+  }
   if (context_.shared.has_rules) [[unlikely]] {
     request_->trace_context = trace_context_;
     for (const HeaderField& field : forwarded_) forward_header(*request_, field.name, field.value);
@@ -127,7 +134,21 @@ Status InferExchange::submit(ByteSpan body, const BufferLease& owner) {
   return status;
 }
 
+// Its model is there, or will not be.
+InferExchange::Next InferExchange::go_on(Outgoing& reply) {
+  waits_ = false;
+  const BufferLease owner = std::move(owner_);
+  Status status = std::move(request_->response.status);
+  context_.engine.release(std::exchange(request_, nullptr));
+  if (status.ok()) status = submit(body_, owner);
+  if (status.ok()) return Next::kWait;
+  reply.set_error(status);
+  return Next::kReply;
+}
+
 InferExchange::Next InferExchange::finish(Outgoing& reply) {
+  if (waits_) [[unlikely]]
+    return go_on(reply);
   inflater_.reset();
   const Response& response = request_->response;
   request_->mark_sending(context_.engine.clock());
@@ -159,6 +180,8 @@ void InferExchange::cancel() {
 void InferExchange::reset() {
   inflater_.reset();
   deflater_.reset();
+  owner_.reset();
+  waits_ = false;
   if (request_ != nullptr) context_.engine.release(std::exchange(request_, nullptr));
 }
 

@@ -60,11 +60,15 @@ class InferExchange {
   [[nodiscard]] Status submit(ByteSpan body, const BufferLease& owner);
   [[nodiscard]] Next inflate(Outgoing& reply);
   [[nodiscard]] Next deflate(Outgoing& reply);
+  [[nodiscard]] Next go_on(Outgoing& reply);
 
   HttpContext& context_;
   Ticket ticket_;
   Request* request_ = nullptr;
   bool in_core_ = false;
+  bool waits_ = false;  // for its model to be loaded; then what follows is kept
+  ByteSpan body_;
+  BufferLease owner_;
   bool compressed_ = false;
   Encoding accepted_ = Encoding::kIdentity;
   std::int64_t received_ns_ = 0;

@@ -154,6 +154,7 @@ void Request::reset() {
   compute_ns_ = {};
   warm_up_ = false;
   step_ = false;
+  nested = false;
   cache_missed_ = false;
   cache_ns_ = 0;
   plan_ = nullptr;

@@ -45,6 +45,7 @@ cdef extern from "penstock/statistics.h" namespace "penstock" nogil:
         vector[BatchStat] batches
         vector[ResponseStat] responses
         uint64_t pending
+        uint64_t in_flight
         uint64_t late
         bool cached
 
@@ -83,11 +84,13 @@ cdef extern from "penstock/engine.h" namespace "penstock" nogil:
     ctypedef shared_ptr[CModelVersion] ModelVersionRef
 
     cdef cppclass CEngine "penstock::Engine":
-        void publish(const string&, vector[ModelVersionRef], vector[int64_t]) except +
-        void refuse(const string&, string) except +
+        void publish(const string&, vector[ModelVersionRef], vector[int64_t], bool) except +
+        void refuse(const string&, Status) except +
         void forget(const string&) except +
         void retire(const ModelVersionRef&, int64_t) except +
         void stop_accepting()
+        vector[string] take_wanted_models() except +
+        int wanted_models_fd()
         uint64_t in_flight()
         Request* acquire() except +
         Status bind(Request&, const string&, int64_t) except +

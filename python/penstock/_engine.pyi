@@ -541,10 +541,19 @@ class Engine:
     def create(self, plan: ModelPlan) -> ModelVersion:
         """Raises InvalidArgError for instance limits that would never let an instance run (4.5)."""
     def publish(
-        self, name: str, ready: Sequence[ModelVersion], not_ready: Sequence[int] = ()
-    ) -> None: ...
-    def refuse(self, name: str, text: str) -> None:
-        """Requests by this name are answered INVALID_ARG and `text` (R-4)."""
+        self,
+        name: str,
+        ready: Sequence[ModelVersion],
+        not_ready: Sequence[int] = (),
+        on_demand: bool = False,
+    ) -> None:
+        """`on_demand`: while no version is ready, requests wait for one, and its name is wanted."""
+    def refuse(self, name: str, error: ServerError) -> None:
+        """Requests by this name are answered with the error's code and text (R-4)."""
+    def wanted_models_fileno(self) -> int:
+        """Readable while there is something for take_wanted_models()."""
+    def take_wanted_models(self) -> list[str]:
+        """The models that requests have begun to wait for since the last call."""
     def forget(self, name: str) -> None: ...
     def retire(self, model: ModelVersion, timeout_s: float = 30.0) -> None: ...
     def stop_accepting(self) -> None: ...

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -110,6 +112,8 @@ def test_every_field_is_there_and_counters_begin_at_zero(served: ServerProcess) 
     assert infer(served).status == 200
     reload(served)
     [entry] = statistics(served)
+    [memory] = entry.pop("memory_usage")
+    assert (memory["type"], memory["id"]) == ("CPU", 0) and memory["byte_size"] > 0
     none = {"count": 0, "ns": 0}
     assert entry == {
         "name": "model",
@@ -120,8 +124,41 @@ def test_every_field_is_there_and_counters_begin_at_zero(served: ServerProcess) 
         "inference_stats": dict.fromkeys(DURATIONS, none),
         "response_stats": {},
         "batch_stats": [],
-        "memory_usage": [],
     }
+
+
+_BALLAST = """
+import numpy as np
+
+class TritonPythonModel:
+    def initialize(self, args):
+        self.ballast = np.ones(64 << 20, np.uint8)
+
+    def execute(self, requests):
+        return []
+"""
+
+
+@pytest.mark.parametrize("mode", ["process", "in_process"])
+def test_memory_of_a_model(served: ServerProcess, mode: str) -> None:
+    """1.11: of worker processes as it is now, of models in the server what their load has taken."""
+    option = next(part for part in served.command if part.startswith("--model-repository="))
+    repository = Path(option.partition("=")[2])
+    name = f"ballast_{mode}"
+    write_python(repository, name, _BALLAST)
+    config = repository / name / "config.pbtxt"
+    value = f'value {{ string_value: "{mode}" }}'
+    config.write_text(f'{config.read_text()}\nparameters {{ key: "EXECUTION_MODE" {value} }}')
+    assert served.request("POST", f"/v2/repository/models/{name}/load").status == 200
+    [usage] = statistics(served, f"/v2/models/{name}/stats")[0]["memory_usage"]
+    assert (usage["type"], usage["id"]) == ("CPU", 0)
+    assert 64 << 20 <= usage["byte_size"] <= 128 << 20
+    with grpc_client.InferenceServerClient(served.grpc_url) as client:
+        message = client.get_inference_statistics(name).model_stats[0].memory_usage[0]
+    assert (message.type, message.id) == ("CPU", 0)
+    assert abs(message.byte_size - usage["byte_size"]) < 4 << 20
+    assert served.request("POST", f"/v2/repository/models/{name}/unload").status == 200
+    shutil.rmtree(repository / name)
 
 
 def test_failures_are_counted_as_such(served: ServerProcess) -> None:

@@ -106,10 +106,11 @@ class Engine {
   // What a name stands for from now on, switched at once for all versions: ready ones and the
   // numbers of those that are known but not ready. Versions that were served and are not listed any
   // more go on until their last request; retire() them.
+  // `on_demand`: while none is ready, requests may wait for one; see await_model().
   void publish(const std::string& name, std::vector<ModelVersionRef> ready,
-               std::vector<std::int64_t> not_ready);
-  // Requests by this name are answered INVALID_ARG and `text`, until it is published or forgotten.
-  void refuse(const std::string& name, std::string text);
+               std::vector<std::int64_t> not_ready, bool on_demand = false);
+  // Requests by this name are answered with `status`, until it is published or forgotten.
+  void refuse(const std::string& name, Status status);
   // The name becomes one that was never known.
   void forget(const std::string& name);
   // Stops a version that is no longer published: waits until its requests are answered (or, after
@@ -124,6 +125,10 @@ class Engine {
   [[nodiscard]] Request* acquire();
   // Pins the model. version < 0: the latest ready one. Errors: H-23.
   [[nodiscard]] Status bind(Request& request, std::string_view name, std::int64_t version);
+  // A request that bind() refused waits for its model, if that is loaded when somebody asks for it,
+  // and comes back by its completion ring: with an OK status when bind() is to be tried again. Else
+  // `refused`, or why it cannot wait; the caller still owns the request then.
+  [[nodiscard]] Status await_model(Request& request, std::string_view name, Status refused);
   // Validates and queues. On error the caller still owns the request.
   [[nodiscard]] Status submit(Request& request);
   void release(Request* request);
@@ -134,6 +139,11 @@ class Engine {
 
   // Is this name (and version, < 0: any) served now? Same errors as bind.
   [[nodiscard]] Result<ModelVersionRef> find(std::string_view name, std::int64_t version) const;
+
+  // The models that requests have begun to wait for since the last call, and a descriptor that is
+  // readable while there are some.
+  [[nodiscard]] std::vector<std::string> take_wanted_models();
+  [[nodiscard]] int wanted_models_fd() const;
 
   [[nodiscard]] Tracer& tracer();
   [[nodiscard]] BufferPool& pool();

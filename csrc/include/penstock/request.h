@@ -180,6 +180,7 @@ struct Request {
   CompletionRing* completion = nullptr;  // where the response goes
   void* tag = nullptr;                   // the owner's own
   TraceFrontend frontend = TraceFrontend::kNone;
+  bool nested = false;        // a model asks, for a request of its own
   std::string trace_context;  // W3C traceparent, where the server looks for it (T-22)
 
   // Filled by the core.

@@ -107,6 +107,7 @@ async def _run(settings: Settings, log: ServerLog) -> int:
         loader,
         server_id=settings.id,
         logs=LogControl(log),
+        on_demand=core.on_demand,
         shared_memory=SharedMemory(engine, allowed=settings.allow_client_shm),
         traces=TraceControl(
             settings.trace, traces.apply, is_served=lambda name: bool(loader.published(name))
@@ -123,6 +124,8 @@ async def _run(settings: Settings, log: ServerLog) -> int:
         on_loaded=lambda failures: _report(lifecycle.index(), failures),
     )
     watches = [asyncio.create_task(watch(engine)) for watch in (watch_cache, log_notices)]
+    if core.on_demand is not None:
+        watches.append(asyncio.create_task(core.on_demand.run()))
     try:
         return await server.run()
     finally:

@@ -100,6 +100,22 @@ _MODELS = Group(
             source="O-17",
         ),
         Option(
+            "model-load-timeout-secs",
+            "A model version that does not load in this time fails; 0: it may take for ever. The "
+            "time of fetching its files from a store is not counted.",
+            values.parse_float,
+            "model_load_timeout_secs",
+            form=_SECONDS,
+        ),
+        Option(
+            "model-memory-budget",
+            "Load models when a request asks for them, and unload the least recently used when all "
+            "take more than this, in bytes; 0: off.",
+            values.parse_int(high=2**62),
+            "model_memory_budget",
+            form=_INT,
+        ),
+        Option(
             "model-namespacing",
             "Let models of different repositories have the same name.",
             values.parse_bool,

@@ -67,6 +67,9 @@ class Settings:
     model_namespacing: bool = False
     model_load_thread_count: int = 4
     model_load_retry_count: int = 0
+    model_load_timeout_secs: float = 3600.0
+    #: bytes; 0: models are loaded as the control mode says, and stay
+    model_memory_budget: int = 0
     #: empty: the environment's, or the user's cache
     model_cache_directory: str = ""
     model_cache_byte_size: int = 68719476736
@@ -295,6 +298,7 @@ def _checked(settings: Settings) -> Settings:
         raise SettingsError(
             "Wildcard model name '*' must be the ONLY startup model if specified at all."
         )
+    _check_budget(settings)
     settings = replace(settings, trace=_checked_groups(settings))
     if not settings.metrics_address:
         local = settings.http_address.startswith("unix:")
@@ -302,6 +306,16 @@ def _checked(settings: Settings) -> Settings:
         settings = replace(settings, metrics_address=address)
     _check_ports(settings)
     return replace(settings, warnings=(*settings.warnings, *_unused_files(settings)))
+
+
+def _check_budget(settings: Settings) -> None:
+    """Polls load what they find, and a model that is named by its repository has several names."""
+    if not settings.model_memory_budget:
+        return
+    if settings.model_control_mode == "poll":
+        raise SettingsError("--model-memory-budget cannot be used with --model-control-mode=poll")
+    if settings.model_namespacing:
+        raise SettingsError("--model-memory-budget cannot be used with --model-namespacing=true")
 
 
 def _checked_groups(settings: Settings) -> TraceConfig:

@@ -66,5 +66,5 @@ class Drains:
                 version.files.release()
             with self._lock:
                 if version.state is VersionState.UNLOADING:
-                    version.move(VersionState.UNAVAILABLE, UNLOADED)
+                    version.move(VersionState.UNAVAILABLE, version.reason or UNLOADED)
             self._on_drained()

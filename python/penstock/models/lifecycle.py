@@ -21,6 +21,7 @@ from penstock.models.identity import ModelId, ambiguous, check_model_name
 from penstock.models.index import IndexEntry, describe
 from penstock.models.loader import Loader
 from penstock.models.loading import LifecycleOptions, Loading
+from penstock.models.on_demand import OnDemand
 from penstock.models.overrides import LoadParameter, Overrides, parse_overrides
 from penstock.models.polling import Poller
 from penstock.models.progress import Tally
@@ -56,10 +57,17 @@ class Lifecycle:
         self._repository = repository
         self._loader = loader
         self._options = options
-        self._table = ModelTable(repository, loader)
+        self._table = ModelTable(repository, loader, on_demand=options.on_demand)
         self._loading = Loading(repository, loader, options)
         self._drains = Drains(loader, self._table.lock, lambda: self._table.on_change())
         self._transitions = Transitions(self._table, self._loading, loader, self._drains)
+        #: what is loaded when a request asks for it
+        self.on_demand = OnDemand(
+            repository,
+            self._table,
+            self._transitions,
+            lambda model: self._load(model, None, by_name=False),
+        )
         self._poller = Poller(repository, self, options.poll_secs)
         self._initialised = False
         self._closing = False
@@ -78,6 +86,8 @@ class Lifecycle:
         models, failed = self._at_start()
         failures = [LoadFailure(location, reason) for location, reason in failed.items()]
         failures += self.load_many(models)
+        if self._options.on_demand:
+            self.on_demand.offer_all()
         with self._table.lock:
             self._initialised = True
         self.on_change()
@@ -135,16 +145,22 @@ class Lifecycle:
         with self._table.lock:
             return all(record.settled for record in records)
 
-    def close(self) -> None:
-        """Unload everything and wait for it; nothing can be loaded any more."""
+    def end_loads(self) -> None:
+        """Nothing can be loaded any more, and loads that hang are given up soon. Does not block."""
         with self._table.lock:
             self._closing = True
+        self.on_demand.close()
+        self._loading.end_soon()
+
+    def close(self) -> None:
+        """Unload everything and wait for it; nothing can be loaded any more."""
+        self.end_loads()
         self._poller.close()
+        self._loading.close()  # what hangs holds its model
         models = self._table.by_depth()
         for model in models:
             with self._table.operating(model) as record:
                 self._transitions.unload(record)
-        self._loading.close()
         self._drains.close()
         self._transitions.close()
         for model in models:
@@ -189,6 +205,8 @@ class Lifecycle:
         if self._options.control_mode == "poll":
             return self._poller.begin()
         names = self._options.load_models
+        if self._options.on_demand and self._options.control_mode == "none":
+            return (), self._repository.names()[1]
         if self._options.control_mode == "none" or names == ("*",):
             models, failed = self._repository.names()
             return sorted(models), failed
@@ -211,9 +229,17 @@ class Lifecycle:
         return None
 
     def _load(
-        self, model: ModelId, overrides: Overrides | None, ensembles: tuple[ModelId, ...] = ()
+        self,
+        model: ModelId,
+        overrides: Overrides | None,
+        ensembles: tuple[ModelId, ...] = (),
+        *,
+        by_name: bool = True,
     ) -> None:
-        """`ensembles`: those that the model is loaded for, the outermost first."""
+        """`ensembles`: those that the model is loaded for, the outermost first.
+
+        `by_name`: somebody asks for it to be loaded, and not only for an inference.
+        """
         names = self._loading.composing(model, overrides)
         if model in ensembles:
             raise InvalidArgError(
@@ -234,7 +260,8 @@ class Lifecycle:
             after = record.serving.interfaces if record.serving is not None else {}
             with self._table.lock:
                 record.composing = tuple(composing)
-                record.explicit = record.explicit or not ensembles
+                record.explicit = record.explicit or (by_name and not ensembles)
+                record.on_demand = self._options.on_demand
         self._revise(model, before, after)
 
     def _load_composing(
@@ -290,7 +317,7 @@ class Lifecycle:
             self._unload(ensemble, unload_dependents=False)
         with self._table.operating(model) as record:
             composing = record.composing
-            record.explicit = False
+            record.explicit = record.on_demand = False
             self._transitions.unload(record, failure)
         for needed in composing if unload_dependents else ():
             if not self._table.needed(needed):

@@ -75,6 +75,9 @@ class Loader(Protocol):
         `composing`: what the models of an ensemble are published as, by their names.
         """
 
+    def cut_load(self, model_dir: Path, version: int) -> bool:
+        """Ends the load of a version that goes on, which raises then. False: it cannot be ended."""
+
     def can_update(self, handle: VersionHandle, config: ModelConfig) -> bool:
         """Whether the version can get the instances of `config` while it serves (R-25)."""
 
@@ -86,9 +89,17 @@ class Loader(Protocol):
         """
 
     def publish(
-        self, model: ModelId, ready: Sequence[VersionHandle], not_ready: Sequence[int]
+        self,
+        model: ModelId,
+        ready: Sequence[VersionHandle],
+        not_ready: Sequence[int],
+        *,
+        on_demand: bool = False,
     ) -> None:
-        """Make exactly these versions the ones that requests find, in one step."""
+        """Make exactly these versions the ones that requests find, in one step.
+
+        `on_demand`: while none is ready, requests wait for one.
+        """
 
     def unload_version(self, handle: VersionHandle) -> None:
         """Wait for the version's requests and free it. It is no longer published. Blocks."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from penstock._proto.model_config_pb2 import ModelConfig
@@ -14,6 +14,7 @@ from penstock.config.plan_ensemble import composing_models
 from penstock.errors import Code, InternalError, ServerError
 from penstock.models.files import ModelFiles
 from penstock.models.identity import ModelId
+from penstock.models.load_threads import LoadThreads
 from penstock.models.loader import Loader, VersionHandle
 from penstock.models.overrides import Overrides, write_files
 from penstock.models.preparation import Preparation, complete, prepare
@@ -45,8 +46,10 @@ class LifecycleOptions:
     config_name: str = ""
     thread_count: int = 4
     retry_count: int = 0
+    timeout_s: float = 0.0  # of one version, all attempts together; 0: none
     strict_readiness: bool = True
     poll_secs: float = 15.0
+    on_demand: bool = False  # models that nobody loads by name load when a request asks for them
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Loading:
         self._repository = repository
         self._loader = loader
         self._options = options
-        self._threads = ThreadPoolExecutor(options.thread_count, thread_name_prefix="model-load")
+        self._threads = LoadThreads(options.thread_count, options.timeout_s)
 
     def prepare(
         self, model: ModelId, overrides: Overrides | None, progress: LoadProgress
@@ -111,10 +114,31 @@ class Loading:
         return composing_models(parsed.config) if parsed is not None else ()
 
     def submit(
-        self, preparation: Preparation, version: int, namespace: str, composing: Mapping[str, str]
+        self,
+        preparation: Preparation,
+        files: ModelFiles,
+        version: int,
+        namespace: str,
+        composing: Mapping[str, str],
     ) -> Future[VersionHandle]:
-        """Load one version on a load thread; its future raises ServerError and nothing else."""
-        return self._threads.submit(self._load, preparation, version, namespace, composing)
+        """Load one version on a load thread; its future raises ServerError and nothing else.
+
+        `files`: held until the load has ended, also when that is after its time-out.
+        """
+
+        def load() -> VersionHandle:
+            hold = files.hold()
+            try:
+                return self._load(preparation, version, namespace, composing)
+            finally:
+                hold.release()
+
+        return self._threads.submit(
+            f"'{preparation.name}' version {version}",
+            load,
+            cut=lambda: self._loader.cut_load(preparation.model_dir, version),
+            discard=self._loader.unload_version,
+        )
 
     def complete(self, preparation: Preparation, version: int) -> ModelConfig:
         """The final configuration of a version. Raises ServerError."""
@@ -122,9 +146,13 @@ class Loading:
             preparation, version, self._loader, auto_complete=self._options.auto_complete
         )
 
+    def end_soon(self) -> None:
+        """The server stops: a load that hangs does not hold it up for long."""
+        self._threads.end_soon()
+
     def close(self) -> None:
-        """Wait for the loads that run."""
-        self._threads.shutdown(wait=True)
+        """Wait for the loads that run; those that hang are given up."""
+        self._threads.close()
 
     def _load(
         self, preparation: Preparation, version: int, namespace: str, composing: Mapping[str, str]

@@ -19,6 +19,8 @@ from penstock.models.tree import Tree
 
 #: The reason of a version that was unloaded on request: it does not spoil readiness (S-READY).
 UNLOADED = "unloaded"
+#: Of one that was unloaded to make room; it is loaded again when somebody asks for it.
+EVICTED = "evicted: memory budget"
 
 
 class VersionState(enum.Enum):
@@ -65,7 +67,7 @@ class VersionRecord:
     @property
     def settled(self) -> bool:
         """Fine for strict readiness."""
-        unloaded = self.state is VersionState.UNAVAILABLE and self.reason == UNLOADED
+        unloaded = self.state is VersionState.UNAVAILABLE and self.reason in (UNLOADED, EVICTED)
         return (self.state is VersionState.READY and not self.problem) or unloaded
 
     @property
@@ -116,6 +118,8 @@ class ModelRecord:
     composing: tuple[ModelId, ...] = ()
     #: loaded by its own name, not only for an ensemble (R-28)
     explicit: bool = False
+    #: while it does not serve, requests wait until it is loaded
+    on_demand: bool = False
     draining: list[Future[None]] = field(default_factory=list)
     #: no longer in the table; whoever waited for it looks the model up again
     forgotten: bool = False
@@ -138,7 +142,10 @@ class ModelRecord:
 
     @property
     def settled(self) -> bool:
-        """Fine for strict readiness: no version is amiss, and there is one."""
+        """Fine for strict readiness: no version is amiss, and there is one, or will be when it is
+        asked for."""
+        if self.serving is None and self.on_demand:
+            return True
         if self.serving is None and self.failure:
             return False
         return bool(self.versions) and all(record.settled for record in self.versions.values())

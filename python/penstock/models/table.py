@@ -17,7 +17,9 @@ from penstock.models.state import ModelRecord
 class ModelTable:
     """Thread safe; `lock` guards the records' fields, and is held for moments only."""
 
-    def __init__(self, repository: Repository, loader: Loader) -> None:
+    def __init__(self, repository: Repository, loader: Loader, *, on_demand: bool = False) -> None:
+        """`on_demand`: models are loaded when a request asks for them."""
+        self._on_demand = on_demand
         self._repository = repository
         self._loader = loader
         self.lock = threading.Lock()
@@ -30,7 +32,10 @@ class ModelTable:
         """The model's record, for one operation at a time; the next one waits (R-27)."""
         while True:
             with self.lock:
-                record = self._records.setdefault(model, ModelRecord(model))
+                record = self._records.get(model)
+                if record is None:
+                    record = ModelRecord(model, on_demand=self._on_demand)
+                    self._records[model] = record
             with record.operation:
                 if not record.forgotten:
                     try:
@@ -54,6 +59,21 @@ class ModelTable:
         with self.lock:
             record = self._records.get(model)
             return record is not None and record.serving is not None
+
+    def awaits_demand(self, model: ModelId) -> bool:
+        """It is known, does not serve, and is loaded when somebody asks for it."""
+        with self.lock:
+            record = self._records.get(model)
+            return record is not None and record.serving is None and record.on_demand
+
+    def serving(self) -> list[tuple[ModelId, bool, tuple[ModelId, ...]]]:
+        """Those that requests find: whether loaded by name, and the models that each needs."""
+        with self.lock:
+            return [
+                (record.model, record.explicit, record.composing)
+                for record in self._records.values()
+                if record.serving is not None
+            ]
 
     def needed(self, model: ModelId) -> bool:
         """Somebody loaded it by name, or an ensemble that serves is made of it (R-28)."""
@@ -80,8 +100,9 @@ class ModelTable:
         """Requests find what the record has from now on."""
         with self.lock:
             ready, not_ready = record.ready_handles(), record.not_ready()
-        if ready or not_ready:
-            self._loader.publish(record.model, ready, not_ready)
+            on_demand = record.on_demand
+        if ready or not_ready or on_demand:
+            self._loader.publish(record.model, ready, not_ready, on_demand=on_demand)
         self.on_change()
 
     def _depth(self, model: ModelId) -> int:
@@ -94,7 +115,7 @@ class ModelTable:
     def _forget_if_gone(self, record: ModelRecord) -> None:
         """Models that no repository has are known only while they serve: the table is bounded."""
         with self.lock:
-            known = bool(record.versions or record.failure)
+            known = bool(record.versions or record.failure or record.on_demand)
             if record.serving is not None:
                 return
         on_disk = known and self._repository.has(record.model)

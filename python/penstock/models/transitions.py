@@ -78,10 +78,10 @@ class Transitions:
         loaded = self._load_versions(record, prepared, transition, record.composing, progress)
         self._switch(record, prepared, transition, loaded, {})
 
-    def unload(self, record: ModelRecord, failure: str = "") -> None:
+    def unload(self, record: ModelRecord, failure: str = "", reason: str = UNLOADED) -> None:
         """No new request finds the model; it drains in the background.
 
-        `failure`: why, when nobody asked for it.
+        `failure`: why, when nobody asked for it; `reason`: what the index says of its versions.
         """
         with self._table.lock:
             old, record.serving = record.serving, None
@@ -89,9 +89,9 @@ class Transitions:
             record.progress = None
             for version in record.versions.values():
                 if version.state is VersionState.READY:
-                    version.move(VersionState.UNLOADING)
+                    version.move(VersionState.UNLOADING, "" if reason == UNLOADED else reason)
                 elif version.state is VersionState.UNAVAILABLE:
-                    version.reason = UNLOADED  # who unloads a failed model is done with it
+                    version.reason = reason  # who unloads a failed model is done with it
         self._table.publish(record)
         if old is not None:
             self._drains.begin(record, old.versions)
@@ -203,7 +203,7 @@ class Transitions:
         failures: dict[int, str] = {}
         with progress.stage("load versions"):
             futures = [
-                self._loading.submit(preparation, version.version, namespace, keys)
+                self._loading.submit(preparation, prepared.files, version.version, namespace, keys)
                 for version in records
             ]
             for version, future in zip(records, futures, strict=True):

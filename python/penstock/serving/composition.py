@@ -23,6 +23,7 @@ from penstock.models.stores.open_source import RemoteSources, StoreOptions
 from penstock.serving.environments.environments import Environments, default_root
 from penstock.serving.loader import ModelLoader
 from penstock.serving.model_control import ServerModelControl
+from penstock.serving.on_demand import ModelsOnDemand
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -36,9 +37,13 @@ class Core:
     loader: ModelLoader
     lifecycle: Lifecycle
     remote: RemoteSources
+    #: None: models are loaded as the control mode says
+    on_demand: ModelsOnDemand | None = None
 
     def close(self) -> None:
         """What was fetched for this process alone is removed."""
+        if self.on_demand is not None:
+            self.on_demand.close()
         self.remote.close()
 
 
@@ -76,10 +81,26 @@ def compose_core(settings: Settings) -> Core:
         drain_timeout_s=float(settings.exit_timeout_secs),
         environments=_environments(settings),
         backend_directory=backend_directory,
+        load_timeout_s=settings.model_load_timeout_secs,
     )
     lifecycle = Lifecycle(repository, loader, _lifecycle_options(settings))
     set_model_control(ServerModelControl(engine, lifecycle))
-    return Core(engine, repository, loader, lifecycle, remote)
+    on_demand = _on_demand(settings, engine, lifecycle, loader)
+    return Core(engine, repository, loader, lifecycle, remote, on_demand)
+
+
+def _on_demand(
+    settings: Settings, engine: Engine, lifecycle: Lifecycle, loader: ModelLoader
+) -> ModelsOnDemand | None:
+    if not settings.model_memory_budget:
+        return None
+    return ModelsOnDemand(
+        engine,
+        lifecycle.on_demand,
+        loader,
+        budget_bytes=settings.model_memory_budget,
+        threads=settings.model_load_thread_count,
+    )
 
 
 def _lifecycle_options(settings: Settings) -> LifecycleOptions:
@@ -90,8 +111,10 @@ def _lifecycle_options(settings: Settings) -> LifecycleOptions:
         config_name=settings.model_config_name,
         thread_count=settings.model_load_thread_count,
         retry_count=settings.model_load_retry_count,
+        timeout_s=settings.model_load_timeout_secs,
         strict_readiness=settings.strict_readiness,
         poll_secs=settings.repository_poll_secs,
+        on_demand=settings.model_memory_budget > 0,
     )
 
 

@@ -22,6 +22,7 @@ from penstock.models.lifecycle import IndexEntry, Lifecycle, LoadParameter
 from penstock.serving.loaded_version import LoadedVersion
 from penstock.serving.loader import ModelLoader
 from penstock.serving.log_control import LogControl
+from penstock.serving.on_demand import ModelsOnDemand
 from penstock.serving.shared_memory import SharedMemory
 from penstock.serving.trace_control import TraceControl
 
@@ -60,8 +61,11 @@ class ControlPlane:
         logs: LogControl | None = None,
         traces: TraceControl | None = None,
         shared_memory: SharedMemory | None = None,
+        on_demand: ModelsOnDemand | None = None,
     ) -> None:
-        """`logs`, `traces`: None when they cannot be changed; `shared_memory`: there is none."""
+        """`logs`, `traces`: None when they cannot be changed; `shared_memory`: there is none;
+        `on_demand`: no model is loaded because somebody asks for it."""
+        self._on_demand = on_demand
         self.shared_memory = shared_memory or SharedMemory(engine, allowed=False)
         self._engine = engine
         self._lifecycle = lifecycle
@@ -146,6 +150,17 @@ class ControlPlane:
         if self._traces is None:
             raise UnavailableError("the server does not support tracing")
         return self._traces
+
+    @property
+    def loads_on_demand(self) -> bool:
+        """A model may have to be demand()ed before it is asked for anything."""
+        return self._on_demand is not None
+
+    async def demand(self, name: str) -> None:
+        """Returns when the model is loaded, if it is one that is loaded on demand. Raises nothing:
+        what follows does, when it is not there."""
+        if self._on_demand is not None and self._started and not self._exiting:
+            await self._on_demand.wait(name)
 
     def model_ready(self, name: str, version: int) -> bool:
         """H-4, G-3: False for a version that is known but not ready; unknown raises (H-23)."""
@@ -251,7 +266,10 @@ def _statistics(served: LoadedVersion) -> dict[str, Any]:
         "inference_stats": counted["inference_stats"],
         "response_stats": counted["response_stats"],
         "batch_stats": counted["batch_stats"],
-        "memory_usage": [],
+        "memory_usage": [
+            {"type": kind, "id": device, "byte_size": size}
+            for (kind, device), size in served.memory_usage.items()
+        ],
     }
 
 

@@ -18,7 +18,7 @@ PAUSE_S = 1.0
 async def log_notices(engine: Engine) -> None:
     """Runs until it is cancelled."""
     while True:
-        await _readable(engine.notices_fileno())
+        await readable(engine.notices_fileno())
         lines, dropped = engine.take_notices()
         for line in lines:
             _LOGGER.warning("%s", line)
@@ -27,7 +27,8 @@ async def log_notices(engine: Engine) -> None:
         await asyncio.sleep(PAUSE_S)
 
 
-async def _readable(descriptor: int) -> None:
+async def readable(descriptor: int) -> None:
+    """Returns when there is something to read."""
     loop = asyncio.get_running_loop()
     ready = asyncio.Event()
     loop.add_reader(descriptor, ready.set)

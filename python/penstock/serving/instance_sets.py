@@ -6,16 +6,18 @@ ended."""
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from penstock._engine import Engine, ModelVersion
 from penstock.backends.interface import InstanceSpec, LoadedModel, ModelContext
 from penstock.config.plan import InstanceData
-from penstock.serving.instances import InstanceThread, start_instances
+from penstock.serving.instances import InstanceThread, Lives, start_instances
 from penstock.serving.loaded_version import LoadedVersion, StageClock
 from penstock.serving.warm_up import warm_up
+from penstock.serving.workers.model import WorkerModel
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -23,10 +25,22 @@ _LOGGER = logging.getLogger(__name__)
 class InstanceSets:
     """Thread safe; one call at a time for one version. Everything blocks."""
 
-    def __init__(self, engine: Engine, end_timeout_s: float) -> None:
-        """What does not end in time is left behind."""
+    def __init__(
+        self,
+        engine: Engine,
+        end_timeout_s: float,
+        change_timeout_s: float = 0.0,
+        on_last_death: Callable[[ModelVersion, str], None] = lambda model, why: None,
+    ) -> None:
+        """What does not end in time is left behind.
+
+        `change_timeout_s`: of instances that are added to a version that serves; 0: none.
+        `on_last_death` is told why no instance of a version takes batches any more.
+        """
+        self._on_last_death = on_last_death
         self._engine = engine
         self._end_timeout_s = end_timeout_s
+        self._change_timeout_s = change_timeout_s or None
 
     def start(
         self,
@@ -37,7 +51,8 @@ class InstanceSets:
         clock: StageClock,
     ) -> list[InstanceThread]:
         """All of them, or none: raises what the first one raised."""
-        instances = start_instances(model, loaded, specs)
+        lives = Lives(functools.partial(self._on_last_death, model))
+        instances = start_instances(model, loaded, specs, lives)
         try:
             for instance, spec in zip(instances, specs, strict=True):
                 instance.wait_created()
@@ -57,11 +72,14 @@ class InstanceSets:
     def change(self, version: LoadedVersion, specs: Sequence[InstanceSpec]) -> list[InstanceThread]:
         """Those that the version has from now on; when one cannot be started, nothing changes."""
         kept, missing, superfluous = match_instances(version.instances, specs)
-        started = start_instances(version.model, version.loaded, missing)
+        lives = version.instances[0].lives
+        started = start_instances(version.model, version.loaded, missing, lives)
         try:
             for instance in started:
-                instance.wait_created()
+                instance.wait_created(self._change_timeout_s)
         except BaseException:
+            if isinstance(version.loaded, WorkerModel):
+                version.loaded.cut()
             self._end(version.model, started)
             raise
         self._end(version.model, superfluous)

@@ -11,23 +11,56 @@ starts, the core's and the framework's, are bound with it, as Linux hands on a t
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from penstock._engine import ModelVersion, NativeInstance
 from penstock.backends.interface import Instance, InstanceSpec, LoadedModel
-from penstock.errors import InternalError, ServerError
+from penstock.errors import InternalError, ServerError, UnavailableError
 from penstock.serving.serving_loop import finalize, serve_batches
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Lives:
+    """The instances of one version that take batches. Thread safe."""
+
+    def __init__(self, on_last_death: Callable[[str], None] = lambda why: None) -> None:
+        """`on_last_death` is told why no instance is left."""
+        self._on_last_death = on_last_death
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def begin(self) -> None:
+        """One more."""
+        with self._lock:
+            self._count += 1
+
+    def end(self, why: str = "") -> None:
+        """One less; `why`: it was not told to end."""
+        with self._lock:
+            self._count -= 1
+            last = self._count == 0
+        if why and last:
+            self._on_last_death(why)
 
 
 class InstanceThread:
-    """One instance: made, fed with batches, and finalized on a thread of its own."""
+    """One instance: made, fed with batches, and finalized on a thread of its own.
 
-    def __init__(self, version: ModelVersion, loaded: LoadedModel, spec: InstanceSpec) -> None:
+    One whose thread ends by a failure takes no more batches; with the last of a version it is said
+    of the version that it cannot answer.
+    """
+
+    def __init__(
+        self, version: ModelVersion, loaded: LoadedModel, spec: InstanceSpec, lives: Lives
+    ) -> None:
         self._version = version
         self._loaded = loaded
         self._spec = spec
+        self.lives = lives
         self._created = threading.Event()
         self._stopped = threading.Event()
         self._failure: BaseException | None = None
@@ -35,9 +68,16 @@ class InstanceThread:
         self._thread = threading.Thread(target=self._run, name=spec.name, daemon=True)
         self._thread.start()
 
-    def wait_created(self) -> None:
-        """Blocks until the instance can take batches. Raises what its creation raised."""
-        self._created.wait()
+    def wait_created(self, timeout_s: float | None = None) -> None:
+        """Blocks until the instance can take batches. Raises what its creation raised.
+
+        Raises UnavailableError, too, when that takes longer than the time-out.
+        """
+        if not self._created.wait(timeout_s):
+            raise UnavailableError(
+                f"instance '{self._spec.name}' could not be created in time "
+                f"(--model-load-timeout-secs)"
+            )
         failure = self._failure
         if failure is None:
             return
@@ -80,6 +120,10 @@ class InstanceThread:
         try:
             self._bind()
             instance = self._loaded.create_instance(self._spec, self._version.plan)
+            if self._stopped.is_set():  # nobody has waited for it
+                if not isinstance(instance, NativeInstance):
+                    finalize(instance, self._spec.name)
+                return None
             if self._spec.passive or not isinstance(instance, NativeInstance):
                 return instance
             self._version.start_native(self._spec.index, instance)
@@ -105,11 +149,25 @@ class InstanceThread:
             self._stopped.wait()
             finalize(instance, self._spec.name)
         else:
+            self._serve_batches(instance)
+
+    def _serve_batches(self, instance: Instance) -> None:
+        self.lives.begin()
+        try:
             serve_batches(self._version, self._spec.index, instance, self._spec.name)
+        except BaseException as error:
+            name = self._spec.name
+            _LOGGER.exception("instance '%s' has died", name)
+            self.lives.end(f"instance '{name}' has died: {type(error).__name__}: {error}")
+        else:
+            self.lives.end()
 
 
 def start_instances(
-    version: ModelVersion, loaded: LoadedModel, specs: Sequence[InstanceSpec]
+    version: ModelVersion,
+    loaded: LoadedModel,
+    specs: Sequence[InstanceSpec],
+    lives: Lives,
 ) -> list[InstanceThread]:
-    """Starts a thread for each instance; they are created side by side."""
-    return [InstanceThread(version, loaded, spec) for spec in specs]
+    """Starts a thread for each instance; they are created side by side. `lives`: the version's."""
+    return [InstanceThread(version, loaded, spec, lives) for spec in specs]

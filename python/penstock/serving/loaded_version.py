@@ -15,6 +15,8 @@ from penstock._proto.model_config_pb2 import ModelConfig
 from penstock.backends.interface import InstanceSpec, LoadedModel
 from penstock.config.plan import PlanSpec
 from penstock.serving.instances import InstanceThread
+from penstock.serving.load_memory import HOST, Place
+from penstock.serving.workers.model import WorkerModel
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -33,6 +35,15 @@ class LoadedVersion:
     #: where the time of the load went, in seconds
     stages: Mapping[str, float] = field(default_factory=dict)
     namespace: str = ""
+    #: what its load has taken, in bytes, by place
+    memory: Mapping[Place, int] = field(default_factory=dict)
+
+    @property
+    def memory_usage(self) -> dict[Place, int]:
+        """Bytes by place (contract 1.11): of worker processes now, else as the load has taken."""
+        if isinstance(self.loaded, WorkerModel):
+            return {**self.memory, HOST: self.loaded.rss_bytes()}
+        return dict(self.memory)
 
     @property
     def problem(self) -> str:

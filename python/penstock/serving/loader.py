@@ -13,6 +13,7 @@ import functools
 import logging
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -33,6 +34,7 @@ from penstock.models.loader import NO_KEYS, VersionHandle
 from penstock.serving.device_memory import check_limits, instance_devices
 from penstock.serving.environments.environments import Environments, default_root
 from penstock.serving.instance_sets import InstanceSets, place
+from penstock.serving.load_memory import MemoryMeter, read_memory
 from penstock.serving.loaded_version import (
     LoadedVersion,
     NothingLoaded,
@@ -64,13 +66,15 @@ class ModelLoader:
         drain_timeout_s: float = 30.0,
         environments: Environments | None = None,
         backend_directory: Path | None = None,
+        load_timeout_s: float = 0.0,
     ) -> None:
         """`backend_settings` gives --backend-config for one back end (contract 5.4).
 
         `find_gpus` is called once, when a model that may use one is loaded. `host_policies`: the
         cores of those that have settings (C-14). `gpu_limits`: by GPU, the share of its memory in
         use from which no model is loaded there (R-31). `environments`: the user's without.
-        `backend_directory`: as `find_backend` knows it.
+        `backend_directory`: as `find_backend` knows it. `load_timeout_s`: of instances that are
+        added to a version that serves; 0: none. Loads are bounded by who asks for them.
         """
         self._engine = engine
         self._find_backend = find_backend
@@ -80,10 +84,11 @@ class ModelLoader:
         self._gpu_limits = gpu_limits
         self._queue_capacity = queue_capacity
         self._metrics = metrics
-        self._instances = InstanceSets(engine, drain_timeout_s)
+        self._instances = InstanceSets(engine, drain_timeout_s, load_timeout_s, self._has_died)
         self._cpu_share = len(os.sched_getaffinity(0))
         environments = environments or Environments(default_root(os.environ))
         self._workers = Workers(engine, environments, backend_directory)
+        self._memory = MemoryMeter(functools.partial(read_memory, engine))
         #: Called when instances have died or come back, on any thread, with nothing locked.
         self.on_change: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
@@ -133,11 +138,19 @@ class ModelLoader:
         """Loads one version and starts its instances. Raises ServerError; nothing is left then."""
         if config.platform == ENSEMBLE_PLATFORM:
             return self._load_ensemble(model_dir, version, config, namespace, composing)
-        clock = StageClock()
         context = self._context(name, model_dir, version, config)
         specs = [self._instance_spec(data) for data in make_instances(config)]
         check_limits(self._engine, name, specs, self._gpu_limits)
-        plan_spec = self._plan_spec(config, version, model_dir)
+        with self._memory.measure(_gpus_of(specs)) as growth:
+            loaded = self._load(context, specs, namespace)
+        return dataclasses.replace(loaded, memory=growth.usage())
+
+    def _load(
+        self, context: ModelContext, specs: Sequence[InstanceSpec], namespace: str
+    ) -> LoadedVersion:
+        clock = StageClock()
+        name, version, config = context.name, context.version, context.config
+        plan_spec = self._plan_spec(config, version, context.model_dir)
         backend = self._find_backend(config.backend)
         apart = runs_in_process(config, backend)
         if not apart:
@@ -160,6 +173,8 @@ class ModelLoader:
         except BaseException:
             free(name, version, loaded)
             raise
+        finally:
+            self._workers.end_load(context)
         return LoadedVersion(
             name=name,
             version=version,
@@ -171,6 +186,10 @@ class ModelLoader:
             stages=clock.stages,
             namespace=namespace,
         )
+
+    def cut_load(self, model_dir: Path, version: int) -> bool:
+        """Kills the worker processes that load the version. False: there are none."""
+        return self._workers.cut(model_dir, version)
 
     def can_update(self, handle: VersionHandle, config: ModelConfig) -> bool:
         """R-25: sequences and the rate limiter know their instances, warm-ups come before the first
@@ -191,15 +210,28 @@ class ModelLoader:
         version = cast(LoadedVersion, handle)
         clock = StageClock()
         specs = [self._instance_spec(data) for data in make_instances(config)]
-        instances = self._instances.change(version, specs)
+        with self._memory.measure(_gpus_of(specs)) as growth:
+            instances = self._instances.change(version, specs)
         clock.passed("instances")
-        return dataclasses.replace(version, config=config, instances=instances, stages=clock.stages)
+        return dataclasses.replace(
+            version,
+            config=config,
+            instances=instances,
+            stages=clock.stages,
+            memory=Counter(version.memory) + Counter(growth.usage()),
+        )
 
     def publish(
-        self, model: ModelId, ready: Sequence[VersionHandle], not_ready: Sequence[int]
+        self,
+        model: ModelId,
+        ready: Sequence[VersionHandle],
+        not_ready: Sequence[int],
+        *,
+        on_demand: bool = False,
     ) -> None:
         """Requests find exactly these versions from now on."""
-        self._published.put(model, cast(Sequence[LoadedVersion], ready), not_ready)
+        versions = cast(Sequence[LoadedVersion], ready)
+        self._published.put(model, versions, not_ready, on_demand=on_demand)
 
     def forget(self, model: ModelId) -> None:
         """The model becomes one that was never known."""
@@ -221,6 +253,10 @@ class ModelLoader:
     def all_published(self) -> list[LoadedVersion]:
         """All versions that requests find now, by name and version."""
         return self._published.all()
+
+    def _has_died(self, model: ModelVersion, why: str) -> None:
+        model.set_problem(why)
+        self.on_change()
 
     def _watch(self, model: ModelVersion, loaded: WorkerModel) -> None:
         def changed() -> None:
@@ -310,3 +346,7 @@ class ModelLoader:
     def _instance_spec(self, data: InstanceData) -> InstanceSpec:
         cores = self._host_policies.get(data.host_policy, ())
         return InstanceSpec(**dataclasses.asdict(data), cores=cores)
+
+
+def _gpus_of(specs: Sequence[InstanceSpec]) -> set[int]:
+    return {spec.device_id for spec in specs if spec.kind == "GPU"}

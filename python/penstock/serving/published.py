@@ -24,13 +24,25 @@ class Published:
         self._lock = threading.Lock()
         self._versions: dict[ModelId, tuple[LoadedVersion, ...]] = {}
         self._not_ready: dict[ModelId, Sequence[int]] = {}
+        self._on_demand: set[ModelId] = set()
 
-    def put(self, model: ModelId, ready: Sequence[LoadedVersion], not_ready: Sequence[int]) -> None:
-        """Requests find exactly these versions from now on, in one step for each name."""
+    def put(
+        self,
+        model: ModelId,
+        ready: Sequence[LoadedVersion],
+        not_ready: Sequence[int],
+        *,
+        on_demand: bool = False,
+    ) -> None:
+        """Requests find exactly these versions from now on, in one step for each name.
+
+        `on_demand`: while none is ready, they wait for one.
+        """
         versions = tuple(sorted(ready, key=lambda version: version.version))
         with self._lock:
             self._versions[model] = versions
             self._not_ready[model] = tuple(not_ready)
+            (self._on_demand.add if on_demand else self._on_demand.discard)(model)
             self._publish(model.key, model)
             self._name(model)
 
@@ -40,6 +52,7 @@ class Published:
             self._engine.forget(model.key)
             self._versions.pop(model, None)
             self._not_ready.pop(model, None)
+            self._on_demand.discard(model)
             self._name(model)
 
     def find(self, name: str) -> tuple[LoadedVersion, ...]:
@@ -65,7 +78,8 @@ class Published:
 
     def _publish(self, key: str, model: ModelId) -> None:
         models = [version.model for version in self._versions[model]]
-        self._engine.publish(key, models, self._not_ready[model])
+        on_demand = model in self._on_demand
+        self._engine.publish(key, models, self._not_ready[model], on_demand)
 
     def _name(self, model: ModelId) -> None:
         """What the bare name stands for, when the key is another."""
@@ -77,4 +91,4 @@ class Published:
         elif len(same) == 1:
             self._publish(model.name, same[0])
         else:
-            self._engine.refuse(model.name, ambiguous(model.name, len(same)).message)
+            self._engine.refuse(model.name, ambiguous(model.name, len(same)))

@@ -132,6 +132,7 @@ class Server:
         stopping.cancel()
         if self._stop.is_set():
             self._control.exiting = True
+            self._lifecycle.end_loads()
             # A load cannot be interrupted; what it loads is unloaded right after.
             if not (await asyncio.wait((loading,), timeout=self._exit_timeout_s))[0]:
                 _exit_immediately()
@@ -148,6 +149,7 @@ class Server:
         self._control.exiting = True
         for frontend in self._frontends:
             frontend.stop_accepting()
+        self._lifecycle.end_loads()
         self._engine.stop_accepting()
         _LOGGER.info("Waiting for in-flight requests to complete.")
         timeout_s = float(self._exit_timeout_s)

@@ -91,7 +91,7 @@ TEST_F(InstanceThreads, SequencesKeepTheirs) {
 
 TEST_F(InstanceThreads, ANameOfSeveralModelsSaysSo) {
   auto model = make(testing::pair_plan(8));
-  engine_.refuse("m", "There are 2 identifiers of model 'm'");
+  engine_.refuse("m", invalid_arg("There are 2 identifiers of model 'm'"));
   EXPECT_EQ(owner_.request("m", 0, -1), nullptr);
   EXPECT_EQ(owner_.status.code(), Code::kInvalidArg);
   EXPECT_EQ(owner_.status.message(), "There are 2 identifiers of model 'm'");

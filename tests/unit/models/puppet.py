@@ -63,9 +63,12 @@ class PuppetLoader:
         self.unloaded: list[Handle] = []
         self.published: dict[str, tuple[list[Handle], list[int]]] = {}
         self.forgotten: list[str] = []
+        self.awaited: dict[str, bool] = {}  # for whom requests may wait
         self.updated: list[tuple[Handle, Handle]] = []
         self.update_failures: list[Exception] = []
         self.updatable = True
+        self.cuttable = False
+        self.cut: list[tuple[str, int]] = []
         self.gpus = NO_GPUS
         self.active = 0
         self.most_active = 0
@@ -119,6 +122,15 @@ class PuppetLoader:
             self.loaded.append(handle)
         return handle
 
+    def cut_load(self, model_dir: Path, version: int) -> bool:
+        """A gate of the load is opened, if the test says that it can be cut."""
+        gate = self.load_gates.get((model_dir.name, version))
+        self.cut.append((model_dir.name, version))
+        if gate is None or not self.cuttable:
+            return False
+        gate.opened.set()
+        return True
+
     def can_update(self, handle: VersionHandle, config: ModelConfig) -> bool:
         return self.updatable
 
@@ -134,13 +146,19 @@ class PuppetLoader:
         return new
 
     def publish(
-        self, model: ModelId, ready: Sequence[VersionHandle], not_ready: Sequence[int]
+        self,
+        model: ModelId,
+        ready: Sequence[VersionHandle],
+        not_ready: Sequence[int],
+        *,
+        on_demand: bool = False,
     ) -> None:
         handles = [handle for handle in ready if isinstance(handle, Handle)]
         assert len(handles) == len(ready)
         with self._lock:
             assert not set(handles) & set(self.unloaded)
             self.published[model.key] = (handles, list(not_ready))
+            self.awaited[model.key] = on_demand and not handles
 
     def unload_version(self, handle: VersionHandle) -> None:
         assert isinstance(handle, Handle)
@@ -172,6 +190,17 @@ def write_model(root: Path, name: str, config: str = "", versions: Sequence[int]
     for version in versions:
         (model_dir / str(version)).mkdir(exist_ok=True)
     return model_dir
+
+
+def write_ensemble(root: Path, name: str, model: str) -> None:
+    step = f'step {{ model_name: "{model}" model_version: -1 input_map {{ key: "i" value: "i" }} '
+    step += 'output_map { key: "o" value: "o" } }'
+    tensor = "data_type: TYPE_FP32 dims: 1"
+    (root / name / "1").mkdir(parents=True)
+    (root / name / "config.pbtxt").write_text(
+        f'platform: "ensemble" input {{ name: "i" {tensor} }} output {{ name: "o" {tensor} }} '
+        f"ensemble_scheduling {{ {step} }}"
+    )
 
 
 def start(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from penstock.errors import InternalError, InvalidArgError
 from penstock.models.lifecycle import IndexEntry, Lifecycle, VersionState
-from puppet import TIMEOUT_S, PuppetLoader, write_model
+from puppet import TIMEOUT_S, PuppetLoader, write_ensemble, write_model
 
 Begin = Callable[..., Lifecycle]
 READY = VersionState.READY
@@ -62,7 +62,8 @@ def test_the_version_policy_changes_without_a_reload(
     write_model(tmp_path, "a", "version_policy { all {} }")
     lifecycle.load("a")
     assert loader.ready("a") == [1, 2, 3]
-    assert loader.attempts == [("a", 1), ("a", 2), ("a", 3), ("a", 2)]
+    assert sorted(loader.attempts[:3]) == [("a", 1), ("a", 2), ("a", 3)]  # side by side
+    assert loader.attempts[3:] == [("a", 2)]
 
 
 def test_only_the_version_whose_files_changed_is_loaded(
@@ -73,7 +74,8 @@ def test_only_the_version_whose_files_changed_is_loaded(
     lifecycle.load("a")
     (model / "2" / "model.bin").write_bytes(b"new")
     lifecycle.load("a")
-    assert [handle.version for handle in loader.loaded] == [1, 2, 2]
+    versions = [handle.version for handle in loader.loaded]
+    assert (sorted(versions[:2]), versions[2:]) == ([1, 2], [2])  # those of a load side by side
     (model / "labels.txt").write_text("for all of them")
     lifecycle.load("a")
     assert len(loader.loaded) == 5
@@ -121,17 +123,6 @@ def test_files_of_a_request_live_as_long_as_a_version_of_them(
 
 
 # ---------------------------------------------------------------- ensembles
-
-
-def write_ensemble(root: Path, name: str, model: str) -> None:
-    step = f'step {{ model_name: "{model}" model_version: -1 input_map {{ key: "i" value: "i" }} '
-    step += 'output_map { key: "o" value: "o" } }'
-    tensor = "data_type: TYPE_FP32 dims: 1"
-    (root / name / "1").mkdir(parents=True)
-    (root / name / "config.pbtxt").write_text(
-        f'platform: "ensemble" input {{ name: "i" {tensor} }} output {{ name: "o" {tensor} }} '
-        f"ensemble_scheduling {{ {step} }}"
-    )
 
 
 def test_an_ensemble_is_built_anew_when_its_model_is_another(

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,6 +107,29 @@ async def test_unloading_waits_for_requests(engine: Engine) -> None:
     await closing
     assert model.unloaded == 1
     data.close()
+
+
+def test_a_version_whose_instances_have_died_is_not_ready(
+    engine: Engine, model: FakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S-READY: it was READY, and nobody would have answered any more."""
+    die = [threading.Event(), threading.Event()]
+    told: queue.Queue[str] = queue.Queue()
+
+    def serve(version: object, index: int, *rest: object) -> None:
+        assert die[index].wait(10)
+        raise MemoryError("no room")
+
+    monkeypatch.setattr("penstock.serving.instances.serve_batches", serve)
+    served = Served(engine, model, instances=2)
+    served.loader.on_change = lambda: told.put(served.version.problem)
+    die[0].set()
+    served.version.instances[0].join(10)
+    assert served.version.problem == "" and told.empty()
+    die[1].set()
+    assert told.get(timeout=10) == "instance 'echo_0_1' has died: MemoryError: no room"
+    assert served.version.problem == "instance 'echo_0_1' has died: MemoryError: no room"
+    served.close()
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,9 @@ class NotingLifecycle:
     def ready(self) -> bool:
         return True
 
+    def end_loads(self) -> None:
+        """Nothing loads."""
+
     def close(self) -> None:
         self._notes.append("unload")
 

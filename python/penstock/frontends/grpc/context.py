@@ -7,7 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NoReturn, Protocol
 
+from google.protobuf.message import DecodeError
 from grpc import StatusCode
+
+from penstock._proto import inference_pb2
 
 #: What is later is as good as no deadline.
 _MAX_US = 1 << 52
@@ -41,3 +44,11 @@ def timeout_us(context: Context) -> int:
     """Until the call's deadline, at least 1; 0 when it has none."""
     left_s = context.time_remaining()
     return 0 if left_s is None else max(1, min(int(left_s * 1e6), _MAX_US))
+
+
+def model_of(message: bytes) -> str:
+    """The name in a serialised ModelInferRequest; "" when it is none."""
+    try:
+        return inference_pb2.ModelInferRequest.FromString(message).model_name
+    except DecodeError:
+        return ""

@@ -64,6 +64,7 @@ class ControlRpcs:
         self, request: inference_pb2.ModelMetadataRequest
     ) -> inference_pb2.ModelMetadataResponse:
         """G-5."""
+        await self._control.demand(request.name)
         metadata = self._control.model_metadata(request.name, parse_version(request.version))
         return _fill(inference_pb2.ModelMetadataResponse(), metadata)
 
@@ -71,6 +72,7 @@ class ControlRpcs:
         self, request: inference_pb2.ModelConfigRequest
     ) -> inference_pb2.ModelConfigResponse:
         """G-8."""
+        await self._control.demand(request.name)
         config = self._control.model_config(request.name, parse_version(request.version))
         return inference_pb2.ModelConfigResponse(config=config)
 

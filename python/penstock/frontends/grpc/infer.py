@@ -9,7 +9,7 @@ import logging
 from grpc import StatusCode
 
 from penstock.errors import ServerError
-from penstock.frontends.grpc.context import Context, timeout_us
+from penstock.frontends.grpc.context import Context, model_of, timeout_us
 from penstock.frontends.grpc.metadata import check_restricted, of_metadata
 from penstock.frontends.grpc.status import GRPC_STATUS, retry_metadata
 from penstock.frontends.header_policy import HeaderPolicy
@@ -33,6 +33,8 @@ class InferRpc:
         try:
             self._control.check_started()
             await check_restricted(self._headers, "inference", context)
+            if self._control.loads_on_demand:
+                await self._control.demand(model_of(message))
             parameters, trace_context = of_metadata(self._headers, context)
             return await self._data.infer_grpc(
                 message, parameters, trace_context, timeout_us=timeout_us(context)

@@ -23,7 +23,7 @@ from grpc.aio import EOF
 from penstock._engine import InferCall, InferReply
 from penstock._proto import inference_pb2
 from penstock.errors import ServerError
-from penstock.frontends.grpc.context import Context, timeout_us
+from penstock.frontends.grpc.context import Context, model_of, timeout_us
 from penstock.frontends.grpc.metadata import check_restricted, of_metadata
 from penstock.frontends.grpc.status import GRPC_STATUS, retry_metadata
 from penstock.frontends.header_policy import HeaderPolicy
@@ -183,6 +183,8 @@ class StreamRpc:
                 message = await context.read()
                 if message is EOF:
                     return
+                if self._control.loads_on_demand:
+                    await self._control.demand(model_of(message))
                 exchange.take(message)
         finally:
             exchange.ready.put_nowait(None)

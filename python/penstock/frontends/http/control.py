@@ -49,10 +49,12 @@ class ControlHandlers:
         """H-5."""
         if "model" not in parameters:
             raise InvalidArgError("Missing model name in ModelMetadata request")
+        await self._control.demand(parameters["model"])
         return json_reply(self._control.model_metadata(parameters["model"], _version(parameters)))
 
     async def model_config(self, request: BaseRequest, parameters: dict[str, str]) -> Reply:
         """H-6."""
+        await self._control.demand(parameters["model"])
         config = self._control.model_config(parameters["model"], _version(parameters))
         return json_reply(config_to_json(config))
 

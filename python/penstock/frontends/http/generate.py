@@ -113,6 +113,7 @@ class GenerateHandler:
             raise UnsupportedError("Unsupported content-encoding, only 'identity' is supported.")
         model = parameters["model"]
         version = parse_version(parameters.get("version", ""))
+        await self._control.demand(model)
         inputs = self._control.model_metadata(model, version)["inputs"]
         body = await read_json_object(request, self._max_input_bytes)
         generate = GenerateRequest(inputs, self._max_input_bytes)

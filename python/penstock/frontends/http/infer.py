@@ -61,6 +61,8 @@ class InferHandler:
         length = headers.get(_HEADER_LENGTH)
         json_bytes = None if length is None else parse_header_length(length, len(body))
         version = parameters.get("version")
+        if self._control.loads_on_demand:
+            await self._control.demand(parameters["model"])
         message, json_length = await self._data.infer_http(
             parameters["model"],
             -1 if version is None else parse_version(version),

@@ -46,6 +46,7 @@ class Workers:
         set_call_ports(self._calls.port)  # of models in the server
         self._lock = threading.Lock()
         self._supervisor: Supervisor | None = None
+        self._loads: dict[tuple[Path, int], WorkerModel | Completion] = {}  # that go on
 
     def load(self, context: ModelContext, backend: Backend) -> WorkerModel:
         """Builds the model's environment where it must be. Raises InvalidArgError for parameters
@@ -53,17 +54,37 @@ class Workers:
         settings = worker_settings(context.config, context.backend_config)
         environment = self._environment(context, backend)
         job = self._job(context, settings.memory)
-        return WorkerModel(self._engine, self._calls, self._watch(), job, settings, environment)
+        model = WorkerModel(self._engine, self._calls, self._watch(), job, settings, environment)
+        self._begin(context, model)
+        return model
+
+    def end_load(self, context: ModelContext) -> None:
+        """The version is loaded, with its instances, or has failed: it cannot be cut any more."""
+        with self._lock:
+            self._loads.pop((context.model_dir, context.version), None)
 
     def complete(self, context: ModelContext, backend: Backend) -> ModelConfig:
         """The configuration, completed by a process that lives no longer. Raises ServerError."""
         environment = self._environment(context, backend)
         try:
             program = environment.program if environment else OWN_PROGRAM
-            return Completion(self._watch(), self._job(context, Memory()), program).result()
+            completion = Completion(self._watch(), self._job(context, Memory()), program)
+            self._begin(context, completion)
+            return completion.result()
         finally:
+            self.end_load(context)
             if environment is not None:
                 environment.release()
+
+    def cut(self, model_dir: Path, version: int) -> bool:
+        """Kills the processes that load this version. False: none does."""
+        with self._lock:
+            load = self._loads.get((model_dir, version))
+        return load is not None and load.cut_load()
+
+    def _begin(self, context: ModelContext, load: WorkerModel | Completion) -> None:
+        with self._lock:
+            self._loads[context.model_dir, context.version] = load
 
     def _environment(self, context: ModelContext, backend: Backend) -> Environment | None:
         default = backend.worker_environment() if isinstance(backend, UsesWorkers) else None
@@ -144,6 +165,29 @@ class WorkerModel:
         self._supervisor.call(start).result().result()
         return link.instance()
 
+    def cut(self) -> bool:
+        """Kills the processes of instances that are being created. False: there are none."""
+        return self._supervisor.call(lambda: self._cut_each() > 0).result()
+
+    def _cut_each(self) -> int:
+        return sum(slot.cut() for slot in self._slots)
+
+    def cut_load(self) -> bool:
+        """Kills all processes of a version that nobody knows yet. False: there are none."""
+
+        def cut() -> bool:
+            for slot, link in zip(self._slots, self._links, strict=True):
+                if not slot.cut():  # it warms up
+                    link.refuse(f"the load of model '{self._context.name}' was given up")
+                    slot.stop(0.0)
+            return bool(self._slots)
+
+        return self._supervisor.call(cut).result()
+
+    def rss_bytes(self) -> int:
+        """Resident memory of the processes that serve, without what they share with others."""
+        return sum(slot.rss_bytes() for slot in self._slots)
+
     def unload(self) -> None:
         """Ends all processes, and waits for that."""
         stop = [functools.partial(slot.stop, _STOP_S) for slot in self._slots]
@@ -153,8 +197,15 @@ class WorkerModel:
                 future.result().result(timeout=2 * _STOP_S)
             except TimeoutError:
                 _LOGGER.error("a worker process of model '%s' did not end", self._context.name)
+        self._supervisor.call(self._let_go).result()
         if self._environment is not None:
             self._environment.release()
+
+    def _let_go(self) -> None:
+        """Of what knows each other: shared memory must not wait for the garbage collector."""
+        self._slots.clear()
+        self._links.clear()
+        self.on_change = lambda: None
 
     def _changed(self) -> None:
         """Batches are refused only when no instance serves and one has been given up."""
@@ -186,6 +237,16 @@ class Completion:
         """Waits for it. Raises ServerError."""
         self._supervisor.call(self._start).result()
         return self._done.result()
+
+    def cut_load(self) -> bool:
+        """Kills the process. False: it has ended."""
+        return self._supervisor.call(self._cut).result()
+
+    def _cut(self) -> bool:
+        if self._done.done():
+            return False
+        self._process.kill()
+        return True
 
     def _start(self) -> None:
         # It has no use for memory of requests; the descriptor's place is taken by one of nothing.

@@ -76,6 +76,11 @@ class WorkerSlot:
         """Whether a process serves."""
         return self._serving is not None
 
+    def rss_bytes(self) -> int:
+        """Of the process that serves; 0: none does. Any thread."""
+        serving = self._serving
+        return 0 if serving is None else serving.process.rss_bytes()
+
     def start(self) -> Future[None]:
         """Starts the first process; the future has what its load raised."""
         assert self._started is not None
@@ -84,6 +89,14 @@ class WorkerSlot:
         if self._max_rss_bytes:
             self._after("rss", _RSS_LOOK_S, self._look_at_rss)
         return started
+
+    def cut(self) -> bool:
+        """Kills a first process that has not loaded the model. False: it has, or has failed."""
+        if self._started is None:
+            return False
+        for running in self._running:
+            running.process.kill()
+        return True
 
     def stop(self, timeout_s: float) -> Future[None]:
         """Ends the processes: kindly, and after the time-out by force."""

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The Penstock Authors
+"""Whose the growth of memory is (1.11)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from penstock._engine import Engine
+from penstock.serving.load_memory import MemoryMeter, Reading, read_memory
+
+MIB = 1 << 20
+CPU = ("CPU", 0)
+
+
+class Gauge:
+    """What is used, as a test sets it."""
+
+    def __init__(self) -> None:
+        self.used: dict[str | int, int] = {"resident": 100, "allocated": 50, 0: 7, 1: 9}
+
+    def __call__(self, devices: Iterable[int]) -> Reading:
+        shown = {"resident", "allocated", *devices}
+        return {name: used for name, used in self.used.items() if name in shown}
+
+
+@pytest.fixture
+def gauge() -> Gauge:
+    return Gauge()
+
+
+def test_the_larger_growth_counts(gauge: Gauge) -> None:
+    meter = MemoryMeter(gauge)
+    with meter.measure() as growth:
+        gauge.used |= {"resident": 130, "allocated": 90}
+    assert growth.usage() == {CPU: 40}
+    with meter.measure() as growth:
+        gauge.used |= {"resident": 190, "allocated": 91}
+    assert growth.usage() == {CPU: 60}
+
+
+def test_what_was_there_before_or_comes_later_does_not_count(gauge: Gauge) -> None:
+    meter = MemoryMeter(gauge)
+    with meter.measure() as first:
+        gauge.used["resident"] += 10
+    gauge.used["resident"] += 1000
+    with meter.measure() as second:
+        gauge.used["resident"] += 20
+    gauge.used["resident"] += 1000
+    assert (first.usage(), second.usage()) == ({CPU: 10}, {CPU: 20})
+
+
+def test_loads_that_overlap_share(gauge: Gauge) -> None:
+    meter = MemoryMeter(gauge)
+    with meter.measure() as outer:
+        gauge.used["resident"] += 10
+        with meter.measure() as inner:
+            gauge.used["resident"] += 100
+        gauge.used["resident"] += 1
+    assert (outer.usage(), inner.usage()) == ({CPU: 61}, {CPU: 50})
+
+
+def test_memory_that_shrinks_is_none(gauge: Gauge) -> None:
+    with MemoryMeter(gauge).measure() as growth:
+        gauge.used |= {"resident": 10, "allocated": 10}
+    assert growth.usage() == {}
+
+
+def test_gpus_count_where_a_load_may_use_them(gauge: Gauge) -> None:
+    meter = MemoryMeter(gauge)
+    with meter.measure({1}) as growth:
+        gauge.used |= {0: 1000, 1: 29}
+    assert growth.usage() == {("GPU", 1): 20}
+    with meter.measure({0}) as one, meter.measure({1}) as other:
+        gauge.used |= {0: 1100, 1: 129}
+    assert one.usage()["GPU", 0] == 50  # the other one may have taken it: nobody can tell
+    assert other.usage()["GPU", 1] == 50
+
+
+def test_this_process_can_be_measured() -> None:
+    engine = Engine(max_requests=4)
+    with MemoryMeter(lambda devices: read_memory(engine, devices)).measure() as growth:
+        ballast = bytearray(64 * MIB)
+    assert 60 * MIB < growth.usage()[CPU] < 80 * MIB
+    del ballast
