@@ -64,6 +64,7 @@ class DeviceInstanceTest : public ::testing::Test {
     options.pinned = true;
     options.devices = true;
     options.cuda_libraries = {PENSTOCK_FAKE_CUDART};
+    options.rate_limited = !plan.instance_limits.empty();
     engine_ = std::make_unique<Engine>(options);
     ASSERT_NE(engine_->devices(), nullptr) << engine_->memory_report();
     owner_ = std::make_unique<Owner>(*engine_);
@@ -176,6 +177,33 @@ TEST_F(DeviceInstanceTest, NoMoreThanTwoBatchesAreOnTheirWay) {
   EXPECT_EQ(model_->statistics().pending, 2U);
   go_.release(4);
   for (float value : {2.F, 4.F, 6.F, 8.F}) expect(value);
+  stop();
+}
+
+TEST_F(DeviceInstanceTest, NothingIsDoneAheadWhereResourcesAreLimited) {  // 4.5
+  ModelPlan plan = testing::pair_plan(4);
+  plan.instance_limits.resize(1);
+  start(1, std::move(plan));
+  serve(0, true);
+  submit(1);
+  submit(2);
+  entered_.acquire();
+  EXPECT_EQ(model_->statistics().pending, 1U);
+  go_.release(2);
+  expect(2);
+  expect(4);
+  const std::string log = fake_->log();
+  EXPECT_LT(log.find("executed"), log.rfind("cudaMemcpyAsync 8 HtoD"));
+  stop();
+}
+
+TEST_F(DeviceInstanceTest, InstancesStayAsTheyWereLoaded) {
+  start();
+  EXPECT_EQ(model_->instance_limit(), 1U);
+  EXPECT_EQ(model_->end_instance(0).code(), Code::kUnsupported);
+  serve();
+  submit(1);
+  expect(2);
   stop();
 }
 
