@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import cast
+from typing import Final, cast
 
 from penstock._engine import Engine, ModelVersion
 from penstock._proto.model_config_pb2 import ModelConfig, ModelEnsembling, ModelInstanceGroup
@@ -34,7 +34,7 @@ from penstock.models.loader import NO_KEYS, VersionHandle
 from penstock.serving.device_memory import check_limits, instance_devices
 from penstock.serving.environments.environments import Environments, default_root
 from penstock.serving.instance_sets import InstanceSets, place
-from penstock.serving.load_memory import MemoryMeter, read_memory
+from penstock.serving.load_memory import HOST, MemoryMeter, read_memory, release_free_memory
 from penstock.serving.loaded_version import (
     LoadedVersion,
     NothingLoaded,
@@ -47,6 +47,8 @@ from penstock.serving.workers.model import WorkerModel, Workers
 from penstock.serving.workers.settings import runs_in_process
 
 _LOGGER = logging.getLogger(__name__)
+#: Bytes in the server that a model took, from which on its end is worth a walk over the heap.
+_WORTH_RELEASING: Final = 1 << 20
 
 
 class ModelLoader:
@@ -241,7 +243,10 @@ class ModelLoader:
         """Waits for the version's requests, finalizes its instances and frees it."""
         version = cast(LoadedVersion, handle)
         self._instances.stop(version.model, version.instances)
+        taken = version.memory.get(HOST, 0)
         free(version.name, version.version, version.loaded)
+        if taken >= _WORTH_RELEASING:
+            release_free_memory()
 
     def published(self, name: str) -> tuple[LoadedVersion, ...]:
         """The versions of a model that requests find now, ascending; empty when none is.

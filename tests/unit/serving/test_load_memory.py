@@ -4,11 +4,19 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from penstock._engine import Engine
-from penstock.serving.load_memory import MemoryMeter, Reading, read_memory
+from penstock.serving.load_memory import (
+    MemoryMeter,
+    Reading,
+    read_memory,
+    release_free_memory,
+)
 
 MIB = 1 << 20
 CPU = ("CPU", 0)
@@ -23,6 +31,11 @@ class Gauge:
     def __call__(self, devices: Iterable[int]) -> Reading:
         shown = {"resident", "allocated", *devices}
         return {name: used for name, used in self.used.items() if name in shown}
+
+
+def resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.fixture
@@ -84,3 +97,20 @@ def test_this_process_can_be_measured() -> None:
         ballast = bytearray(64 * MIB)
     assert 60 * MIB < growth.usage()[CPU] < 80 * MIB
     del ballast
+
+
+def test_free_memory_is_given_back() -> None:
+    """Blocks below the C library's own bounds, under one that is still in use."""
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    libc.free.argtypes = [ctypes.c_void_p]
+    blocks = [libc.malloc(ctypes.c_size_t(MIB)) for _ in range(48)]
+    for block in blocks:
+        ctypes.memset(block, 1, MIB)
+    for block in blocks[:-1]:
+        libc.free(block)
+    before = resident_bytes()
+    release_free_memory()
+    given_back = before - resident_bytes()
+    libc.free(blocks[-1])
+    assert given_back > 32 * MIB
