@@ -343,9 +343,14 @@ void Connection::lost(std::string why) {
 }
 
 void Connection::kill(std::string why) {
+  {
+    // First: the supervisor will see no more than a signal, and may do so at once.
+    std::lock_guard lock(why_mutex_);
+    if (why_.empty()) why_ = std::move(why);
+  }
   const int pidfd = pidfd_.load();
   if (pidfd >= 0) syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0);
-  lost(std::move(why));
+  lost({});
 }
 
 void Connection::close() {

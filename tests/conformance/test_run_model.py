@@ -59,7 +59,14 @@ def rows(printed: str, name: str) -> list[list[str]]:
 def start(*arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-u", "-m", "penstock", "run-model", *map(str, arguments)]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    return subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, preexec_fn=_obey_ctrl_c
+    )
+
+
+def _obey_ctrl_c() -> None:
+    """Whoever runs the tests in the background may have had it ignored, which is inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("path", ["add_sub", "add_sub/1", "add_sub/1/model.py"])
