@@ -116,7 +116,7 @@ ModelStatistics ServedModel::statistics() const {
   for (const auto& cell : cells_) cell.add_to(sum);
   unexecuted_.add_to(sum);
   sum.pending = scheduler_->pending();
-  sum.in_flight = in_flight_.inside();
+  sum.in_flight = in_flight_.inside() + pins_.inside();
   sum.cached = cached();
   sum.late = late_.load(std::memory_order_relaxed);  // relaxed: a counter
   return sum;

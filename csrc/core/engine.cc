@@ -9,6 +9,7 @@
 
 #include "cache/local_cache.h"
 #include "cache/redis_store.h"
+#include "core/model_pin.h"
 #include "core/model_table.h"
 #include "core/served_model.h"
 #include "core/waiting_room.h"
@@ -52,6 +53,22 @@ std::unique_ptr<Allocator> choose_allocator(const EngineOptions& options,
   if (options.allocator) return std::make_unique<SharedAllocator>(options.allocator);
   if (options.pinned && cuda != nullptr) return make_pinned_allocator(std::move(cuda));
   return make_page_allocator();
+}
+
+// The version that a name stands for, once it has let its caller in.
+template <typename LetsIn>
+Result<std::shared_ptr<ServedModel>> enter(const ModelTable& table, std::string_view name,
+                                           std::int64_t version, const LetsIn& lets_in) {
+  for (;;) {
+    auto model = table.find(name, version);
+    if (!model.ok() || lets_in(*model.value())) return model;
+    // It retires. Either the table has moved on meanwhile, or nothing has taken its place.
+    auto again = table.find(name, version);
+    if (again.ok() && again.value() == model.value()) {
+      return unavailable("Request for unknown model: '" + std::string(name) + "' version " +
+                         std::to_string(model.value()->plan().version) + " is not at ready state");
+    }
+  }
 }
 
 void apply_deadline(Request& request, const Clock& clock) {
@@ -173,17 +190,15 @@ Request* Engine::acquire() { return impl_->requests.acquire(); }
 
 Status Engine::bind(Request& request, std::string_view name, std::int64_t version) {
   if (request.model() != nullptr) return internal_error("a request is bound once");
-  for (;;) {
-    auto model = impl_->table.find(name, version);
-    if (!model.ok()) return model.take_status();
-    if (model.value()->enter(request)) return {};
-    // It retires. Either the table has moved on meanwhile, or nothing has taken its place.
-    auto again = impl_->table.find(name, version);
-    if (again.ok() && again.value() == model.value()) {
-      return unavailable("Request for unknown model: '" + std::string(name) + "' version " +
-                         std::to_string(model.value()->plan().version) + " is not at ready state");
-    }
-  }
+  auto entered =
+      enter(impl_->table, name, version, [&](ServedModel& model) { return model.enter(request); });
+  return entered.ok() ? Status() : entered.take_status();
+}
+
+Result<ModelPin> Engine::pin(std::string_view name, std::int64_t version) {
+  auto entered = enter(impl_->table, name, version, [](ServedModel& model) { return model.pin(); });
+  if (!entered.ok()) return entered.take_status();
+  return ModelPin(std::move(entered.value()));
 }
 
 Status Engine::await_model(Request& request, std::string_view name, Status refused) {

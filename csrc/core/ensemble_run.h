@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/ensemble_graph.h"
+#include "core/model_pin.h"
 #include "penstock/backend.h"
 
 namespace penstock {
@@ -77,6 +78,7 @@ struct EnsembleFlow {
 struct EnsembleRun {
   Responder responder;
   EnsembleGraph::Needs needs;
+  std::vector<ModelPin> pins;                        // of the steps that it needs (S-48)
   std::vector<std::unique_ptr<EnsembleFlow>> flows;  // the first one is the request's
   std::vector<EnsembleCall*> calls;                  // in execution
   std::uint32_t waiting = 0;                         // steps and responses that wait for room

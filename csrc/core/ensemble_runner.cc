@@ -114,8 +114,26 @@ void EnsembleRunner::begin(Batch& batch) {
     root.tensors[input.spec] = {EnsembleTensor::State::kThere, input.view, input.lease};
   }
   runs_.push_back(std::move(run));
-  advance(root);
+  Status status = pin_models(*root.run);
+  if (status.ok()) {
+    advance(root);
+  } else {
+    fail(*root.run, std::move(status).with_prefix("in ensemble '" + plan_.name + "', "));
+  }
   settle(root);
+}
+
+// S-48: whatever becomes of them meanwhile, the request is answered by the models of its beginning.
+Status EnsembleRunner::pin_models(EnsembleRun& run) {
+  const auto& steps = plan_.ensemble.steps;
+  run.pins.resize(steps.size());
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    if (!run.needs.steps[i]) continue;
+    auto pin = engine_.pin(steps[i].model, steps[i].version);
+    if (!pin.ok()) return pin.take_status();
+    run.pins[i] = std::move(pin.value());
+  }
+  return {};
 }
 
 void EnsembleRunner::receive(Response& response) {

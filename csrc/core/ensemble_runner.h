@@ -45,6 +45,7 @@ class EnsembleRunner final : private Waker {
   [[nodiscard]] bool take_requests();
   void look_around();
   void begin(Batch& batch);
+  [[nodiscard]] Status pin_models(EnsembleRun& run);
 
   // ---- ensemble_runner.cc: requests and responses ----
   void receive(Response& response);
@@ -66,7 +67,7 @@ class EnsembleRunner final : private Waker {
   void advance(EnsembleFlow& flow);
   void start_step(EnsembleFlow& flow, std::uint32_t step);
   void submit(EnsembleFlow& flow, std::uint32_t step);
-  [[nodiscard]] Status fill(Request& request, const EnsembleFlow& flow, const EnsembleStep& step);
+  [[nodiscard]] Status fill(Request& request, const EnsembleFlow& flow, std::uint32_t number);
   [[nodiscard]] bool ready(const EnsembleFlow& flow, std::uint32_t step) const;
   // Drops the flow, and those that were only waiting for it, once nothing can happen in it any
   // more, and the run with the last of them.

@@ -131,7 +131,7 @@ void EnsembleRunner::submit(EnsembleFlow& flow, std::uint32_t step) {
   call->request = request;
   request->tag = call.get();
   request->completion = &ring_;
-  Status status = fill(*request, flow, plan_.ensemble.steps[step]);
+  Status status = fill(*request, flow, step);
   if (status.ok()) status = burst_.submit(*request);
   if (!status.ok()) {
     engine_.release(request);
@@ -142,8 +142,9 @@ void EnsembleRunner::submit(EnsembleFlow& flow, std::uint32_t step) {
   ++inflight_[step];
 }
 
-Status EnsembleRunner::fill(Request& request, const EnsembleFlow& flow, const EnsembleStep& step) {
-  PENSTOCK_RETURN_IF_ERROR(engine_.bind(request, step.model, step.version));
+Status EnsembleRunner::fill(Request& request, const EnsembleFlow& flow, std::uint32_t number) {
+  const EnsembleStep& step = plan_.ensemble.steps[number];
+  flow.run->pins[number].bind(request);
   if (request.plan().decoupled && !step.decoupled) {
     return internal_error("model '" + step.model + "' has become decoupled");
   }

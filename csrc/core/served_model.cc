@@ -38,11 +38,31 @@ bool ServedModel::enter(Request& request) {
     if (in_flight_.leave()) drained_.notify_all();
     return false;
   }
+  bind(request);
+  return true;
+}
+
+void ServedModel::bind(Request& request) {
   request.counted_ = true;
   request.plan_ = plan_.get();
   request.model_ = shared_from_this();
   request.sink_ = this;
-  return true;
+}
+
+bool ServedModel::pin() {
+  pins_.enter();
+  if (!pins_.closed()) return true;
+  unpin();
+  return false;
+}
+
+void ServedModel::unpin() {
+  if (pins_.leave()) drained_.notify_all();
+}
+
+void ServedModel::enter_pinned(Request& request) {
+  in_flight_.enter();  // also where it is closed: shut_down() waits for the pin
+  bind(request);
 }
 
 void ServedModel::leave(Request& request) {
@@ -251,18 +271,19 @@ void ServedModel::set_compute(Request& request, const std::array<std::uint64_t, 
 
 void ServedModel::shut_down(std::int64_t timeout_ns) {
   in_flight_.close();
+  pins_.close();
   gate_.open();
   const std::int64_t now = RealClock().now_ns();
   const std::int64_t deadline = timeout_ns < kNoDeadline - now ? now + timeout_ns : kNoDeadline;
-  while (!in_flight_.empty()) {
+  while (!unused()) {
     const auto key = drained_.prepare_wait();
-    if (in_flight_.empty()) {
+    if (unused()) {
       drained_.cancel_wait();
       break;
     }
     if (!drained_.wait(key, deadline)) break;
   }
-  in_flight_.empty() ? scheduler_->stop() : scheduler_->abort();
+  unused() ? scheduler_->stop() : scheduler_->abort();
   refusing_responses_.store(true);  // seq_cst: see begin_response()
   response_room_.notify_all();
   join_threads();

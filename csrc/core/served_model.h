@@ -81,6 +81,11 @@ class ServedModel final : public ModelVersion,
 
   // Pins this version in the request; false once it retires.
   [[nodiscard]] bool enter(Request& request);
+  // S-48: until unpin() this version is in use, and enter_pinned() cannot fail; false once it
+  // retires.
+  [[nodiscard]] bool pin();
+  void unpin();
+  void enter_pinned(Request& request);
   // The request was answered, or given back without having been submitted.
   void leave(Request& request);
   // Queues without waking an instance: a wake_instance() is owed. Answers what is cached.
@@ -119,13 +124,14 @@ class ServedModel final : public ModelVersion,
   // The owner is done with a response that was not the final one.
   void response_read(Request& request);
 
-  // No enter() from now on; waits until every request is answered, or `timeout_ns` has passed and
-  // what is queued is refused; then ends the instances.
+  // No enter() from now on; waits until every request is answered and every pin has ended, or
+  // `timeout_ns` has passed and what is queued is refused; then ends the instances.
   void shut_down(std::int64_t timeout_ns);
 
  private:
   void reject(Request* request, Status status, FailureReason reason) override;
   void notice(std::string line) override { context_.notices.add(std::move(line)); }
+  void bind(Request& request);
   void take(std::uint32_t index, Batch& batch);
   void answer(const Batch& batch);
   // ---- counting.cc ----
@@ -171,6 +177,8 @@ class ServedModel final : public ModelVersion,
   void complete_warm_up(Batch& batch);
   // The batch, or the responder, needs the request no more; the last of them delivers its answer.
   void let_go(Request& request);
+  // In this order: who has a pin may still enter.
+  [[nodiscard]] bool unused() const { return pins_.empty() && in_flight_.empty(); }
 
   const std::shared_ptr<const ModelPlan> plan_;
   const ServedModelContext context_;
@@ -192,6 +200,7 @@ class ServedModel final : public ModelVersion,
   ServiceTime service_time_;              // of a batch
   std::atomic<std::uint64_t> late_{0};    // refused at once for their deadlines
   Turnstile in_flight_;                   // requests; closed: the version retires
+  Turnstile pins_;                        // closed with it
   Parker drained_;
   std::mutex threads_mutex_;
   // Under threads_mutex_, by instance; instances outlive their threads.

@@ -34,6 +34,8 @@
 
 namespace penstock {
 
+class ModelPin;
+
 struct WarmUpInput {
   std::string name;
   TensorView view;  // batch dimension included
@@ -125,6 +127,8 @@ class Engine {
   [[nodiscard]] Request* acquire();
   // Pins the model. version < 0: the latest ready one. Errors: H-23.
   [[nodiscard]] Status bind(Request& request, std::string_view name, std::int64_t version);
+  // As bind(), for requests to come that are to have the same version (S-48).
+  [[nodiscard]] Result<ModelPin> pin(std::string_view name, std::int64_t version);
   // A request that bind() refused waits for its model, if that is loaded when somebody asks for it,
   // and comes back by its completion ring: with an OK status when bind() is to be tried again. Else
   // `refused`, or why it cannot wait; the caller still owns the request then.

@@ -81,7 +81,7 @@ struct ModelStatistics {
   std::vector<BatchStat> batches;       // ascending batch size
   std::vector<ResponseStat> responses;  // by index; of the first kMaxResponseStats
   std::uint64_t pending = 0;            // M-10: waiting, not yet executing
-  std::uint64_t in_flight = 0;          // bound, and not yet answered
+  std::uint64_t in_flight = 0;          // bound, and not yet answered; pins of ensembles
   std::uint64_t late = 0;               // refused at once: they could not have met their deadlines
   bool cached = false;                  // 4.6: the model's answers are cached
 };

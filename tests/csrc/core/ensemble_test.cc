@@ -9,6 +9,7 @@
 #include <memory>
 #include <semaphore>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "support/engine_fixture.h"
@@ -208,6 +209,77 @@ TEST_F(EnsembleTest, CancellingStopsWhatHasNotBegun) {  // S-47
     EXPECT_EQ(r.status.message(), "");
   });
   EXPECT_EQ(b->statistics().success.count, 0u);
+}
+
+// S-48: the versions of a request are those of its beginning, and wait for its end.
+class PinTest : public EnsembleTest {
+ protected:
+  PinTest() {
+    add("a", std::make_unique<Gate>(entered_, go_));
+    b_ = add_doubler("b");
+    add(ensemble_plan({"Y"}, {{"a", "IN", "X"}, {"b", "X", "Y"}}), nullptr);
+  }
+  void begin() {
+    submit(1);
+    entered_.acquire();
+  }
+
+  std::binary_semaphore entered_{0};
+  std::counting_semaphore<> go_{0};
+  ModelVersionRef b_;
+};
+
+TEST_F(PinTest, AStepServesOnAfterItIsUnloaded) {
+  begin();
+  engine_.forget("b");
+  std::atomic<bool> retired{false};
+  std::thread unloading([&] {
+    engine_.retire(b_, INT64_C(10'000'000'000));
+    retired = true;
+  });
+  Request* request = engine_.acquire();
+  EXPECT_FALSE(engine_.bind(*request, "b", -1).ok());
+  engine_.release(request);
+  EXPECT_FALSE(retired);
+  EXPECT_EQ(b_->statistics().in_flight, 1u);
+  go_.release();
+  expect_value(4);
+  unloading.join();
+  EXPECT_EQ(b_->statistics().success.count, 1u);
+  submit(1);
+  owner_.collect(1, [](const Response& r) {
+    EXPECT_EQ(r.status.code(), Code::kInvalidArg);
+    EXPECT_EQ(r.status.message(), "in ensemble 'e', Request for unknown model: 'b' is not found");
+  });
+}
+
+TEST_F(PinTest, ANewVersionIsForNewRequests) {
+  begin();
+  ModelPlan plan = testing::dynamic_plan(8);
+  plan.name = "b";
+  plan.version = 2;
+  auto newer = engine_.create(std::make_shared<ModelPlan>(plan));
+  ASSERT_TRUE(newer.ok());
+  models_.push_back(newer.value());
+  newer.value()->start(0, std::make_unique<Doubler>());
+  engine_.publish("b", {b_, newer.value()}, {});
+  go_.release(2);
+  expect_value(4);
+  EXPECT_EQ(b_->statistics().success.count, 1u);
+  begin();
+  expect_value(4);
+  EXPECT_EQ(newer.value()->statistics().success.count, 1u);
+}
+
+TEST_F(PinTest, RetiringWaitsNoLongerThanItIsTold) {
+  begin();
+  engine_.forget("b");
+  engine_.retire(b_, 0);
+  go_.release();
+  owner_.collect(1, [](const Response& r) {
+    EXPECT_EQ(r.status.code(), Code::kUnavailable) << r.status.message();
+    EXPECT_EQ(r.status.message().rfind("in ensemble 'e', ", 0), 0u) << r.status.message();
+  });
 }
 
 TEST_F(EnsembleTest, EnsemblesMayBeSteps) {
