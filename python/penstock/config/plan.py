@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from penstock._proto.model_config_pb2 import (
@@ -117,10 +119,12 @@ def make_plan_spec(
     queue_capacity: int = 4096,
     metrics: MetricsSettings = DEFAULT_METRICS,
     ensemble: EnsembleData | None = None,
+    labels: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> PlanSpec:
     """The plan of one version from its normalised, validated configuration.
 
     `metrics`: what the server keeps beside its counters. `ensemble`: the steps, when it is one.
+    `labels`: by name, of outputs without a file of their own.
 
     Raises UnsupportedError for what the server cannot run, InvalidArgError for bad label files and
     initial states.
@@ -133,7 +137,7 @@ def make_plan_spec(
         max_batch_size=config.max_batch_size,
         inputs=tuple(_input_spec(tensor) for tensor in [*config.input, *supplied_inputs(config)]),
         outputs=tuple(
-            _output_spec(tensor, config, model_dir)
+            _output_spec(tensor, config, model_dir, labels)
             for tensor in [*config.output, *hidden_outputs(config)]
         ),
         dynamic_batching=config.HasField("dynamic_batching"),
@@ -244,14 +248,16 @@ def _input_spec(tensor: ModelInput) -> TensorSpecData:
     )
 
 
-def _output_spec(tensor: ModelOutput, config: ModelConfig, model_dir: Path) -> TensorSpecData:
+def _output_spec(
+    tensor: ModelOutput, config: ModelConfig, model_dir: Path, labels: Mapping[str, tuple[str, ...]]
+) -> TensorSpecData:
     return TensorSpecData(
         name=tensor.name,
         data_type=tensor.data_type,
         dims=tuple(tensor.dims),
         reshape=_reshape(tensor),
         is_shape_tensor=tensor.is_shape_tensor,
-        labels=read_labels(config.name, tensor, model_dir),
+        labels=read_labels(config.name, tensor, model_dir) or labels.get(tensor.name, ()),
     )
 
 

@@ -282,11 +282,11 @@ class ModelLoader:
         clock = StageClock()
         steps = config.ensemble_scheduling.step
         models = [self._composing(config, step, composing) for step in steps]
-        ensemble = make_ensemble(config, models, composing)
+        ensemble = make_ensemble(config, [model.config for model in models], composing)
         if any(step.decoupled for step in ensemble.steps):  # S-45
             config.model_transaction_policy.decoupled = True
             validate_response_cache(config)
-        spec = self._plan_spec(config, version, model_dir, ensemble)
+        spec = self._plan_spec(config, version, model_dir, ensemble, _step_labels(config, models))
         model = self._engine.create(make_plan(spec))
         clock.passed("load")
         return LoadedVersion(
@@ -307,6 +307,7 @@ class ModelLoader:
         version: int,
         model_dir: Path,
         ensemble: EnsembleData | None = None,
+        labels: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     ) -> PlanSpec:
         return make_plan_spec(
             config,
@@ -315,19 +316,20 @@ class ModelLoader:
             queue_capacity=self._queue_capacity,
             metrics=self._metrics,
             ensemble=ensemble,
+            labels=labels,
         )
 
     def _composing(
         self, config: ModelConfig, step: ModelEnsembling.Step, keys: Mapping[str, str]
-    ) -> ModelConfig:
-        """The configuration that the step's model is served with."""
+    ) -> LoadedVersion:
+        """The version of its model that the step is checked against."""
         needs = f"ensemble '{config.name}' depends on '{step.model_name}'"
         versions = self._published.of_key(keys.get(step.model_name, step.model_name))
         if not versions:
             raise InvalidArgError(f"{needs} which has no loaded version.")
         for loaded in reversed(versions):
             if step.model_version in (-1, loaded.version):
-                return loaded.config
+                return loaded
         raise InvalidArgError(f"{needs} whose required version {step.model_version} is not loaded.")
 
     def _context(
@@ -351,6 +353,18 @@ class ModelLoader:
     def _instance_spec(self, data: InstanceData) -> InstanceSpec:
         cores = self._host_policies.get(data.host_policy, ())
         return InstanceSpec(**dataclasses.asdict(data), cores=cores)
+
+
+def _step_labels(
+    config: ModelConfig, models: Sequence[LoadedVersion]
+) -> dict[str, tuple[str, ...]]:
+    """S-50: by ensemble tensor, the labels of the output that it is; `models`: of the steps."""
+    return {
+        step.output_map[output.name]: output.labels
+        for step, model in zip(config.ensemble_scheduling.step, models, strict=True)
+        for output in model.plan.outputs
+        if output.labels and output.name in step.output_map
+    }
 
 
 def _gpus_of(specs: Sequence[InstanceSpec]) -> set[int]:

@@ -94,6 +94,7 @@ def test_which_versions_a_change_concerns(paths: set[str], expected: set[int] | 
 # ---------------------------------------------------------------- ensembles
 
 _INPUT = 'input { name: "i" data_type: TYPE_FP32 dims: 1 }'
+_LABELS = 'output { name: "o" data_type: TYPE_FP32 dims: 1 label_filename: "names" }'
 
 
 @pytest.mark.parametrize(
@@ -104,6 +105,7 @@ _INPUT = 'input { name: "i" data_type: TYPE_FP32 dims: 1 }'
         (1, {1: _INPUT}, {2: _INPUT}, False),
         (1, {1: _INPUT, 2: ""}, {1: _INPUT}, True),
         (-1, {1: _INPUT}, {1: _INPUT + "instance_group { count: 9 }"}, True),
+        (-1, {1: _LABELS}, {1: _LABELS}, False),  # the file may say something else (S-50)
     ],
 )
 def test_what_an_ensemble_notices_of_a_model(
