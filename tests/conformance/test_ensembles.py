@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pytest
 import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton_http
+from ensemble_models import step, tensors, write_ensemble
 from server_process import ServerProcess
 from tritonclient.utils import InferenceServerException
 
@@ -33,30 +34,6 @@ class TritonPythonModel:
             responses.append(pb_utils.InferenceResponse([pb_utils.Tensor("OUT", x + 1)]))
         return responses
 """
-
-
-def tensors(kind: str, *names: str, dims: str = "4") -> str:
-    return "".join(
-        f'{kind} {{ name: "{name}" data_type: TYPE_FP32 dims: [{dims}] }}\n' for name in names
-    )
-
-
-def step(model: str, inputs: dict[str, str], outputs: dict[str, str], version: int = -1) -> str:
-    maps = [("input_map", inputs), ("output_map", outputs)]
-    entries = "".join(
-        f'{field} {{ key: "{key}" value: "{value}" }} '
-        for field, pairs in maps
-        for key, value in pairs.items()
-    )
-    return f'step {{ model_name: "{model}" model_version: {version} {entries} }}\n'
-
-
-def write_ensemble(root: Path, name: str, steps: str, io: str, extra: str = "") -> None:
-    (root / name / "1").mkdir(parents=True)
-    (root / name / "config.pbtxt").write_text(
-        f'name: "{name}" platform: "ensemble" max_batch_size: 8\n{io}'
-        f"ensemble_scheduling {{ {steps} {extra} }}"
-    )
 
 
 def write_model(root: Path, name: str, max_batch_size: int = 8, io: str | None = None) -> None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The Penstock Authors
-"""The response cache through stock clients (contract 4.6, 1.11, M-15, M-16, X-44, X-45, S-6)."""
+"""The response cache through stock clients (4.6, 1.11, M-15, M-16, X-44, X-45, S-6, S-50)."""
 
 from __future__ import annotations
 
@@ -73,11 +73,12 @@ def write_repository(root: Path) -> None:
         'input_map { key: "X" value: "X" } output_map { key: "Y" value: "Y" }'
         'output_map { key: "RUNS" value: "RUNS" }'
     )
-    (root / "whole" / "1").mkdir(parents=True)
-    (root / "whole" / "config.pbtxt").write_text(
-        f'name: "whole" platform: "ensemble" max_batch_size: 1 {_TENSORS} {_ENABLE}'
-        f'ensemble_scheduling {{ step {{ model_name: "step" model_version: -1 {maps} }} }}'
-    )
+    for name, model, extra in (("whole", "step", _ENABLE), ("parts", "cached", "")):
+        (root / name / "1").mkdir(parents=True)
+        (root / name / "config.pbtxt").write_text(
+            f'name: "{name}" platform: "ensemble" max_batch_size: 1 {_TENSORS} {extra}'
+            f'ensemble_scheduling {{ step {{ model_name: "{model}" model_version: -1 {maps} }} }}'
+        )
     tensor = "data_type: TYPE_FP32 dims: [-1]"
     (root / "native" / "1").mkdir(parents=True)
     (root / "native" / "config.pbtxt").write_text(
@@ -87,7 +88,7 @@ def write_repository(root: Path) -> None:
     write_model(root, "decoupled", _ENABLE + "model_transaction_policy { decoupled: true }")
 
 
-STARTED = ("cached", "reloaded", "uncached", "ordered", "whole", "native")
+STARTED = ("cached", "reloaded", "uncached", "ordered", "whole", "parts", "native")
 
 
 @pytest.fixture(scope="module")
@@ -227,15 +228,34 @@ def test_models_that_do_not_ask_for_it(caching: ServerProcess) -> None:
     assert f"nv_cache_num_hits_per_model{labels}" not in caching.metrics()
 
 
-def test_native_models_and_ensembles(caching: ServerProcess) -> None:
-    first = http_infer(caching, "whole", 5)
-    assert runs(http_infer(caching, "whole", 5)) == runs(first)
+def test_native_models(caching: ServerProcess) -> None:
     body = {"inputs": [{"name": "INPUT0", "datatype": "FP32", "shape": [2], "data": [1, 2]}]}
     for _ in range(2):
         answer = caching.request("POST", "/v2/models/native/infer", body).json
         assert answer["outputs"][0]["data"] == [1, 2]
     assert counts(caching, "native")["cache_hit"] == 1
-    assert counts(caching, "whole")["cache_hit"] == 1
+
+
+def test_an_ensemble_is_cached(caching: ServerProcess) -> None:  # S-50
+    """What it answers from the cache, its steps have nothing to do with."""
+    first = http_infer(caching, "whole", 5)
+    ensemble, step = counts(caching, "whole"), counts(caching, "step")
+    assert runs(http_infer(caching, "whole", 5)) == runs(first)
+    assert grown(ensemble, counts(caching, "whole")) == {"success": 1, "queue": 1, "cache_hit": 1}
+    assert grown(step, counts(caching, "step")) == {}
+
+
+def test_a_step_is_cached(caching: ServerProcess) -> None:  # S-50
+    """The ensemble, which is not, is executed; requests of its model have the same answers."""
+    first = http_infer(caching, "parts", 50)
+    ensemble, step = counts(caching, "parts"), counts(caching, "cached")
+    again = http_infer(caching, "parts", 50)
+    assert runs(again) == runs(first) == runs(http_infer(caching, "cached", 50))
+    np.testing.assert_array_equal(again["Y"], first["Y"])
+    assert grown(step, counts(caching, "cached")) == {"success": 2, "queue": 2, "cache_hit": 2}
+    change = grown(ensemble, counts(caching, "parts"))
+    assert (change["success"], change["execution_count"]) == (1, 1)
+    assert "cache_hit" not in change and "cache_miss" not in change
 
 
 def test_hits_keep_their_place(caching: ServerProcess) -> None:  # S-6
