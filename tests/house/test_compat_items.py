@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The Penstock Authors
-"""Every item of the protocols, metrics, options and traces stands in docs/compat_items.md, once."""
+"""Every item of the protocols, schedulers, metrics, options and traces stands in the document."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ ITEMS: dict[str, list[int]] = {
     "REP": [*range(1, 5)],
     "GEN": [*range(1, 8)],
     "G": [*range(1, 33)],
+    "S": [*range(1, 10), *range(20, 33), *range(40, 52)],
     "M": [*range(1, 24), *range(30, 35)],
     "O": [*range(1, 72)],
     "T": [*range(1, 9), *range(20, 24)],
