@@ -2,16 +2,18 @@
 # Copyright (c) 2026 The Penstock Authors
 # Models that call models (BLS): the server's side, and what a model's instance has of it.
 from libcpp.memory cimport shared_ptr
-from libcpp.string cimport string
 
 from calls cimport (
     CCallPort,
+    CCallReply,
+    CCallRequest,
+    CCallResponse,
     CModelCalls,
     COutgoingCall,
     begin_call,
     c_local_calls,
     make_calls,
-    next_reply,
+    next_answer,
     plan_of,
 )
 from plan cimport CModelPlan
@@ -56,13 +58,16 @@ cdef class CallPort:
         with nogil:
             self.port.reset()
 
-    def begin(self, bytes message not None, *, bint many, bint blocking):
+    def begin(
+        self, ModelRequest request not None, dict parameters not None, *, bint many, bint blocking
+    ):
         cdef OutgoingCall call = OutgoingCall.__new__(OutgoingCall)
+        cdef CCallRequest said
+        cdef list kept = []
         cdef Status status
-        cdef const char* data = message
-        cdef size_t size = len(message)
+        fill_call(request, parameters, said, kept)
         with nogil:
-            status = begin_call(deref(self.port), data, size, many, blocking, call.call)
+            status = begin_call(deref(self.port), said, many, blocking, call.call)
         check(status)
         call.port = self
         return call
@@ -80,24 +85,17 @@ cdef class OutgoingCall:
         with nogil:
             self.call.reset()
 
-    def next(self):
-        cdef Status status
-        cdef string message
-        cdef int found
+    def next(self, type response_type not None, type tensor_type not None):
+        cdef CCallResponse said
+        cdef CCallReply reply  # `said` borrows from it
+        cdef bint found
         with nogil:
-            found = next_reply(deref(self.call), status, message)
-        if found == 0:
+            found = next_answer(deref(self.call), reply, said)
+        if not found:
             return None
-        return (None if status.ok() else error_of(status)), <bytes>message, found == 2
+        check(reply.status)
+        return answered(response_type, tensor_type, said)
 
     def cancel(self):
         with nogil:
             self.call.get().cancel()
-
-
-def tensor_from_bytes(bytes data not None, int data_type, shape):
-    cdef Tensor tensor
-    if not 1 <= data_type < 15:
-        raise InvalidArgError(f"no data type has the number {data_type}")
-    tensor = tensor_of_buffer(data, data_type, shape)
-    return tensor

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 The Penstock Authors
 //
-// What Cython cannot say about calls of models: Results, and bytes. See shim.h.
+// What Cython cannot say about calls of models: Results, and messages. See shim.h.
 #pragma once
 
-#include <cstddef>
-#include <cstring>
 #include <memory>
-#include <string>
 #include <utility>
 
+#include "penstock/call_message.h"
 #include "penstock/model_calls.h"
 #include "shim.h"
 
@@ -19,21 +17,18 @@ inline std::shared_ptr<ModelCalls> make_calls(Engine& engine) {
   return std::make_shared<ModelCalls>(engine);
 }
 
-inline Status begin_call(CallPort& port, const char* data, std::size_t size, bool many,
-                         bool blocking, std::shared_ptr<OutgoingCall>& out) {
+inline Status begin_call(CallPort& port, const CallRequest& request, bool many, bool blocking,
+                         std::shared_ptr<OutgoingCall>& out) {
   ModelCall call{0, many, blocking, {}};
-  const auto* bytes = reinterpret_cast<const std::byte*>(data);
-  call.message.assign(bytes, bytes + size);
+  PENSTOCK_RETURN_IF_ERROR(write_call(request, call.message));
   return take(port.begin(std::move(call)), out);
 }
 
-// 0: there is none; 1: others follow; 2: the final one.
-inline int next_reply(OutgoingCall& call, Status& status, std::string& message) {
-  CallReply reply;
-  if (!call.next(reply)) return 0;
-  status = std::move(reply.status);
-  message.assign(reinterpret_cast<const char*>(reply.message.data()), reply.message.size());
-  return reply.final ? 2 : 1;
+// False: there is none. `response` borrows from the reply; of a failed one it is empty.
+inline bool next_answer(OutgoingCall& call, CallReply& reply, CallResponse& response) {
+  if (!call.next(reply)) return false;
+  if (reply.status.ok()) reply.status = read_answer(reply.message, response);
+  return true;
 }
 
 inline std::shared_ptr<const ModelPlan> plan_of(const std::shared_ptr<ModelPlan>& plan) {

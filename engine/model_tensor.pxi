@@ -99,7 +99,7 @@ cdef class ModelTensor:
     def as_numpy(self):
         if self.array is None:
             self.check_made()
-            self.array = own_array(self.received)
+            self.array = array_of(self.received.view)
             if self.array is None:
                 self.array = self._unpacked(self.received)
         return self.array
@@ -119,17 +119,17 @@ cdef void copy_bytes(char* to, const char* data, size_t size_bytes) noexcept:
 
 
 # Received numbers in memory of their own; None when numpy has no numbers of this type.
-cdef cnp.ndarray own_array(Tensor tensor):
-    cdef int number = NUMPY_TYPES[type_of(tensor.view)]
+cdef cnp.ndarray array_of(const TensorView& view):
+    cdef int number = NUMPY_TYPES[type_of(view)]
     if number < 0:
         return None
     cdef cnp.npy_intp[16] dims
-    cdef int rank = <int>tensor.view.shape.rank()
+    cdef int rank = <int>view.shape.rank()
     cdef int i
     for i in range(rank):
-        dims[i] = tensor.view.shape[i]
+        dims[i] = view.shape[i]
     cdef cnp.ndarray array = cnp.PyArray_EMPTY(rank, dims, number, 0)
-    copy_bytes(cnp.PyArray_BYTES(array), chars(tensor.view), tensor.view.size_bytes)
+    copy_bytes(cnp.PyArray_BYTES(array), chars(view), view.size_bytes)
     return array
 
 

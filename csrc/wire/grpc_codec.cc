@@ -52,11 +52,11 @@ Status GrpcCodec::Impl::encode(const Response& response, Reply& reply) {
   PENSTOCK_RETURN_IF_ERROR(outputs.resolve(response, regions, pool, reply));
   wire::append_response_head(reply.head, response);
   for (const auto& tensor : outputs.tensors()) {
-    wire::append_output_head(reply.head, tensor.name, tensor.view);
+    wire::append_tensor_head(reply.head, tensor.name, tensor.view);
   }
   cuts.clear();
   for (const auto& tensor : outputs.tensors()) {
-    wire::append_raw_head(reply.head, tensor.view.size_bytes);
+    wire::append_raw_head(reply.head, wire::RawField::kOutputs, tensor.view.size_bytes);
     cuts.push_back(reply.head.size());
     reply.total_bytes += tensor.view.size_bytes;
   }

@@ -180,7 +180,7 @@ Status GrpcDecoder::find_region(const ProtoTensorHead& head, RegionReference& re
 Status GrpcDecoder::read_input(std::string_view message, const BufferLease& owner,
                                Request& request) {
   ProtoTensorHead head;
-  PENSTOCK_RETURN_IF_ERROR(read_input_head(message, limits_, head, tensor_parameters_));
+  PENSTOCK_RETURN_IF_ERROR(read_tensor_head(message, limits_, head, tensor_parameters_));
   InputTensor* input = nullptr;
   PENSTOCK_RETURN_IF_ERROR(add_input(request, head.name, input));
   if (head.rank > Shape::kMaxRank) return rank_too_high(head.name, head.rank);

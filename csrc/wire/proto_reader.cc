@@ -61,23 +61,11 @@ Status read_value(std::string_view message, ProtoValue& value) {
   return {};
 }
 
-// One entry of map<string, InferParameter>; a later one of the same name replaces an earlier.
-Status read_parameter(std::string_view message, const CodecLimits& limits,
-                      std::vector<ProtoParameter>& parameters) {
+// A later one of the same name replaces an earlier.
+Status add_parameter(std::string_view entry, const CodecLimits& limits,
+                     std::vector<ProtoParameter>& parameters) {
   ProtoParameter parameter;
-  pbf_reader reader(message.data(), message.size());
-  while (reader.next()) {
-    switch (reader.tag_and_type()) {
-      case length_field(1):
-        PENSTOCK_RETURN_IF_ERROR(read_string(reader, "parameters", parameter.name));
-        break;
-      case length_field(2):
-        PENSTOCK_RETURN_IF_ERROR(read_value(view_of(reader), parameter.value));
-        break;
-      default:
-        reader.skip();
-    }
-  }
+  PENSTOCK_RETURN_IF_ERROR(read_parameter(entry, parameter));
   const auto same = std::find_if(parameters.begin(), parameters.end(),
                                  [&](const auto& p) { return p.name == parameter.name; });
   if (same != parameters.end()) {
@@ -109,6 +97,23 @@ void read_packed_shape(std::string_view packed, ProtoTensorHead& head) {
 }
 
 }  // namespace
+
+Status read_parameter(std::string_view entry, ProtoParameter& parameter) {
+  pbf_reader reader(entry.data(), entry.size());
+  while (reader.next()) {
+    switch (reader.tag_and_type()) {
+      case length_field(1):
+        PENSTOCK_RETURN_IF_ERROR(read_string(reader, "parameters", parameter.name));
+        break;
+      case length_field(2):
+        PENSTOCK_RETURN_IF_ERROR(read_value(view_of(reader), parameter.value));
+        break;
+      default:
+        reader.skip();
+    }
+  }
+  return {};
+}
 
 Status read_target(ByteSpan message, GrpcCodec::Target& target) {
   target = {};
@@ -150,7 +155,7 @@ Status read_request(ByteSpan message, const CodecLimits& limits, ProtoRequest& o
         PENSTOCK_RETURN_IF_ERROR(read_string(reader, "id", out.id));
         break;
       case length_field(4):
-        PENSTOCK_RETURN_IF_ERROR(read_parameter(view_of(reader), limits, out.parameters));
+        PENSTOCK_RETURN_IF_ERROR(add_parameter(view_of(reader), limits, out.parameters));
         break;
       case length_field(5):
         PENSTOCK_RETURN_IF_ERROR(collect(out.inputs, "inputs", limits.max_tensors, reader));
@@ -169,8 +174,8 @@ Status read_request(ByteSpan message, const CodecLimits& limits, ProtoRequest& o
   return {};
 }
 
-Status read_input_head(std::string_view message, const CodecLimits& limits, ProtoTensorHead& head,
-                       std::vector<ProtoParameter>& parameters) {
+Status read_tensor_head(std::string_view message, const CodecLimits& limits, ProtoTensorHead& head,
+                        std::vector<ProtoParameter>& parameters) {
   head = {};
   parameters.clear();
   pbf_reader reader(message.data(), message.size());
@@ -189,7 +194,7 @@ Status read_input_head(std::string_view message, const CodecLimits& limits, Prot
         push_dim(head, varint_of(reader));
         break;
       case length_field(4):
-        PENSTOCK_RETURN_IF_ERROR(read_parameter(view_of(reader), limits, parameters));
+        PENSTOCK_RETURN_IF_ERROR(add_parameter(view_of(reader), limits, parameters));
         break;
       case length_field(5):
         head.has_contents = true;
@@ -213,7 +218,7 @@ Status read_output_head(std::string_view message, const CodecLimits& limits, Pro
         PENSTOCK_RETURN_IF_ERROR(read_string(reader, "outputs.name", head.name));
         break;
       case length_field(2):
-        PENSTOCK_RETURN_IF_ERROR(read_parameter(view_of(reader), limits, parameters));
+        PENSTOCK_RETURN_IF_ERROR(add_parameter(view_of(reader), limits, parameters));
         break;
       default:
         reader.skip();

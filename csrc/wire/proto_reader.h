@@ -28,7 +28,7 @@ struct ProtoParameter {
   ProtoValue value;
 };
 
-struct ProtoTensorHead {  // InferInputTensor or InferRequestedOutputTensor
+struct ProtoTensorHead {  // of an input, an output, or an output that is asked for
   std::string_view name;
   std::string_view datatype;
   Shape shape;
@@ -49,10 +49,13 @@ struct ProtoRequest {
 [[nodiscard]] Status read_target(ByteSpan message, GrpcCodec::Target& target);
 [[nodiscard]] Status read_request(ByteSpan message, const CodecLimits& limits, ProtoRequest& out);
 
-// `parameters` is scratch; it is cleared first.
-[[nodiscard]] Status read_input_head(std::string_view message, const CodecLimits& limits,
-                                     ProtoTensorHead& head,
-                                     std::vector<ProtoParameter>& parameters);
+// One entry of map<string, InferParameter>.
+[[nodiscard]] Status read_parameter(std::string_view entry, ProtoParameter& parameter);
+// InferInputTensor, and InferOutputTensor, which is alike. `parameters` is scratch; it is cleared
+// first.
+[[nodiscard]] Status read_tensor_head(std::string_view message, const CodecLimits& limits,
+                                      ProtoTensorHead& head,
+                                      std::vector<ProtoParameter>& parameters);
 [[nodiscard]] Status read_output_head(std::string_view message, const CodecLimits& limits,
                                       ProtoTensorHead& head,
                                       std::vector<ProtoParameter>& parameters);

@@ -12,23 +12,23 @@
 namespace penstock::worker {
 namespace {
 
-CallReply reply_of(const Message& message) {
-  CallAnswerHead head;
-  if (message.bytes.size() < sizeof head) {
+CallReply reply_of(Message& message) {
+  CallAnswerTail tail;
+  if (message.bytes.size() < sizeof tail) {
     return {unavailable("An error occurred while performing BLS request. No memory for the "
                         "response: the back end's setting shm-max-byte-size bounds it"),
             {},
             true};
   }
-  std::memcpy(&head, message.bytes.data(), sizeof head);
-  const std::byte* rest = message.bytes.data() + sizeof head;
-  const std::size_t size = message.bytes.size() - sizeof head;
-  CallReply reply{{}, {}, head.final != 0};
-  if (head.code == 0) {
-    reply.message.assign(rest, rest + size);
+  const std::size_t size = message.bytes.size() - sizeof tail;
+  std::memcpy(&tail, message.bytes.data() + size, sizeof tail);
+  CallReply reply{{}, {}, tail.final != 0};
+  if (tail.code == 0) {
+    message.bytes.resize(size);
+    reply.message = std::exchange(message.bytes, {});
   } else {
-    reply.status = Status(static_cast<Code>(head.code - 1),
-                          std::string(reinterpret_cast<const char*>(rest), size));
+    reply.status = Status(static_cast<Code>(tail.code - 1),
+                          std::string(reinterpret_cast<const char*>(message.bytes.data()), size));
   }
   return reply;
 }
@@ -132,8 +132,8 @@ bool Inbox::post(MessageKind kind, std::uint64_t id) {
 }
 
 Result<std::shared_ptr<OutgoingCall>> Inbox::begin(ModelCall call) {
-  const CallHead head{call.many, call.blocking};
-  const std::size_t size = sizeof head + call.message.size();
+  const CallTail tail{call.many, call.blocking};
+  const std::size_t size = call.message.size() + sizeof tail;
   if (size > Channel::kMaxMessageBytes) {
     return invalid_arg("An error occurred while performing BLS request. The request has " +
                        std::to_string(call.message.size()) +
@@ -147,10 +147,10 @@ Result<std::shared_ptr<OutgoingCall>> Inbox::begin(ModelCall call) {
         "An error occurred while performing BLS request. No memory for it: the back "
         "end's setting shm-max-byte-size bounds it");
   }
-  std::memcpy(block->data, &head, sizeof head);
   if (!call.message.empty()) {
-    std::memcpy(block->data + sizeof head, call.message.data(), call.message.size());
+    std::memcpy(block->data, call.message.data(), call.message.size());
   }
+  std::memcpy(block->data + call.message.size(), &tail, sizeof tail);
   std::uint64_t id = 0;
   {
     std::lock_guard lock(mutex_);

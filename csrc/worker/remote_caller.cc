@@ -35,11 +35,11 @@ class RemoteCaller final : public ModelCaller {
 
  private:
   [[nodiscard]] bool post(const CallAnswer& answer) {
-    CallAnswerHead head{answer.final, 0};
+    CallAnswerTail tail{answer.final, 0};
     std::string_view text;
-    std::size_t size = sizeof head;
+    std::size_t size = sizeof tail;
     if (!answer.status.ok()) {
-      head.code = static_cast<std::uint8_t>(static_cast<int>(answer.status.code()) + 1);
+      tail.code = static_cast<std::uint8_t>(static_cast<int>(answer.status.code()) + 1);
       text = answer.status.message();
       size += text.size();
     } else if (answer.reply != nullptr) {
@@ -49,13 +49,13 @@ class RemoteCaller final : public ModelCaller {
     BufferLease block = channel_->acquire(size);
     if (!block) return false;
     std::byte* to = block->data;
-    to = append(to, &head, sizeof head);
     to = append(to, text.data(), text.size());
     if (answer.status.ok() && answer.reply != nullptr) {
       for (const ByteSpan& segment : answer.reply->segments) {
         to = append(to, segment.data(), segment.size());
       }
     }
+    append(to, &tail, sizeof tail);
     return channel_->post(MessageKind::kCallAnswer, answer.id, std::move(block), size);
   }
   static CallAnswer too_large(const CallAnswer& answer) {
@@ -82,10 +82,10 @@ RemoteCalls::RemoteCalls(std::shared_ptr<ModelCalls> calls, std::shared_ptr<cons
 
 RemoteCalls::~RemoteCalls() { stop(); }
 
-bool RemoteCalls::take(const Message& message) {
+bool RemoteCalls::take(Message& message) {
   switch (message.kind) {
     case MessageKind::kCall:
-      if (message.bytes.size() < sizeof(CallHead)) return false;
+      if (message.bytes.size() < sizeof(CallTail)) return false;
       begin(message);
       return true;
     case MessageKind::kCallMore:
@@ -99,16 +99,17 @@ bool RemoteCalls::take(const Message& message) {
   }
 }
 
-void RemoteCalls::begin(const Message& message) {
-  CallHead head;
-  std::memcpy(&head, message.bytes.data(), sizeof head);
+void RemoteCalls::begin(Message& message) {
+  CallTail tail;
+  const std::size_t size = message.bytes.size() - sizeof tail;
+  std::memcpy(&tail, message.bytes.data() + size, sizeof tail);
+  message.bytes.resize(size);
   Status status = unsupported(
       "An error occurred while performing BLS request. This server does not let models call "
       "models");
   if (calls_) {
-    ModelCall call{message.id, head.many != 0, head.blocking != 0, {}};
-    call.message.assign(message.bytes.begin() + sizeof head, message.bytes.end());
-    status = calls_->begin(caller_, std::move(call));
+    status = calls_->begin(caller_, {message.id, tail.many != 0, tail.blocking != 0,
+                                     std::exchange(message.bytes, {})});
     if (caller_->stopped()) calls_->forget(*caller_);  // stop() may not have seen it
   }
   if (!status.ok()) caller_->answered({message.id, std::move(status), nullptr, true});

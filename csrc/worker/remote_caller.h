@@ -25,25 +25,25 @@ class RemoteCalls {
   RemoteCalls(std::shared_ptr<ModelCalls> calls, std::shared_ptr<const ModelPlan> plan,
               Channel& channel);
   ~RemoteCalls();
-  // False: the message is none of a call.
-  [[nodiscard]] bool take(const Message& message);
+  // Takes the bytes out of the message; false: it is none of a call.
+  [[nodiscard]] bool take(Message& message);
   // The process is gone: what it has called is cancelled.
   void stop();
 
  private:
-  void begin(const Message& message);
+  void begin(Message& message);
 
   const std::shared_ptr<ModelCalls> calls_;
   const std::shared_ptr<RemoteCaller> caller_;
 };
 
-// A kCall begins with these, then the ModelInferRequest; a kCallAnswer with CallAnswerHead, then
-// the error's text or the ModelInferResponse.
-struct CallHead {
+// A kCall is a ModelInferRequest and then this; a kCallAnswer the error's text or the
+// ModelInferResponse, and then CallAnswerTail. At the end, so that the rest needs no copy.
+struct CallTail {
   std::uint8_t many = 0;
   std::uint8_t blocking = 0;
 };
-struct CallAnswerHead {
+struct CallAnswerTail {
   std::uint8_t final = 0;
   std::uint8_t code = 0;  // + 1; 0: a success
 };

@@ -248,9 +248,6 @@ def tensor_from_cuda_array(array: Any, device: int, data_type: int = 0) -> Tenso
     It keeps the array. What writes it must be done, or be on the stream of the batch.
     """
 
-def tensor_from_bytes(data: bytes, data_type: int, shape: Sequence[int]) -> Tensor:
-    """Bytes as they are on the wire, without a copy."""
-
 def serialize_bytes(array: npt.NDArray[np.object_]) -> bytes: ...
 def deserialize_bytes(data: Buffer, count: int = -1) -> npt.NDArray[np.object_]: ...
 
@@ -378,6 +375,7 @@ class ModelResponse:
 
 _Class = TypeVar("_Class", bound=type)
 _Request = TypeVar("_Request", bound=ModelRequest)
+_Response = TypeVar("_Response", bound=ModelResponse)
 _Tensor = TypeVar("_Tensor", bound=ModelTensor)
 
 def called_quickly(subclass: _Class) -> _Class:
@@ -919,20 +917,30 @@ class ModelCalls:
 class CallPort:
     """One instance's way to other models. Thread safe."""
 
-    def begin(self, message: bytes, *, many: bool, blocking: bool) -> OutgoingCall:
-        """`message`: a ModelInferRequest; `many`: it may be answered any number of times.
+    def begin(
+        self,
+        request: ModelRequest,
+        parameters: dict[str, bool | int | float | str],
+        *,
+        many: bool,
+        blocking: bool,
+    ) -> OutgoingCall:
+        """Calls what an `InferenceRequest` says, with these parameters.
 
-        `blocking`: the instance executes nothing else until then. Raises ServerError; what is wrong
-        may be an answer, too.
+        `many`: it may be answered any number of times; `blocking`: the instance executes nothing
+        else until then. Raises ServerError; what is wrong may be an answer, too. Tensors are read
+        without the GIL.
         """
 
 class OutgoingCall:
     """Dropped before its final answer, it is cancelled. One thread at a time."""
 
-    def next(self) -> tuple[ServerError | None, bytes, bool] | None:
-        """Waits, without the GIL: (error, ModelInferResponse or nothing, final).
+    def next(
+        self, response_type: type[_Response], tensor_type: type[ModelTensor]
+    ) -> _Response | None:
+        """Waits, without the GIL, for the next response; None when the final one was given.
 
-        None when the final answer was given.
+        Raises the ServerError that is the answer. Tensors have memory of their own.
         """
     def cancel(self) -> None:
         """What is still to come is the final answer."""

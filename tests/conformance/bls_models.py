@@ -182,6 +182,34 @@ class TritonPythonModel:
         return pb_utils.InferenceResponse([out])
 """
 
+#: Calls `mirror` with its own inputs, and gives what that gives: as received, or as arrays.
+_PASS = """
+class TritonPythonModel:
+    def execute(self, requests):
+        return [self.answer(request) for request in requests]
+
+    def answer(self, request):
+        as_numpy = json.loads(request.parameters())["as_numpy"]
+        made = pb_utils.InferenceRequest(
+            model_name="mirror",
+            inputs=self.renewed(request.inputs(), as_numpy),
+            requested_output_names=["OUTPUT2", "OUTPUT1", "OUTPUT0"],
+        )
+        response = made.exec()
+        if response.has_error():
+            return passed_on(response)
+        return pb_utils.InferenceResponse(self.renewed(response.output_tensors(), as_numpy))
+
+    def renewed(self, tensors, as_numpy):
+        if not as_numpy:
+            return tensors
+        return [
+            # numpy has no BF16
+            t if t.triton_dtype() == 14 else pb_utils.Tensor(t.name(), t.as_numpy())
+            for t in tensors
+        ]
+"""
+
 _CONFIG = """
 backend: "python"
 max_batch_size: 0
@@ -191,6 +219,9 @@ instance_group [ {{ kind: KIND_CPU count: {count} }} ]
 model_transaction_policy {{ decoupled: {decoupled} }}
 parameters {{ key: "EXECUTION_MODE" value {{ string_value: "{mode}" }} }}
 """
+
+#: strings, what numpy has not, and numbers
+_KINDS = ("STRING", "BF16", "INT64")
 
 _MODELS = {"plus": _PLUS, "sync": _SYNC, "async": _ASYNC, "sum": _SUM, "manager": _MANAGER}
 _DECOUPLED = {"count": _COUNT, "relay": _RELAY}
@@ -204,6 +235,25 @@ def write_repository(root: Path) -> None:
         _write(root, f"{name}_here", code, "in_process", decoupled)
     _write(root, "second", _SYNC, "process", False)
     _write(root, "pair", _SYNC, "process", False, count=2)
+    _write_mirrors(root)
+
+
+def _write_mirrors(root: Path) -> None:
+    """`mirror`, which gives what it gets, and `pass`, which calls it."""
+    tensors = "".join(
+        f'{put} [ {{ name: "{put.upper()}{i}" data_type: TYPE_{kind} dims: [ -1 ] }} ]\n'
+        for put in ("input", "output")
+        for i, kind in enumerate(_KINDS)
+    )
+    for name, mode in (("pass", "process"), ("pass_here", "in_process")):
+        code = root / name / "1" / "model.py"
+        code.parent.mkdir(parents=True)
+        code.write_text(_HEAD + _PASS)
+        mode = f'parameters {{ key: "EXECUTION_MODE" value {{ string_value: "{mode}" }} }}'
+        text = f'backend: "python"\ninstance_group [ {{ kind: KIND_CPU }} ]\n{tensors}{mode}\n'
+        (root / name / "config.pbtxt").write_text(text)
+    (root / "mirror" / "1").mkdir(parents=True)
+    (root / "mirror" / "config.pbtxt").write_text(f'backend: "identity"\n{tensors}')
 
 
 def _write(root: Path, name: str, code: str, mode: str, decoupled: bool, *, count: int = 1) -> None:

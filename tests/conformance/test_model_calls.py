@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import bls_models
+import ml_dtypes
 import numpy as np
 import pytest
 import tritonclient.grpc as grpc_client
@@ -86,6 +87,59 @@ def test_large_tensors(client: grpc_client.InferenceServerClient, where: str) ->
     for _ in range(5):  # the memory comes back
         result = client.infer(f"sync{where}", [made], parameters={"to": "plus"})
         assert (result.as_numpy("OUT") == numbers + 1).all()
+
+
+@BOTH
+@pytest.mark.parametrize("as_numpy", [False, True], ids=["received", "numpy"])
+@pytest.mark.parametrize("empty", [False, True], ids=["full", "empty"])
+def test_tensors_of_all_kinds(
+    client: grpc_client.InferenceServerClient, where: str, as_numpy: bool, empty: bool
+) -> None:
+    values: list[Any] = [
+        np.array([b"a", b"", "\u00e4".encode()], np.object_),
+        np.array([1.5, -2.0], ml_dtypes.bfloat16),
+        np.array([2**63 - 1, -7], np.int64),
+    ]
+    inputs = []
+    for number, (value, kind) in enumerate(zip(values, ("BYTES", "BF16", "INT64"), strict=True)):
+        values[number] = value = value[:0] if empty else value
+        made = grpc_client.InferInput(f"INPUT{number}", [value.size], kind)
+        made.set_data_from_numpy(value)
+        inputs.append(made)
+    result = client.infer(f"pass{where}", inputs, parameters={"as_numpy": as_numpy})
+    for number, value in enumerate(values):
+        output = result.get_output(f"OUTPUT{number}")
+        assert list(output.shape) == [value.size]
+        assert output.datatype == inputs[number].datatype()
+        if not empty:
+            assert result.as_numpy(output.name).tolist() == value.tolist()
+
+
+@BOTH
+def test_large_tensors_of_all_kinds(client: grpc_client.InferenceServerClient, where: str) -> None:
+    value = np.array([bytes([65 + i]) * 300_000 for i in range(3)], np.object_)
+    halves = np.ones(200_000, ml_dtypes.bfloat16)
+    inputs = []
+    for number, (data, kind) in enumerate(
+        [(value, "BYTES"), (halves, "BF16"), (np.arange(100_000), "INT64")]
+    ):
+        inputs.append(grpc_client.InferInput(f"INPUT{number}", [data.size], kind))
+        inputs[-1].set_data_from_numpy(data)
+    result = client.infer(f"pass{where}", inputs, parameters={"as_numpy": True})
+    assert result.as_numpy("OUTPUT0").tolist() == value.tolist()
+    assert (result.as_numpy("OUTPUT1") == 1).all()
+    assert (result.as_numpy("OUTPUT2") == np.arange(100_000)).all()
+
+
+@BOTH
+def test_parameters_of_all_kinds(client: grpc_client.InferenceServerClient, where: str) -> None:
+    sent = {"word": "w\u00e4", "number": -(2**63), "yes": True, "share": 0.5}
+    result = infer(client, f"sync{where}", 1, to="plus", **sent)
+    seen = result.get_response().parameters
+    assert seen["seen_word"].string_param == "w\u00e4"
+    assert seen["seen_number"].int64_param == -(2**63)
+    assert seen["seen_yes"].bool_param is True
+    assert seen["seen_share"].double_param == 0.5
 
 
 @BOTH

@@ -36,6 +36,7 @@ ROOM_OF_HEADER = {
     "cuda.h": "memory",
     "shared_regions.h": "memory",
     "clock.h": "base",
+    "call_message.h": "wire",
     "codec.h": "wire",
     "completion.h": "sync",
     "door.h": "door",

@@ -8,14 +8,13 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from penstock import _engine
-from penstock._proto import inference_pb2 as pb
 from penstock.errors import ServerError
-from penstock.types import DataType
 
 from .errors import TritonError, TritonModelException
+from .parameters import ParameterValue
 from .response import InferenceResponse
 from .tensor import Tensor
 
@@ -68,7 +67,7 @@ class Caller:
         if getattr(_here, "caller", None) is self:
             del _here.caller
 
-    def begin(self, message: bytes, *, many: bool) -> _engine.OutgoingCall:
+    def begin(self, request: InferenceRequest, *, many: bool) -> _engine.OutgoingCall:
         """Raises ServerError, and TritonModelException when nothing may be called now."""
         if not self.serving:
             raise TritonModelException(_ONLY_IN_EXECUTE)
@@ -78,7 +77,7 @@ class Caller:
             self._port = _ports(self._plan)
         # What other threads of a decoupled model wait for does not keep it from executing.
         blocking = not self._decoupled or getattr(_here, "caller", None) is self
-        return self._port.begin(message, many=many, blocking=blocking)
+        return self._port.begin(request, _parameters(request), many=many, blocking=blocking)
 
 
 def _caller() -> Caller:
@@ -99,15 +98,14 @@ def ending() -> bool:
 
 def call(request: InferenceRequest, *, many: bool) -> InferenceResponse | ResponseIterator:
     """Calls the model. What it fails with is a response; wrong use raises TritonModelException."""
-    message = _message(request)
     try:
-        begun = _caller().begin(message, many=many)
+        begun = _caller().begin(request, many=many)
     except ServerError as error:
         failed = _failure(error)
         return ResponseIterator(None, failed) if many else failed
     if many:
         return ResponseIterator(begun)
-    return _response(begun.next())
+    return _next(begun)
 
 
 async def call_async(
@@ -116,14 +114,12 @@ async def call_async(
     """The same for a coroutine; cancelling it cancels the call."""
     if many:
         return call(request, many=True)
-    message = _message(request)
     try:
-        begun = _caller().begin(message, many=False)
+        begun = _caller().begin(request, many=False)
     except ServerError as error:
         return _failure(error)
-    answer = asyncio.get_running_loop().run_in_executor(_waiters, begun.next)
     try:
-        return _response(await answer)
+        return await asyncio.get_running_loop().run_in_executor(_waiters, _next, begun)
     except asyncio.CancelledError:
         begun.cancel()
         raise
@@ -146,11 +142,11 @@ class ResponseIterator(Iterator[InferenceResponse], AsyncIterator[InferenceRespo
         if self._failed is not None:
             failed, self._failed = self._failed, None
             return failed
-        answer = self._call.next() if self._call is not None else None
-        if answer is None:
+        response = _taken(self._call) if self._call is not None else None
+        if response is None:
             self._call = None
             raise StopIteration
-        return _response(answer)
+        return response
 
     def __aiter__(self) -> ResponseIterator:
         return self
@@ -168,73 +164,36 @@ class ResponseIterator(Iterator[InferenceResponse], AsyncIterator[InferenceRespo
             self._call.cancel()
 
 
-def _message(request: InferenceRequest) -> bytes:
-    version = request._model_version
-    message = pb.ModelInferRequest(
-        model_name=request._model_name,
-        model_version=str(version) if version >= 0 else "",
-        id=request._request_id,
-    )
-    for tensor in request.inputs():
-        wire = _wire(tensor)
-        name = DataType(wire.data_type).name
-        message.inputs.add(name=tensor.name(), datatype=name, shape=wire.shape)
-        message.raw_input_contents.append(bytes(memoryview(wire)))
-    for output in request._requested_output_names:
-        message.outputs.add(name=output)
-    for key, value in (request._parameters | _options(request)).items():
-        _set(message.parameters[key], value)
-    return message.SerializeToString()
+def _next(begun: _engine.OutgoingCall) -> InferenceResponse:
+    response = _taken(begun)
+    if response is None:
+        return InferenceResponse(error=TritonError("the call was answered already"))
+    return response
 
 
-def _wire(tensor: Any) -> _engine.Tensor:
-    if not tensor.is_cpu():
-        raise TritonModelException(
-            f"tensor '{tensor.name()}' of a BLS request is in a GPU's memory: copy it to the "
-            f"host's first"
-        )
-    source = tensor._source
-    return source if isinstance(source, _engine.Tensor) else _engine.tensor_from_numpy(source)
-
-
-def _options(request: InferenceRequest) -> dict[str, Any]:
-    """What the protocol says with parameters (G-21)."""
-    options: dict[str, Any] = {}
-    if request._correlation_id:
-        options["sequence_id"] = request._correlation_id
-        options["sequence_start"] = bool(request._flags & 1)
-        options["sequence_end"] = bool(request._flags & 2)
-    if request._timeout:
-        options["timeout"] = request._timeout
-    return options
-
-
-def _set(parameter: pb.InferParameter, value: Any) -> None:
-    kinds = {bool: "bool_param", int: "int64_param", float: "double_param", str: "string_param"}
-    setattr(parameter, kinds[type(value)], value)
+def _taken(begun: _engine.OutgoingCall) -> InferenceResponse | None:
+    try:
+        return begun.next(InferenceResponse, Tensor)
+    except ServerError as error:
+        return _failure(error)
 
 
 def _failure(error: ServerError) -> InferenceResponse:
     return InferenceResponse(error=TritonError(error.message, error.code))
 
 
-def _response(answer: tuple[ServerError | None, bytes, bool] | None) -> InferenceResponse:
-    if answer is None:
-        return InferenceResponse(error=TritonError("the call was answered already"))
-    error, data, _ = answer
-    if error is not None:
-        return _failure(error)
-    message = pb.ModelInferResponse.FromString(data)
-    outputs = [
-        _engine.model_tensor(
-            Tensor,
-            output.name,
-            _engine.tensor_from_bytes(raw, DataType[output.datatype], output.shape),
-        )
-        for output, raw in zip(message.outputs, message.raw_output_contents, strict=True)
-    ]
-    parameters = {
-        name: getattr(value, value.WhichOneof("parameter_choice"))
-        for name, value in message.parameters.items()
-    }
-    return InferenceResponse(outputs, parameters=parameters)
+def _parameters(request: InferenceRequest) -> dict[str, ParameterValue]:
+    """The request's own, and what the protocol says with parameters (G-21)."""
+    if not request._correlation_id and not request._timeout:
+        return request._parameters
+    parameters = dict(request._parameters)
+    sequence = request._correlation_id
+    if sequence:
+        if isinstance(sequence, int) and sequence >= 1 << 63:
+            sequence -= 1 << 64  # the protocol has such numbers as negative ones
+        parameters["sequence_id"] = sequence
+        parameters["sequence_start"] = bool(request._flags & 1)
+        parameters["sequence_end"] = bool(request._flags & 2)
+    if request._timeout:
+        parameters["timeout"] = request._timeout
+    return parameters
