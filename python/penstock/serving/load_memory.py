@@ -86,7 +86,7 @@ class MemoryMeter:
 
 def read_memory(engine: Engine, devices: Iterable[int]) -> Reading:
     """Of this process and these GPUs; one that cannot be asked is left out."""
-    reading: dict[str | int, int] = {_RESIDENT: _resident_bytes(), _ALLOCATED: _allocated_bytes()}
+    reading: dict[str | int, int] = {_RESIDENT: _resident_bytes(), _ALLOCATED: allocated_bytes()}
     for device in devices:
         try:
             free_bytes, total_bytes = _engine.gpu_memory(engine, device)
@@ -120,8 +120,8 @@ class _Mallinfo2(ctypes.Structure):
     ]
 
 
-def _allocated_bytes() -> int:
-    """By the C library; 0 where it does not say (before glibc 2.33)."""
+def allocated_bytes() -> int:
+    """What the C library has given out; 0 where it does not say (before glibc 2.33)."""
     mallinfo2 = getattr(ctypes.CDLL(None), "mallinfo2", None)
     if mallinfo2 is None:
         return 0

@@ -34,7 +34,13 @@ from penstock.models.loader import NO_KEYS, VersionHandle
 from penstock.serving.device_memory import check_limits, instance_devices
 from penstock.serving.environments.environments import Environments, default_root
 from penstock.serving.instance_sets import InstanceSets, place
-from penstock.serving.load_memory import HOST, MemoryMeter, read_memory, release_free_memory
+from penstock.serving.load_memory import (
+    HOST,
+    MemoryMeter,
+    allocated_bytes,
+    read_memory,
+    release_free_memory,
+)
 from penstock.serving.loaded_version import (
     LoadedVersion,
     NothingLoaded,
@@ -47,7 +53,7 @@ from penstock.serving.workers.model import WorkerModel, Workers
 from penstock.serving.workers.settings import runs_in_process
 
 _LOGGER = logging.getLogger(__name__)
-#: Bytes in the server that a model took, from which on its end is worth a walk over the heap.
+#: Bytes that a model gave back to the C library, from which on a walk over the heap is worth it.
 _WORTH_RELEASING: Final = 1 << 20
 
 
@@ -243,9 +249,10 @@ class ModelLoader:
         """Waits for the version's requests, finalizes its instances and frees it."""
         version = cast(LoadedVersion, handle)
         self._instances.stop(version.model, version.instances)
-        taken = version.memory.get(HOST, 0)
+        before = allocated_bytes()
         free(version.name, version.version, version.loaded)
-        if taken >= _WORTH_RELEASING:
+        # Either may miss it, where the next load is on already.
+        if max(version.memory.get(HOST, 0), before - allocated_bytes()) >= _WORTH_RELEASING:
             release_free_memory()
 
     def published(self, name: str) -> tuple[LoadedVersion, ...]:
