@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from penstock._engine import Tensor, tensor_from_dlpack
+from penstock._engine import Tensor, tensor_from_dlpack, tensor_from_numpy
 from penstock.backends.framework import Array, FrameworkInstance, Output
 from penstock.backends.interface import ModelContext
 from penstock.errors import InternalError
 from penstock.types import DataType
 
-from .data_types import TORCH_TYPES
 from .program import Program, Value
 from .settings import Settings
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from penstock._engine import ModelPlan
 
 _from_dlpack = torch._C._from_dlpack
-_to_dlpack = torch._C._to_dlpack
-_SENDABLE = frozenset(TORCH_TYPES.values())
 
 
 class PytorchInstance(FrameworkInstance):
@@ -93,7 +90,7 @@ class PytorchInstance(FrameworkInstance):
                 raise InternalError(f"output '{name}' is a scalar which is not supported.")
             if self.stream and value.device == self._device:
                 return self._on_device(name, value)
-            return _to_core(value.reshape(1) if name in self._scalars else value)
+            return _to_core(value)
         if isinstance(value, list) and all(isinstance(each, str) for each in value):
             return self._strings(name, value)
         raise InternalError(
@@ -117,10 +114,9 @@ class PytorchInstance(FrameworkInstance):
 
 
 def _to_core(value: torch.Tensor) -> Output:
-    # The core takes and frees the memory without Python, which an array needs for both.
-    if value.is_cpu and value.dtype in _SENDABLE and not value.requires_grad and not value.is_neg():
-        return tensor_from_dlpack(_to_dlpack(value.contiguous()))
+    # Not by DLPack: PyTorch may want the GIL to free what it has lent, and the core frees it where
+    # nobody waits for that.
     if value.dtype is torch.bfloat16:  # numpy has none
-        return tensor_from_dlpack(value.detach().cpu().contiguous())
+        return tensor_from_numpy(value.view(torch.int16).numpy(force=True), DataType.BF16)
     array: Array = value.numpy(force=True)
     return array
