@@ -108,6 +108,14 @@ def test_what_it_must_not_hold(
     ]
 
 
+def test_no_folder_is_made_through_a_link(pack: Pack, folder: Path, tmp_path: Path) -> None:
+    """The one that leads out is only known when all links are there."""
+    archive = pack(("out", LINK, ".."), ("out/new/a", LINK, "b"))
+    with pytest.raises(ArchiveError, match="'out/new/a' lies behind a link"):
+        unpack(archive, folder, 1000)
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_file_never_goes_through_a_link(pack: Pack, folder: Path) -> None:
     """The link comes first in the archive, and last on the disk."""
     with pytest.raises(ArchiveError):

@@ -90,9 +90,9 @@ def _make_links(links: list[tarfile.TarInfo], folder: Path) -> None:
         path = root / _inside(member.name)
         if PurePosixPath(member.linkname).is_absolute():
             raise _leads_out(member)
-        path.parent.mkdir(parents=True, exist_ok=True)
         if path.parent.resolve() != path.parent:
             raise ArchiveError(f"'{member.name}' lies behind a link")
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         path.symlink_to(member.linkname)
     for member in links:  # when all are there: one may go through another
