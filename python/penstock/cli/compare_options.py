@@ -8,8 +8,9 @@ import argparse
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
+from penstock.cli.parser import OneLineParser
 from penstock.comparison.errors import ComparisonError
 
 _DESCRIPTION: Final = """\
@@ -33,22 +34,9 @@ exit codes:
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    """Mistakes are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ComparisonError(f"{message}; see penstock compare --help")
-
-
 def parse_options(argv: Sequence[str]) -> argparse.Namespace:
     """The options as a namespace. Raises ComparisonError; --help ends the program."""
-    parser = _Parser(
-        prog="penstock compare",
-        description=_DESCRIPTION,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = OneLineParser("penstock compare", _DESCRIPTION, _EXAMPLES)
     _add_models(parser)
     _add_connection(parser)
     _add_inputs(parser)

@@ -9,8 +9,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
+from penstock.cli.parser import OneLineParser
 from penstock.comparison.errors import ComparisonError
 from penstock.models.layout import is_version
 
@@ -46,22 +47,9 @@ class Target:
     filename: str = ""
 
 
-class _Parser(argparse.ArgumentParser):
-    """Mistakes are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ComparisonError(f"{message}; see penstock run-model --help")
-
-
 def parse_options(argv: Sequence[str]) -> argparse.Namespace:
     """The options as a namespace. Raises ComparisonError; --help ends the program."""
-    parser = _Parser(
-        prog="penstock run-model",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = OneLineParser("penstock run-model", _DESCRIPTION, _EPILOG)
     parser.add_argument("path", type=Path, metavar="PATH", help="the model")
     parser.add_argument("--pdb", action="store_true", help="debug what the model raises")
     parser.add_argument("--verbose", action="store_true", help="the whole log, the server's too")
