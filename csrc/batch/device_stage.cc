@@ -40,7 +40,7 @@ Status DeviceStage::bring_in(Batch& batch) {
   PENSTOCK_RETURN_IF_ERROR(place_.runtime.lost(device()));
   Status status = bring_in_all(batch);
   // Memory that is still being read or written must not be given back.
-  if (!status.ok()) (void)place_.in.synchronize();
+  if (!status.ok()) place_.in.drain();
   return status;
 }
 
@@ -125,11 +125,11 @@ Status DeviceStage::send_rows(Batch& batch, std::uint32_t spec, TensorView& view
 }
 
 // A wait that failed may have left copies on their way, and they must not find the memory of
-// others: the second one comes back when the stream is idle, or the device lost.
+// others.
 Status DeviceStage::wait_in() {
   if (inputs_.empty()) return {};
   Status status = arrived_->synchronize();
-  if (!status.ok()) (void)place_.in.synchronize();
+  if (!status.ok()) place_.in.drain();
   return status;
 }
 
@@ -184,7 +184,7 @@ Status DeviceStage::place(const RegionWindow& window, TensorView& part, BufferLe
 Status DeviceStage::wait_out() {
   if (!out_used_) return {};
   Status status = place_.out.synchronize();
-  if (!status.ok()) (void)place_.out.synchronize();
+  if (!status.ok()) place_.out.drain();
   return status;
 }
 

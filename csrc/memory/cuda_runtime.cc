@@ -79,16 +79,20 @@ Status CudaRuntime::check(int error, std::int32_t device, const char* function) 
                      std::to_string(error) + ")";
   if (error == CudaApi::kOutOfMemory) return unavailable(std::move(text));
   if (!fatal(error) || device < 0 || device >= kMaxDevices) return internal_error(std::move(text));
+  lose(device, text);
+  return unavailable(std::move(text));
+}
+
+void CudaRuntime::lose(std::int32_t device, std::string why) {
   const std::lock_guard lock(mutex_);
-  why_lost_.emplace(device, text);  // the first is the cause
+  why_lost_.emplace(device, std::move(why));  // the first is the cause
   // release: pairs with the load in lost()
   lost_[static_cast<std::size_t>(device)].store(true, std::memory_order_release);
-  return unavailable(std::move(text));
 }
 
 Status CudaRuntime::lost(std::int32_t device) const {
   if (device < 0 || device >= kMaxDevices) return {};
-  // acquire: pairs with the store in check()
+  // acquire: pairs with the store in lose()
   if (!lost_[static_cast<std::size_t>(device)].load(std::memory_order_acquire)) return {};
   const std::lock_guard lock(mutex_);
   return unavailable(gpu(device) +

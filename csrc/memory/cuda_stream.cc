@@ -57,4 +57,9 @@ Status CudaStream::synchronize() {
                          "cudaStreamSynchronize");
 }
 
+void CudaStream::drain() {
+  if (synchronize().ok()) return;
+  if (Status again = synchronize(); !again.ok()) runtime_->lose(device_, again.message());
+}
+
 }  // namespace penstock

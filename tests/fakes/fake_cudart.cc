@@ -85,6 +85,7 @@ int new_file(std::size_t bytes) {
 struct Fault {
   int error;
   int after;
+  bool once;
 };
 
 class Stream;
@@ -147,6 +148,7 @@ int enter(Machine& m, const char* function, const std::string& rest = "") {
       --fault->second.after;
     } else {
       error = fault->second.error;
+      if (fault->second.once) m.faults.erase(fault);
     }
   }
   if (error != 0) last_error = error;
@@ -266,7 +268,11 @@ void set_memory(std::size_t bytes) {
 }
 void fail_from(const char* function, int error, int after) {
   const std::lock_guard lock(machine().mutex);
-  machine().faults[function] = {error, after};
+  machine().faults[function] = {error, after, false};
+}
+void fail_once(const char* function, int error) {
+  const std::lock_guard lock(machine().mutex);
+  machine().faults[function] = {error, 0, true};
 }
 void heal() {
   const std::lock_guard lock(machine().mutex);
@@ -333,6 +339,7 @@ const FakeCudartControl fake_cudart_control{reset,
                                             set_device_count,
                                             set_memory,
                                             fail_from,
+                                            fail_once,
                                             heal,
                                             [] { hold(true); },
                                             [] { hold(false); },

@@ -30,6 +30,8 @@ struct FakeCudartControl {
   void (*set_memory)(std::size_t bytes);
   // The `after`-th call from now on (0: the next) of a function, and all that follow, fail.
   void (*fail)(const char* function, int error, int after);
+  // The next call of a function fails, and none after it.
+  void (*fail_once)(const char* function, int error);
   void (*heal)();
   // Streams stop before the next copy, until they are let go.
   void (*hold)();

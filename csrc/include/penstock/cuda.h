@@ -46,6 +46,8 @@ class CudaRuntime {
   // OK for 0; else "GPU <device>: <function>: <CUDA's words> (<error>)": UNAVAILABLE when memory
   // has run out or the device is lost, which is remembered, else INTERNAL.
   [[nodiscard]] Status check(int error, std::int32_t device, const char* function);
+  // From now on the device is lost, for this reason; the first one stays.
+  void lose(std::int32_t device, std::string why);
   // UNAVAILABLE, and why, once a call has told that the device is lost: CUDA gives it back to no
   // process that had it.
   [[nodiscard]] Status lost(std::int32_t device) const;
@@ -109,6 +111,9 @@ class CudaStream {
   [[nodiscard]] Status copy(void* to, const void* from, std::size_t size_bytes);
   [[nodiscard]] Status record(CudaEvent& event);
   [[nodiscard]] Status synchronize();
+  // After an error: until nothing is on its way, so that its memory may be somebody else's. CUDA
+  // may tell an earlier call's error once; a stream that fails again is its device's end.
+  void drain();
   [[nodiscard]] std::int32_t device() const { return device_; }
   // A cudaStream_t.
   [[nodiscard]] void* get() const { return stream_; }

@@ -262,7 +262,7 @@ TEST_F(DeviceInstanceTest, CopyErrorFailsTheRequestAndTheInstanceGoesOn) {
   submit(3);
   EXPECT_EQ(failure(Code::kInternal), "GPU 0: cudaEventSynchronize: invalid argument (1)");
   fake_->heal();
-  fake_->fail("cudaStreamSynchronize", 1, 0);
+  fake_->fail_once("cudaStreamSynchronize", 1);
   submit(4);
   EXPECT_EQ(failure(Code::kInternal), "GPU 0: cudaStreamSynchronize: invalid argument (1)");
   fake_->heal();
@@ -300,6 +300,18 @@ TEST_F(DeviceInstanceTest, LostDeviceIsTheModelsEndAndNobodyElses) {
   EXPECT_TRUE(host.value()->health().ok());
   engine_->retire(host.value(), kSecond);
   host.value().reset();
+  stop();
+}
+
+TEST_F(DeviceInstanceTest, DeviceThatCannotTellWhatIsOnItsWayIsLost) {
+  start();
+  serve();
+  fake_->fail("cudaStreamSynchronize", 1, 0);
+  submit(1);
+  EXPECT_EQ(failure(Code::kInternal), "GPU 0: cudaStreamSynchronize: invalid argument (1)");
+  EXPECT_EQ(model_->health().message(),
+            "GPU 0 is lost to this server, which must be restarted: "
+            "GPU 0: cudaStreamSynchronize: invalid argument (1)");
   stop();
 }
 
