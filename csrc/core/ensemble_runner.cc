@@ -12,6 +12,9 @@
 namespace penstock {
 namespace {
 
+// As a helper has other work of its own.
+constexpr std::uint32_t kHelpersTurns = 16;
+
 std::uint64_t between(std::int64_t from_ns, std::int64_t to_ns) {
   return to_ns > from_ns ? static_cast<std::uint64_t>(to_ns - from_ns) : 0;
 }
@@ -25,32 +28,71 @@ void add_durations(EnsembleRun& run, const StageTimes& times) {
 
 }  // namespace
 
-EnsembleRunner::EnsembleRunner(ServedModel& model, Scheduler& scheduler, Engine& engine)
+EnsembleRunner::EnsembleRunner(ServedModel& model, Scheduler& scheduler, Engine& engine,
+                               bool has_thread)
     : model_(model),
       scheduler_(scheduler),
       engine_(engine),
       plan_(model.plan()),
       graph_(plan_),
+      has_thread_(has_thread),
       burst_(engine),
       inflight_(plan_.ensemble.steps.size()),
       waiting_(plan_.ensemble.steps.size()) {}
 
+EnsembleRunner::~EnsembleRunner() {
+  (void)helper_->strand.enter();  // and never left
+}
+
 void EnsembleRunner::look() {
   look_.raise();
-  scheduler_.wake();
+  wake();
+}
+
+void EnsembleRunner::wake() noexcept {
+  if (!has_thread_ || !ErrandScope::leave(helper_)) wake_thread();
+}
+
+void EnsembleRunner::Helper::run() noexcept {
+  if (!strand.enter() || runner.work(kHelpersTurns) == Outcome::kLeft) return;
+  strand.hand_over();  // from here on the runner may be gone
+  parker.notify_one();
+}
+
+bool EnsembleRunner::exhaust(std::uint32_t& turns) {
+  while (turn()) {
+    if (--turns == 0) return false;
+  }
+  return true;
+}
+
+EnsembleRunner::Outcome EnsembleRunner::work(std::uint32_t turns) {
+  std::uint32_t seen = 0;
+  do {
+    seen = helper_->strand.seen();
+    ring_.disarm();
+    if (!exhaust(turns)) return Outcome::kTired;
+    ring_.arm();
+    if (!exhaust(turns)) return Outcome::kTired;
+    if (stopped_ && runs_.empty()) return Outcome::kOver;
+  } while (!helper_->strand.leave(seen));
+  return Outcome::kLeft;
+}
+
+bool EnsembleRunner::work_or_end() {
+  const ErrandScope errands;
+  if (!helper_->strand.take_over() && !helper_->strand.enter()) return false;
+  Outcome outcome = Outcome::kTired;
+  while (outcome == Outcome::kTired) outcome = work(UINT32_MAX);
+  return outcome == Outcome::kOver;
 }
 
 void EnsembleRunner::run() {
-  while (!stopped_ || !runs_.empty()) {
-    if (turn()) continue;
-    const auto key = scheduler_.parker().prepare_wait();
-    ring_.arm();
-    if (turn() || (stopped_ && runs_.empty())) {
-      scheduler_.parker().cancel_wait();
-    } else {
-      (void)scheduler_.parker().wait(key);
-    }
-    ring_.disarm();
+  for (;;) {
+    if (work_or_end()) return;
+    const auto key = helper_->parker.prepare_wait();
+    if (work_or_end()) return helper_->parker.cancel_wait();
+    (void)helper_->parker.wait(key);
   }
 }
 

@@ -6,9 +6,10 @@
 // does not run.
 //
 // It is the one instance of the ensemble's scheduler. Each step is a request to its model like any
-// other, so it is batched, queued, timed and counted there. Thread safety: run() or turn() on one
-// thread;// look() and wake() from any. Ownership: borrows model, scheduler and engine, which
-// outlive it. Only run() blocks.
+// other, so it is batched, queued, timed and counted there. Its thread is the one that has news: a
+// door's with a request, an instance's with the answer of a step. Only where nobody may stop for
+// that does the thread in run(). Thread safety: run() or turn() on one thread; look() and wake()
+// from any. Ownership: borrows model, scheduler and engine, which outlive it. Only run() blocks.
 #pragma once
 
 #include <cstdint>
@@ -20,15 +21,20 @@
 #include "core/ensemble_run.h"
 #include "penstock/engine.h"
 #include "sched/scheduler.h"
+#include "sync/errands.h"
+#include "sync/parker.h"
 #include "sync/signal.h"
+#include "sync/strand.h"
 
 namespace penstock {
 
 class ServedModel;
 
-class EnsembleRunner final : private Waker {
+class EnsembleRunner final : public Waker {
  public:
-  EnsembleRunner(ServedModel& model, Scheduler& scheduler, Engine& engine);
+  // `has_thread`: somebody will call run(), not turn().
+  EnsembleRunner(ServedModel& model, Scheduler& scheduler, Engine& engine, bool has_thread);
+  ~EnsembleRunner() override;
   EnsembleRunner(const EnsembleRunner&) = delete;
   EnsembleRunner& operator=(const EnsembleRunner&) = delete;
 
@@ -38,9 +44,26 @@ class EnsembleRunner final : private Waker {
   bool turn();
   // A request may have been cancelled, or a client may have taken a response.
   void look();
+  // There is something to do: as soon as this thread holds nothing, or by the one in run().
+  void wake() noexcept override;
+  // The same, for who then waits until run() ends.
+  void wake_thread() noexcept { helper_->parker.notify_one(); }
 
  private:
-  void wake() noexcept override { scheduler_.wake(); }
+  // Outlives the runner, whom only those may touch who got into the strand.
+  struct Helper final : Errand {
+    explicit Helper(EnsembleRunner& of) : runner(of) {}
+    void run() noexcept override;
+    EnsembleRunner& runner;
+    Strand strand;
+    Parker parker;  // of the thread in run()
+  };
+  enum class Outcome : std::uint8_t { kLeft, kTired, kOver };
+  // In the strand, and out of it where nothing is left to do: kLeft.
+  [[nodiscard]] Outcome work(std::uint32_t turns);
+  [[nodiscard]] bool exhaust(std::uint32_t& turns);
+  // What the thread in run() does when it is awake. True: it is over, and the strand is closed.
+  [[nodiscard]] bool work_or_end();
   [[nodiscard]] bool take_responses();
   [[nodiscard]] bool take_requests();
   void look_around();
@@ -81,6 +104,8 @@ class EnsembleRunner final : private Waker {
   Engine& engine_;
   const ModelPlan& plan_;
   const EnsembleGraph graph_;
+  const std::shared_ptr<Helper> helper_ = std::make_shared<Helper>(*this);
+  const bool has_thread_;
   CompletionRing ring_{*this};
   SubmitBurst burst_;
   Batch batch_;

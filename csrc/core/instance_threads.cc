@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/served_model.h"
+#include "sync/errands.h"
 #include "sync/request_thread.h"
 
 namespace penstock {
@@ -33,8 +34,9 @@ void ServedModel::start(std::uint32_t index, std::unique_ptr<NativeInstance> ins
 }
 
 void ServedModel::start_ensemble() {
-  ensemble_ = std::make_unique<EnsembleRunner>(*this, *scheduler_, *context_.engine);
-  if (context_.reaper == nullptr) return;
+  const bool has_thread = context_.reaper != nullptr;
+  ensemble_ = std::make_unique<EnsembleRunner>(*this, *scheduler_, *context_.engine, has_thread);
+  if (!has_thread) return;
   add_thread(0, std::thread([this] {
                begin_request_thread(plan_->name.c_str());
                ensemble_->run();
@@ -58,6 +60,7 @@ void ServedModel::run(std::uint32_t index, NativeInstance& instance) {
     } catch (...) {
       batch.fail_all(internal_error("model '" + plan_->name + "' failed"));
     }
+    const ErrandScope errands;  // of who is told that the batch is done
     complete(index, batch);
   }
 }

@@ -284,6 +284,7 @@ void ServedModel::shut_down(std::int64_t timeout_ns) {
     if (!drained_.wait(key, deadline)) break;
   }
   unused() ? scheduler_->stop() : scheduler_->abort();
+  if (ensemble_) ensemble_->wake_thread();
   refusing_responses_.store(true);  // seq_cst: see begin_response()
   response_room_.notify_all();
   join_threads();

@@ -93,6 +93,7 @@ class ServedModel final : public ModelVersion,
   void wake_instance() {
     // They were hits, or are being looked up.
     if (cached() && scheduler_->pending() == 0) return;
+    if (ensemble_) return ensemble_->wake();
     limited_ ? limited_->wake() : scheduler_->wake();
   }
   std::int64_t sweep(std::int64_t now_ns) override;

@@ -10,6 +10,8 @@
 #include <system_error>
 #include <utility>
 
+#include "sync/errands.h"
+
 namespace penstock::door {
 namespace {
 
@@ -53,6 +55,7 @@ EventLoop::~EventLoop() {
 void EventLoop::run() {
   while (!stopping_ || pinned_dead_ > 0) {
     const int count = wait();
+    const ErrandScope errands;
     now_ns_ = clock_.now_ns();
     dispatch(count);
     deliver(completions_.take_all());

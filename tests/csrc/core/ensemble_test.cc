@@ -7,14 +7,17 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <semaphore>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "support/engine_fixture.h"
 #include "support/ensemble_plans.h"
 #include "support/plans.h"
+#include "sync/errands.h"
 
 namespace penstock {
 namespace {
@@ -290,6 +293,87 @@ TEST_F(EnsembleTest, EnsemblesMayBeSteps) {
   add(ensemble_plan({"Y"}, {{"inner", "IN", "X"}, {"inner", "X", "Y"}}), nullptr);
   submit(1);
   expect_value(4);
+}
+
+// Who is told notes on which thread that was.
+struct NotingWaker final : Waker {
+  void wake() noexcept override {
+    by = std::this_thread::get_id();
+    told.release();
+  }
+  std::thread::id by;
+  std::binary_semaphore told{0};
+};
+
+TEST_F(EnsembleTest, ThreadThatHasNewsGoesOnWithIt) {
+  std::thread::id last;
+  add_doubler("a");
+  add("b", std::make_unique<Function>([&last](Batch& batch) {
+        last = std::this_thread::get_id();
+        Doubler().execute(batch);
+      }));
+  add(ensemble_plan({"Y"}, {{"a", "IN", "X"}, {"b", "X", "Y"}}), nullptr);
+  NotingWaker waker;
+  CompletionRing ring(waker);
+  bool by_who_had_news = false;  // or by who was still at it when the news came
+  for (int i = 0; i < 1000 && !by_who_had_news; ++i) {
+    Request* request = owner_.request("e", 1);
+    request->completion = &ring;
+    ring.arm();
+    ASSERT_TRUE(engine_.submit(*request).ok());
+    waker.told.acquire();
+    auto* response = static_cast<Response*>(ring.take_all());
+    EXPECT_EQ(first_value(*response), 4);
+    by_who_had_news = waker.by == last;
+    engine_.release(request);
+  }
+  EXPECT_TRUE(by_who_had_news);
+}
+
+// From threads with errands and without, through ensembles in ensembles; some are cancelled, and
+// the models go while requests are in flight.
+TEST_F(EnsembleTest, ManyThreadsHaveNewsAtOnce) {
+  constexpr int kThreads = 3;
+  constexpr int kRequests = 400;
+  add_doubler("a");
+  add_doubler("b");
+  ModelPlan inner = ensemble_plan({"OUT"}, {{"a", "IN", "X"}, {"b", "X", "OUT"}});
+  inner.name = "inner";
+  add(std::move(inner), nullptr);
+  add(ensemble_plan({"Y"}, {{"inner", "IN", "X"}, {"a", "X", "Y"}}), nullptr);
+  std::vector<std::thread> threads;
+  std::atomic<int> answered{0};
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      Owner owner(engine_);
+      int begun = 0;
+      for (int i = 0; i < kRequests; ++i) {
+        Request* request = owner.request("e", 1);
+        if (request == nullptr) break;  // it is gone
+        const RequestHandle handle = request->handle();
+        {
+          std::optional<ErrandScope> errands;
+          if (t > 0) errands.emplace();
+          if (!engine_.submit(*request).ok()) {
+            engine_.release(request);
+            continue;
+          }
+        }
+        ++begun;
+        if (i % 16 == 15) (void)engine_.cancel(handle);
+        if (i % 8 == 7)
+          owner.collect(std::exchange(begun, 0), [&](const Response&) { ++answered; });
+      }
+      owner.collect(begun, [&](const Response&) { ++answered; });
+    });
+  }
+  while (answered.load() < kRequests) std::this_thread::yield();
+  engine_.retire(models_.back(), INT64_C(10'000'000'000));
+  for (auto& thread : threads) thread.join();
+  const ModelStatistics stats = models_.back()->statistics();
+  std::uint64_t ended = stats.success.count;
+  for (const std::uint64_t failed : stats.failures) ended += failed;
+  EXPECT_EQ(ended, static_cast<std::uint64_t>(answered.load()));
 }
 
 TEST_F(EnsembleTest, SequenceParametersFlowOn) {  // S-41

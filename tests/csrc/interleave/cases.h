@@ -18,6 +18,7 @@ std::vector<Case> completion_ring_cases();
 std::vector<Case> parker_cases();
 std::vector<Case> slot_pool_cases();
 std::vector<Case> count_cases();
+std::vector<Case> strand_cases();
 std::vector<Case> all_cases();
 
 }  // namespace penstock::interleave
