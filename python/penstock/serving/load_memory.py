@@ -103,11 +103,61 @@ def _resident_bytes() -> int:
 def release_free_memory() -> None:
     """Gives what nobody uses back to the system; takes milliseconds, without the GIL.
 
-    The C library keeps freed memory for later, which after a model's end may never come.
+    The C library keeps freed memory for later, which after a model's end may never come. It also
+    keeps what lies at the end of an arena, of up to 64 MiB, which is what `trimming` is for.
     """
     malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if malloc_trim is not None:  # glibc
         malloc_trim(ctypes.c_size_t(0))
+
+
+class _Trimming:
+    """How much the C library may keep at the end of each arena (man 3 mallopt).
+
+    By itself it keeps the more the larger the blocks are that it has seen freed, up to these
+    figures; once one of the two is set it leaves both alone, so both are. Who sets them in the
+    environment has them.
+    """
+
+    _M_TRIM_THRESHOLD: Final = -1
+    _M_MMAP_THRESHOLD: Final = -3
+    _MMAP_BYTES: Final = 32 << 20
+    _KEPT_BYTES: Final = 2 * _MMAP_BYTES
+    #: what a request's temporary tensors are below, mostly: they are not to pay for it
+    _KEPT_MEANWHILE_BYTES: Final = 4 << 20
+    _ENVIRONMENT: Final = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        own = any(name in os.environ for name in self._ENVIRONMENT)
+        self._mallopt = None if own else getattr(ctypes.CDLL(None), "mallopt", None)
+        self._fixed = False
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """What is freed inside the block is given back at once, however many threads free."""
+        self._change(1)
+        try:
+            yield
+        finally:
+            self._change(-1)
+
+    def _change(self, step: int) -> None:
+        with self._lock:
+            self._inside += step
+            if self._mallopt is None:  # another C library
+                return
+            if not self._fixed:
+                self._mallopt(self._M_MMAP_THRESHOLD, self._MMAP_BYTES)
+                self._fixed = True
+            kept = self._KEPT_MEANWHILE_BYTES if self._inside else self._KEPT_BYTES
+            self._mallopt(self._M_TRIM_THRESHOLD, kept)
+
+
+#: Memory that is freed inside `with trimming():` does not stay with the C library: that of a model
+#: at its end, and what its load needs for a moment.
+trimming: Final = _Trimming()
 
 
 class _Mallinfo2(ctypes.Structure):

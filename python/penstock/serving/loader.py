@@ -40,6 +40,7 @@ from penstock.serving.load_memory import (
     allocated_bytes,
     read_memory,
     release_free_memory,
+    trimming,
 )
 from penstock.serving.loaded_version import (
     LoadedVersion,
@@ -120,7 +121,8 @@ class ModelLoader:
         backend = self._find_backend(config.backend)
         if runs_in_process(config, backend):
             return self._workers.complete(context, backend)
-        backend.auto_complete(context)
+        with trimming():
+            backend.auto_complete(context)
         return context.config
 
     def prefers_gpus(self, backend: str) -> bool:
@@ -149,7 +151,7 @@ class ModelLoader:
         context = self._context(name, model_dir, version, config)
         specs = [self._instance_spec(data) for data in make_instances(config)]
         check_limits(self._engine, name, specs, self._gpu_limits)
-        with self._memory.measure(_gpus_of(specs)) as growth:
+        with trimming(), self._memory.measure(_gpus_of(specs)) as growth:
             loaded = self._load(context, specs, namespace)
         return dataclasses.replace(loaded, memory=growth.usage())
 
@@ -250,7 +252,8 @@ class ModelLoader:
         version = cast(LoadedVersion, handle)
         self._instances.stop(version.model, version.instances)
         before = allocated_bytes()
-        free(version.name, version.version, version.loaded)
+        with trimming():
+            free(version.name, version.version, version.loaded)
         # Either may miss it, where the next load is on already.
         if max(version.memory.get(HOST, 0), before - allocated_bytes()) >= _WORTH_RELEASING:
             release_free_memory()
