@@ -17,11 +17,12 @@ BELOW: dict[str, set[str]] = {
     "types": set(),
     "errors": set(),
     "weights": set(),  # for models
+    "garbage": set(),
     "_proto": set(),
     "telemetry": set(),
     "devices": {"errors"},
     "config": {"types", "devices", "_proto"},
-    "backends": {"config", "telemetry"},
+    "backends": {"config", "telemetry", "garbage"},
     "models": {"backends"},
     "serving": {"models"},
     "frontends": {"serving"},

@@ -18,6 +18,7 @@ from typing import NoReturn, Protocol
 
 from penstock._engine import Engine, engine_has_devices
 from penstock.errors import InternalError
+from penstock.garbage import set_aside
 from penstock.models.lifecycle import Lifecycle, LoadFailure
 from penstock.serving.control_plane import ControlPlane
 
@@ -141,6 +142,7 @@ class Server:
         self._on_loaded(failures)
         if failures and self._exit_on_error:
             raise InternalError("failed to load all models")
+        set_aside()
         self._control.started = True
         return True
 

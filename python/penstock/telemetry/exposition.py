@@ -19,18 +19,22 @@ from prometheus_client.utils import floatToGoString
 _HELP_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n"})
 #: Every whole number below this is exact in a double.
 _EXACT_BELOW = 2**53
+#: No label has it: a control character that no name may contain.
+_LABELS_GO_HERE = "\0"
 _LABEL_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 
 class Histograms(Metric):
     """A family of histograms, kept as lines of text.
 
-    A thousand models have 50,000 of them: as samples they would take a second to write.
+    A thousand models have 50,000 of them: as samples they would take a second to write. Those with
+    the same bounds are made of one form, filled in by two calls each.
     """
 
     def __init__(self, name: str, documentation: str) -> None:
         super().__init__(name, documentation, "histogram")
         self.lines: list[str] = []
+        self._forms: dict[tuple[str, ...], str] = {}
 
     def add(
         self,
@@ -40,13 +44,23 @@ class Histograms(Metric):
         total: float,
     ) -> None:
         """`bounds`: the upper ones, as text; `counts`: bucket by bucket, one more than bounds."""
-        own = _label_text(labels)
-        start = f'{self.name}_bucket{own[:-1]},le="'
-        amount = 0
-        for bound, amount in zip((*bounds, "+Inf"), accumulate(counts), strict=True):
-            self.lines.append(f'{start}{bound}"}} {amount}\n')
-        self.lines.append(f"{self.name}_sum{own} {number_text(total)}\n")
-        self.lines.append(f"{self.name}_count{own} {amount}\n")
+        key = tuple(bounds)
+        form = self._forms.get(key)
+        if form is None:
+            form = self._forms[key] = self._form(key)
+        amounts = tuple(accumulate(counts))
+        own = _label_text(labels)[1:-1].replace("%", "%%")
+        text = form.replace(_LABELS_GO_HERE, own)
+        self.lines.append(text % (*amounts, number_text(total), amounts[-1]))
+
+    def _form(self, bounds: Iterable[str]) -> str:
+        """All lines of one, without its labels and numbers."""
+        buckets = (
+            f'{self.name}_bucket{{{_LABELS_GO_HERE},le="{bound}"}} %d\n'
+            for bound in (*bounds, "+Inf")
+        )
+        own = f"{{{_LABELS_GO_HERE}}}"
+        return "".join((*buckets, f"{self.name}_sum{own} %s\n", f"{self.name}_count{own} %d\n"))
 
 
 def render(collector: Collector) -> bytes:

@@ -9,7 +9,6 @@ file is a flat buffer around StableHLO.
 from __future__ import annotations
 
 import contextlib
-import gc
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -20,6 +19,7 @@ from jax import export
 
 from penstock.backends.framework import Array, TensorSignature
 from penstock.errors import InvalidArgError, UnsupportedError
+from penstock.garbage import collect_all
 from penstock.types import NUMPY_DTYPES, DataType
 
 #: XLA compiles for each set of shapes; clients choose shapes, so that there must be an end
@@ -87,7 +87,7 @@ class JaxProgram:
         Its tracing caches would hold them. What is compiled of other programs is theirs and stays.
         """
         jax.clear_caches()
-        gc.collect()
+        collect_all()
 
     def _types(self) -> contextlib.AbstractContextManager[Any]:
         return jax.enable_x64(True) if self._wide else contextlib.nullcontext()

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +14,7 @@ from penstock.backends.interface import InstanceSpec, ModelContext
 from penstock.backends.model_code import ModelModule
 from penstock.config.rendering import config_to_json
 from penstock.errors import InternalError, InvalidArgError, ServerError
+from penstock.garbage import collect_all
 
 from .code import ModelCode, backend_code, version_code
 from .decoupled import DecoupledInstance
@@ -108,7 +108,7 @@ class PythonModel:
         self._class = None
         self._module.close()
         del self._module
-        gc.collect()
+        collect_all()
 
 
 def _import(context: ModelContext, code: ModelCode) -> ModelModule:

@@ -7,7 +7,6 @@ TensorFlow itself is imported when a model first needs it, by `graphs` and `sess
 
 from __future__ import annotations
 
-import gc
 import os
 import threading
 from typing import TYPE_CHECKING, Final
@@ -16,6 +15,7 @@ from penstock.backends.framework import complete, is_complete, load_failure, mat
 from penstock.backends.framework.availability import not_installed, refuse_gpu
 from penstock.backends.interface import InstanceSpec, ModelContext
 from penstock.errors import InvalidArgError, ServerError, UnavailableError
+from penstock.garbage import collect_all
 
 from .instance import TensorFlowInstance
 from .options import session_options
@@ -75,7 +75,7 @@ class LoadedTensorFlowModel:
         for session in self._sessions:
             session.close()
         self._sessions.clear()
-        gc.collect()
+        collect_all()
 
     def _next_session(self) -> GraphSession:
         with self._lock:
