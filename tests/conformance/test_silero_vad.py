@@ -2,7 +2,7 @@
 # Copyright (c) 2026 The Penstock Authors
 """A real model with implicit state (C-20, C-21, S-30): voice activity over streams of sound.
 
-The package's ONNX file alone is used: `pip install --no-deps silero-vad`.
+The package's ONNX file alone is used: `make frameworks`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 """An ensemble of three real networks with Python between them reads what its library reads.
 
 Contract 4, ensembles: shapes that differ from image to image, steps without a result, errors.
-Needs `pip install rapidocr-onnxruntime`.
+Needs `make frameworks`.
 """
 
 from __future__ import annotations
