@@ -10,7 +10,7 @@ from benchmarks.load.penstock_server import start_penstock
 from benchmarks.processes import CORES
 from benchmarks.report import table
 from benchmarks.workers import kills, neighbours
-from benchmarks.workers.models import BUSY_MS, IDEMPOTENT, PLAIN, write_models
+from benchmarks.workers.models import BUSY_MS, IDEMPOTENT, PLAIN, POLICY, write_models
 
 _RATE = 200.0
 
@@ -19,11 +19,18 @@ def run(*, rounds: int, seconds: float, deaths: int) -> str:
     """The tables, as Markdown."""
     repository = write_models(_loops())
     # All are loaded, and may be loaded and unloaded.
-    options = ("--model-control-mode=explicit", "--load-model=*")
+    options = (
+        "--model-control-mode=explicit",
+        "--load-model=*",
+        f"--host-policy={POLICY},cpu-cores={CORES[-1]}",
+    )
     target = start_penstock(repository, name="workers", options=options, cores=CORES)
     with target.server:
         scaling = neighbours.scaling_row(target, rounds=rounds, seconds=2 * seconds)
-        beside = neighbours.neighbour_row(target, rounds=rounds, seconds=2 * seconds)
+        beside = [
+            neighbours.neighbour_row(target, bound=bound, rounds=rounds, seconds=2 * seconds)
+            for bound in (False, True)
+        ]
         killed = [
             kills.row(target, PLAIN, kills=deaths, rate=_RATE, may_fail=1),
             kills.row(target, IDEMPOTENT, kills=deaths, rate=_RATE, may_fail=0),
@@ -32,7 +39,7 @@ def run(*, rounds: int, seconds: float, deaths: int) -> str:
         (
             table(kills.HEADER, killed),
             table(neighbours.SCALING_HEADER, [scaling]),
-            table(neighbours.NEIGHBOUR_HEADER, [beside]),
+            table(neighbours.NEIGHBOUR_HEADER, beside),
         )
     )
 

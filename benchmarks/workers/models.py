@@ -13,13 +13,15 @@ from benchmarks.processes import WORK
 #: Python code that holds the GIL for about so long.
 BUSY_MS = 5
 BUSY = ("busy_a", "busy_b")
+#: A busy one that its host policy of this name binds to a core.
+BOUND, POLICY = "busy_bound", "noisy"
 NATIVE, PLAIN, IDEMPOTENT = "native", "plain", "idempotent"
 
 _CONFIG = """
 name: "{name}" backend: "{backend}" max_batch_size: 0
 input {{ name: "INPUT0" data_type: TYPE_FP32 dims: [ 1, {values} ] }}
 output {{ name: "OUTPUT0" data_type: TYPE_FP32 dims: [ 1, {values} ] }}
-instance_group {{ kind: KIND_CPU count: 1 }}
+instance_group {{ kind: KIND_CPU count: 1 {group} }}
 {more}
 """
 _IDENTITY = """
@@ -43,17 +45,21 @@ def write_models(loops: int) -> Path:
     root = WORK / "worker-models"
     shutil.rmtree(root, ignore_errors=True)
     _write(root, NATIVE, "identity")
+    busy = _COUNTS.format(loops=loops)
     for name in BUSY:
-        _write(root, name, "python", work=_COUNTS.format(loops=loops))
+        _write(root, name, "python", work=busy)
+    _write(root, BOUND, "python", work=busy, group=f'host_policy: "{POLICY}"')
     _write(root, PLAIN, "python", work="pass")
     more = 'parameters { key: "IDEMPOTENT" value: { string_value: "true" } }'
     _write(root, IDEMPOTENT, "python", work="pass", more=more)
     return root
 
 
-def _write(root: Path, name: str, backend: str, *, work: str = "", more: str = "") -> None:
+def _write(
+    root: Path, name: str, backend: str, *, work: str = "", group: str = "", more: str = ""
+) -> None:
     (root / name / "1").mkdir(parents=True)
-    config = _CONFIG.format(name=name, backend=backend, values=SMALL, more=more)
+    config = _CONFIG.format(name=name, backend=backend, values=SMALL, group=group, more=more)
     (root / name / "config.pbtxt").write_text(config)
     if work:
         (root / name / "1" / "model.py").write_text(_IDENTITY.format(work=work))

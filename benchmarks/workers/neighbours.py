@@ -16,7 +16,7 @@ from benchmarks.load.rounds import Target
 from benchmarks.load.workloads import SMALL, http_workload
 from benchmarks.processes import CORES
 from benchmarks.report import number
-from benchmarks.workers.models import BUSY, BUSY_MS, NATIVE
+from benchmarks.workers.models import BOUND, BUSY, BUSY_MS, NATIVE
 
 SCALING_BAR, P99_BAR = 1.8, 1.2
 SCALING_HEADER = [
@@ -54,19 +54,26 @@ def scaling_row(target: Target, *, rounds: int, seconds: float) -> list[str]:
     return ["worker processes", *figures, f"{ratio:.2f}", met]
 
 
-def neighbour_row(target: Target, *, rounds: int, seconds: float) -> list[str]:
-    """Constant traffic to the native model, without and with a busy one, in turn."""
+def neighbour_row(target: Target, *, bound: bool, rounds: int, seconds: float) -> list[str]:
+    """Constant traffic to the native model, without and with a busy one, in turn.
+
+    `bound`: the busy model keeps to a core, by its host policy, and the client to the other; else
+    the client, too, has to wait for a core.
+    """
     native = http_workload("neighbour", NATIVE, SMALL, connections=32)
-    busy = replace(http_workload(BUSY[0], BUSY[0], SMALL), connections=2)
+    name = BOUND if bound else BUSY[0]
+    busy = replace(http_workload(name, name, SMALL), connections=2)
+    cores = CORES[:-1] if bound else CORES
     alone, beside = [], []
     for _ in range(rounds):
-        quiet = LoadRun(native, target.http_port, seconds=seconds, rate=_RATE, cores=CORES)
+        quiet = LoadRun(native, target.http_port, seconds=seconds, rate=_RATE, cores=cores)
         alone.append(quiet.result().p99_us)
         noise = LoadRun(busy, target.http_port, seconds=seconds, cores=CORES)
-        asked = LoadRun(native, target.http_port, seconds=seconds, rate=_RATE, cores=CORES)
+        asked = LoadRun(native, target.http_port, seconds=seconds, rate=_RATE, cores=cores)
         beside.append(asked.result().p99_us)
         noise.result()
     ratio = statistics.median(b / a for a, b in zip(alone, beside, strict=True))
     met = "yes" if ratio <= P99_BAR else "**no**"
     figures = [number(statistics.median(alone)), number(statistics.median(beside))]
-    return ["identity, HTTP", number(_RATE), *figures, f"{ratio:.2f}", met]
+    what = "identity, HTTP, the busy one on a core of its own" if bound else "identity, HTTP"
+    return [what, number(_RATE), *figures, f"{ratio:.2f}", met]

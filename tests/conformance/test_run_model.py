@@ -57,16 +57,13 @@ def rows(printed: str, name: str) -> list[list[str]]:
 
 
 def start(*arguments: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-u", "-m", "penstock", "run-model", *map(str, arguments)]
+    # Whoever runs the tests in the background may have had ctrl-C ignored, which is inherited.
+    obeying = ["env", "--default-signal=INT"]
+    command = [*obeying, sys.executable, "-u", "-m", "penstock", "run-model"]
     pipe = subprocess.PIPE
     return subprocess.Popen(
-        command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, preexec_fn=_obey_ctrl_c
+        [*command, *map(str, arguments)], stdin=pipe, stdout=pipe, stderr=pipe, text=True
     )
-
-
-def _obey_ctrl_c() -> None:
-    """Whoever runs the tests in the background may have had it ignored, which is inherited."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("path", ["add_sub", "add_sub/1", "add_sub/1/model.py"])
