@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from penstock import _engine
 from penstock._engine import Engine
@@ -33,6 +33,30 @@ HOST: Final[Place] = ("CPU", 0)
 _RESIDENT: Final = "resident"
 _ALLOCATED: Final = "allocated"
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+class _Mallinfo2(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    ]
+
+
+def _c_function(name: str, result: type[Any] = ctypes.c_int) -> Callable[..., Any] | None:
+    """None where the C library has no such function."""
+    function = getattr(_C_LIBRARY, name, None)
+    if function is not None:
+        function.restype = result
+    return function
+
+
+# Opened once, which costs more than a call.
+_C_LIBRARY: Final = ctypes.CDLL(None)
+_malloc_trim: Final = _c_function("malloc_trim")
+_mallinfo2: Final = _c_function("mallinfo2", _Mallinfo2)
 
 
 @dataclass
@@ -106,9 +130,8 @@ def release_free_memory() -> None:
     The C library keeps freed memory for later, which after a model's end may never come. It also
     keeps what lies at the end of an arena, of up to 64 MiB, which is what `trimming` is for.
     """
-    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if malloc_trim is not None:  # glibc
-        malloc_trim(ctypes.c_size_t(0))
+    if _malloc_trim is not None:  # glibc
+        _malloc_trim(ctypes.c_size_t(0))
 
 
 class _Trimming:
@@ -131,7 +154,7 @@ class _Trimming:
         self._lock = threading.Lock()
         self._inside = 0
         own = any(name in os.environ for name in self._ENVIRONMENT)
-        self._mallopt = None if own else getattr(ctypes.CDLL(None), "mallopt", None)
+        self._mallopt = None if own else _c_function("mallopt")
         self._fixed = False
 
     @contextmanager
@@ -160,21 +183,9 @@ class _Trimming:
 trimming: Final = _Trimming()
 
 
-class _Mallinfo2(ctypes.Structure):
-    _fields_ = [
-        (name, ctypes.c_size_t)
-        for name in (
-            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
-            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
-        )
-    ]
-
-
 def allocated_bytes() -> int:
     """What the C library has given out; 0 where it does not say (before glibc 2.33)."""
-    mallinfo2 = getattr(ctypes.CDLL(None), "mallinfo2", None)
-    if mallinfo2 is None:
+    if _mallinfo2 is None:
         return 0
-    mallinfo2.restype = _Mallinfo2
-    found = mallinfo2()
+    found = _mallinfo2()
     return int(found.uordblks + found.hblkhd)
