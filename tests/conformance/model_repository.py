@@ -76,7 +76,8 @@ class TritonPythonModel:
 
 
 def write_repository(root: Path) -> None:
-    """All models; `idle`, `broken` and `malformed` are there to be loaded by a test."""
+    """All models; `idle`, `broken` and `malformed` are there to be loaded by a test, `untried` is
+    there to be loaded by none."""
     for datatype in DATATYPES:
         name = f"identity_{datatype.lower()}"
         write_identity(root, name, datatype=datatype, max_batch_size=8)
@@ -101,6 +102,8 @@ def write_repository(root: Path) -> None:
     write_python(root, "add_sub", _ADD_SUB, max_batch_size=4)
     write_python(root, "raises", _RAISES)
     write_python(root, "broken", _BROKEN)
+    (root / "untried" / "1").mkdir(parents=True)
+    (root / "untried" / "config.pbtxt").write_text('name: "untried" backend: "identity"')
     (root / "malformed" / "1").mkdir(parents=True)
     (root / "malformed" / "config.pbtxt").write_text('name: "malformed" no_such_field: 1')
     if HAVE_ONNX:

@@ -29,7 +29,7 @@ def line(text: str, model: str) -> list[str]:
 def test_list_load_and_unload(server: ServerProcess) -> None:
     code, text = models(server, "list")
     assert (code, line(text, "unbatched")[1:3]) == (0, ["1", "READY"])
-    assert line(text, "malformed")[1:3] == ["-", "not loaded"]
+    assert line(text, "untried")[1:3] == ["-", "not loaded"]
     code, text = models(server, "load", "idle")
     assert code == 0
     assert text.startswith("loaded 'idle' in ")

@@ -36,7 +36,7 @@ async def test_index(protocol: Way) -> None:
         ("1", "READY"),
         ("3", "READY"),
     ]
-    assert found["malformed"] == [{"name": "malformed"}]
+    assert found["untried"] == [{"name": "untried"}]
 
 
 def test_index_over_http(server: ServerProcess) -> None:
