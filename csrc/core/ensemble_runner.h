@@ -30,7 +30,7 @@ namespace penstock {
 
 class ServedModel;
 
-class EnsembleRunner final : public Waker {
+class EnsembleRunner final : private Waker {
  public:
   // `has_thread`: somebody will call run(), not turn().
   EnsembleRunner(ServedModel& model, Scheduler& scheduler, Engine& engine, bool has_thread);

@@ -19,7 +19,7 @@ from prometheus_client.utils import floatToGoString
 _HELP_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n"})
 #: Every whole number below this is exact in a double.
 _EXACT_BELOW = 2**53
-#: No label has it: a control character that no name may contain.
+#: Stands for the labels in a form; what they hold themselves is not looked at again.
 _LABELS_GO_HERE = "\0"
 _LABEL_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from penstock._engine import Engine
+from penstock.serving import load_memory
 from penstock.serving.load_memory import (
     MemoryMeter,
     Reading,
@@ -155,3 +156,23 @@ print(resident_mib() - before)
 def test_memory_at_the_end_of_an_arena_is_given_back_too() -> None:
     ran = subprocess.run([sys.executable, "-c", _ARENA], capture_output=True, text=True, check=True)
     assert int(ran.stdout) < 8
+
+
+def test_blocks_overlap_and_the_last_one_puts_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[tuple[int, int]] = []
+    mine = load_memory._Trimming()
+    monkeypatch.setattr(mine, "_mallopt", lambda name, size: said.append((name, size)))
+    with mine():
+        with mine():
+            pass
+        assert said[0] == (-3, 32 * MIB)  # both, or the C library goes on changing the other
+        assert said[-1] == (-1, 4 * MIB)
+    assert said[-1] == (-1, 64 * MIB)
+
+
+def test_who_has_set_it_in_the_environment_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "1")
+    mine = load_memory._Trimming()
+    assert mine._mallopt is None
+    with mine():
+        pass

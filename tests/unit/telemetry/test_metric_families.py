@@ -157,6 +157,24 @@ def test_metric_tags_become_labels_and_are_escaped() -> None:
     assert found["nv_inference_count", (("_team", 'a"b\\c\nd'), *LABELS)] == 6
 
 
+def test_histograms_of_any_labels() -> None:
+    """Their lines come from one form, in which the labels are no form themselves."""
+    tags = {"team": '50%s \0 {0} "%%'}
+    counted = statistics(success_counts=[1, 0, 2], queue_counts=[0, 3, 0])
+    snapshot = ModelSnapshot("m", "1", counted, tags=tags)
+    other = ModelSnapshot("n", "1", statistics(success_counts=[0] * 3, queue_counts=[0] * 3))
+    registry = MetricsRegistry()
+    bounds = (10_000, 2_000_000_000)
+    registry.add(ModelCollector(lambda: (snapshot, other), duration_bounds_ns=bounds))
+    found = samples(registry.render().decode())
+    name, labels = "penstock_inference_request_duration_seconds", (("_team", tags["team"]), *LABELS)
+    for bound, amount in (("1e-05", 1), ("2", 1), ("+Inf", 3)):
+        assert found[f"{name}_bucket", tuple(sorted((*labels, ("le", bound))))] == amount
+    assert found[f"{name}_count", labels] == 3
+    assert found[f"{name}_sum", labels] == 1999 / 1e9
+    assert found[f"{name}_count", (("model", "n"), ("version", "1"))] == 0
+
+
 def test_a_model_without_load_time_has_no_load_gauge() -> None:
     assert "nv_model_load_duration_secs" not in render(ModelSnapshot("m", "1", statistics()))
 
