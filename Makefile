@@ -20,6 +20,8 @@ FUZZ_SECONDS ?= 60
 FUZZ_CXX ?= clang++-19
 # The engine's build and the tests' name the compiler alike, so that ccache knows its own objects.
 export CXX
+# Tests and benchmarks that open ONNX Runtime without a server tell nobody either.
+export ORT_DISABLE_TELEMETRY := 1
 
 SYSTEM_PACKAGES := gcc g++ cmake ninja-build libsimdjson-dev libprotozero-dev libgtest-dev \
   libgmock-dev libbenchmark-dev libnghttp2-dev zlib1g-dev openssl redis-server

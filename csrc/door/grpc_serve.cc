@@ -196,9 +196,8 @@ Status GrpcConnection::submit(GrpcCall& call, GrpcMessage& message, Inference& i
   request->tag = static_cast<Ticket*>(&inference);
   request->deadline_ns = call.deadline_ns;
   request->times.received = stream ? context_.loop.now_ns() : call.begun_ns;
-  if (Status bound = engine.bind(*request, target.model, version.value()); !bound.ok())
-      [[unlikely]] {
-    PENSTOCK_RETURN_IF_ERROR(engine.await_model(*request, target.model, std::move(bound)));
+  if (!engine.bind(*request, target.model, version.value()).ok()) [[unlikely]] {
+    PENSTOCK_RETURN_IF_ERROR(engine.await_model(*request, target.model, version.value()));
     inference.waiting = std::make_unique<GrpcMessage>(std::move(message));
     return {};
   }

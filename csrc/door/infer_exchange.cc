@@ -111,11 +111,11 @@ Status InferExchange::submit(ByteSpan body, const BufferLease& owner) {
   request_->deadline_ms = deadline_ms;
   if (Status bound = engine.bind(*request_, model_, version.value()); !bound.ok()) [[unlikely]] {
     in_core_ = true;  // it may be on its way back
-    Status refused = engine.await_model(*request_, model_, std::move(bound));
-    in_core_ = waits_ = refused.ok();
+    bound = engine.await_model(*request_, model_, version.value());
+    in_core_ = waits_ = bound.ok();
     body_ = body;
     owner_ = owner;
-    return refused;
+    return bound;
   }
   if (context_.shared.has_rules) [[unlikely]] {
     request_->trace_context = trace_context_;

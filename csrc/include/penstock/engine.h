@@ -130,9 +130,9 @@ class Engine {
   // As bind(), for requests to come that are to have the same version (S-48).
   [[nodiscard]] Result<ModelPin> pin(std::string_view name, std::int64_t version);
   // A request that bind() refused waits for its model, if that is loaded when somebody asks for it,
-  // and comes back by its completion ring: with an OK status when bind() is to be tried again. Else
-  // `refused`, or why it cannot wait; the caller still owns the request then.
-  [[nodiscard]] Status await_model(Request& request, std::string_view name, Status refused);
+  // and comes back by its completion ring: with an OK status when bind() is to be tried again, by a
+  // new request. Else bind()'s error, or why it cannot wait; the caller still owns it then.
+  [[nodiscard]] Status await_model(Request& request, std::string_view name, std::int64_t version);
   // Validates and queues. On error the caller still owns the request.
   [[nodiscard]] Status submit(Request& request);
   void release(Request* request);

@@ -53,6 +53,9 @@ def compose_core(settings: Settings) -> Core:
     repository = open_repository(
         settings.model_repositories, remote.open, namespacing=settings.model_namespacing
     )
+    # ONNX Runtime 1.29 and later tell their maker of the models and the machine, of themselves or
+    # in a model's process, unless it is said before they start. Who wants that says 0.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     keep_large_blocks()
     engine = Engine(
         max_requests=settings.max_requests,

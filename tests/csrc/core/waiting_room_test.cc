@@ -8,6 +8,7 @@
 #include <poll.h>
 
 #include <atomic>
+#include <functional>
 #include <thread>
 #include <vector>
 
@@ -37,9 +38,9 @@ class Waiting : public ::testing::Test {
     Request* request = engine_.acquire();
     request->completion = &owner_.ring;
     request->deadline_ns = deadline_ns;
-    Status bound = engine_.bind(*request, "m", -1);
-    EXPECT_FALSE(bound.ok());
-    refused_ = engine_.await_model(*request, "m", std::move(bound));
+    EXPECT_FALSE(engine_.bind(*request, "m", -1).ok());
+    meanwhile_();
+    refused_ = engine_.await_model(*request, "m", -1);
     if (refused_.ok()) return request;
     engine_.release(request);
     return nullptr;
@@ -61,7 +62,24 @@ class Waiting : public ::testing::Test {
   Engine engine_{EngineOptions{}};
   Owner owner_{engine_};
   Status refused_;
+  std::function<void()> meanwhile_ = [] {};  // between a request's bind() and its await_model()
 };
+
+TEST_F(Waiting, AModelThatIsLoadedJustAfterItWasLookedForIsThere) {
+  ModelVersionRef model;
+  meanwhile_ = [&] { model = load(); };
+  ASSERT_NE(wait(), nullptr);
+  expect_another_try();
+  ASSERT_TRUE(engine_.submit(*owner_.request("m", 3)).ok());
+  owner_.collect(1, [&](const Response& r) { EXPECT_EQ(testing::first_value(r), 6); });
+  engine_.retire(model, kSecond);
+}
+
+TEST_F(Waiting, AModelThatIsGivenUpJustAfterItWasLookedForSaysWhy) {
+  meanwhile_ = [&] { engine_.refuse("m", unavailable("no weights")); };
+  EXPECT_EQ(wait(), nullptr);
+  EXPECT_EQ(refused_.message(), "no weights");
+}
 
 TEST_F(Waiting, GoesOnWhenTheModelIsThere) {
   ASSERT_NE(wait(), nullptr);
