@@ -34,7 +34,7 @@ EXAMPLE_MODELS := examples/models/digits/1/model.onnx examples/models/resnet50/1
 NO_ASLR = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
 .DEFAULT_GOAL := help
-.PHONY: help install frameworks models serve test test-cpp test-python lint format bench wheel tsan fuzz
+.PHONY: help install frameworks models serve test test-cpp test-python lint format bench wheel tsan fuzz azurite
 .PHONY: clean
 .DELETE_ON_ERROR:
 
@@ -126,6 +126,15 @@ tsan: install ## the C++ tests under ThreadSanitizer
 	cmake --preset tsan
 	cmake --build --preset tsan
 	$(NO_ASLR) ctest --preset tsan
+
+# Azure's emulator is a program of npm's, and the tests fill it with Azure's own client.
+build/azurite/node_modules/.bin/azurite-blob:
+	npm install --no-fund --no-audit --prefix build/azurite azurite@3
+	$(BIN)/python -m pip install -q 'azure-storage-blob>=12,<13'
+
+azurite: install build/azurite/node_modules/.bin/azurite-blob ## object stores, with Azure's emulator too
+	AZURITE=$(abspath build/azurite/node_modules/.bin/azurite-blob) \
+	  $(BIN)/python -m pytest tests/conformance/test_cloud_repository.py $(PYTEST_ARGS)
 
 fuzz: $(STAMPS)/system ## look for inputs that break a parser, FUZZ_SECONDS for each target
 	@echo 'extern "C" int LLVMFuzzerTestOneInput(const char*, unsigned long) { return 0; }' \

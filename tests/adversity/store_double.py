@@ -24,6 +24,7 @@ class StoreDouble:
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
         self.fault = ""
+        self.quote = "&quot;"  # around the entity tags of a listing; Azure has none
         self.requests: list[str] = []
         self.served = 0  # objects read since the fault was set
         handler = type("Handler", (_Handler,), {"double": self})
@@ -117,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
         found = {k: v for k, v in self.double.objects.items() if k.startswith(prefix)}
         entries = "".join(
             f"<Contents><Key>{escape(key)}</Key><Size>{len(data)}</Size>"
-            f"<ETag>&quot;{_etag(data)}&quot;</ETag>"
+            f"<ETag>{self.double.quote}{_etag(data)}{self.double.quote}</ETag>"
             "<LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>"
             for key, data in sorted(found.items())
             if fault != "empty"
@@ -136,6 +137,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "expired" and self.double.served > 1:
             return self._error(400, "ExpiredToken")
         etag = "0" * 32 if fault == "wrong_etag" else _etag(data)
+        if self.headers.get("If-Match", f'"{_etag(data)}"') != f'"{_etag(data)}"':
+            return self._error(412, "PreconditionFailed")
         first, last = 0, len(data) - 1
         if given := self.headers.get("Range"):
             start, _, end = given.removeprefix("bytes=").partition("-")

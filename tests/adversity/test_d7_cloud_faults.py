@@ -133,3 +133,16 @@ def test_d7_at_the_start(double: StoreDouble, tmp_path: Path, fault: str) -> Non
     finally:
         server.kill()
         double.inject("")
+
+
+def test_listings_without_quotes(double: StoreDouble, tmp_path: Path) -> None:
+    """As Azure's: the same entity tag has them in the header fields."""
+    double.inject("")
+    double.objects.clear()
+    put(double, "m")
+    double.quote = ""
+    try:
+        with server_of(double, tmp_path) as server:
+            assert answers(server, "m") == "1"
+    finally:
+        double.quote = "&quot;"

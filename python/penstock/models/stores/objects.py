@@ -67,7 +67,7 @@ class ObstoreStore:
                     StoredObject(
                         entry["path"],
                         entry["size"],
-                        entry.get("e_tag") or "",
+                        _entity_tag(entry.get("e_tag")),
                         int(entry["last_modified"].timestamp() * 1e9),
                     )
                     for entry in page
@@ -87,7 +87,7 @@ class ObstoreStore:
         with self._errors("read", key):
             result = self._obstore.get(self._store, key, options=options)
             data = bytes(result.bytes())
-            now = result.meta.get("e_tag") or ""
+            now = _entity_tag(result.meta.get("e_tag"))
         if etag and now and now != etag:
             raise UnavailableError(self._text("read", key, "it has changed meanwhile"))
         if len(data) != end - start:
@@ -117,6 +117,11 @@ class ObstoreStore:
     def _text(self, what: str, key: str, reason: str) -> str:
         place = f"'{key}' of model repository" if key else "model repository"
         return f"failed to {what} {place} '{self._location.text}': {reason}"
+
+
+def _entity_tag(text: str | None) -> str:
+    """As header fields have it (RFC 9110, 8.8.3); listings of Azure leave its quotes out."""
+    return f'"{text}"' if text and not text.endswith('"') else text or ""
 
 
 def _reason(error: BaseException) -> str:
