@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from benchmarks.lifecycle.control import call, fresh_repository, write_identity
-from benchmarks.lifecycle.storm import cost_us
+from benchmarks.lifecycle.storm import costs_us
 from benchmarks.load.rounds import Target
 from benchmarks.report import number
 
@@ -30,8 +30,8 @@ HEADER = [
 Start = Callable[..., tuple[Target, int]]
 
 
-def row(name: str, start: Start, *, models: int, seconds: float, alone_us: float) -> list[str]:
-    """`start` gives the server of a repository, and its metrics port."""
+def row(name: str, start: Start, alone: Target, *, models: int, seconds: float) -> list[str]:
+    """`start` gives the server of a repository, and its metrics port; `alone` has one model."""
     root = fresh_repository(f"many-{name.lower()}")
     write_identity(root, "steady")
     for number_ in range(models - 1):
@@ -40,7 +40,7 @@ def row(name: str, start: Start, *, models: int, seconds: float, alone_us: float
     target, metrics = start(root)
     with target.server:
         took_s = time.monotonic() - began
-        cost = cost_us(target, seconds)
+        cost, alone_us = costs_us(target, alone, seconds)
         index_ms = _median_ms(lambda: call(target, "v2/repository/index", {}))
         metrics_ms = _median_ms(lambda: call(target, "metrics", port=metrics))
         rss = target.server.rss_bytes() / 2**20

@@ -10,15 +10,17 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from benchmarks.lifecycle.control import load, unload
 from benchmarks.load.client import LoadRun
-from benchmarks.load.rounds import Target
+from benchmarks.load.rounds import Target, median, paired_rounds
 from benchmarks.load.workloads import SMALL, http_workload
 from benchmarks.report import number
 
 CLIENTS = 4
 REQUESTS = 50_000
+_ROUNDS = 9
 STEADY = http_workload("steady", "steady", SMALL, connections=8)
 
 
@@ -75,14 +77,13 @@ STORM_HEADER = [
 ]
 
 
-def ageing_row(target: Target, *, reloads: int, seconds: float) -> list[str]:
-    """CPU a request of `steady` before and after it was loaded anew so often."""
-    fresh = cost_us(target, seconds)
+def ageing_row(target: Target, unchanged: Target, *, reloads: int, seconds: float) -> list[str]:
+    """CPU a request of `steady` once it was loaded anew so often, beside a server where not."""
     began = time.monotonic()
     for _ in range(reloads):
         load(target, "steady", anew=True)
     each_ms = 1000 * (time.monotonic() - began) / reloads
-    aged = cost_us(target, seconds)
+    aged, fresh = costs_us(target, unchanged, seconds)
     met = "yes" if aged <= 1.05 * fresh else "**no**"
     return [target.name, number(fresh), number(aged), f"{aged / fresh:.3f}", number(each_ms), met]
 
@@ -131,8 +132,8 @@ def _settled_rss(target: Target) -> int:
     return low
 
 
-def cost_us(target: Target, seconds: float) -> float:
-    LoadRun(STEADY, target.http_port, seconds=0.5).result()
-    before = target.server.cpu_ns()
-    ran = LoadRun(STEADY, target.http_port, seconds=seconds).result()
-    return (target.server.cpu_ns() - before) / 1000 / ran.requests
+def costs_us(one: Target, other: Target, seconds: float) -> tuple[float, float]:
+    """CPU a request of `steady` on both, in turns: the machine is the same for the two."""
+    targets = [replace(one, name="one"), replace(other, name="other")]
+    samples = paired_rounds(targets, STEADY, rounds=_ROUNDS, seconds=seconds / _ROUNDS)
+    return median(samples["one"]).cpu_us, median(samples["other"]).cpu_us

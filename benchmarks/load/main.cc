@@ -2,6 +2,7 @@
 // Copyright (c) 2026 The Penstock Authors
 //
 // penstock_load: see usage() in options.cc, and docs/benchmarks.md.
+#include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -41,11 +42,21 @@ void wait_for_end_of_input() {
   }
 }
 
+// Or the client's own wait for a core would be in the latencies that it measures. One that sends as
+// fast as it can needs no more than its share; one that keeps to a rate stands for a machine of its
+// own, beside which nothing else runs: it takes the core as soon as it has something to do.
+void take_cores(const Options& options) {
+  begin_request_thread("load");
+  if (options.rate_per_s <= 0) return;
+  const sched_param lowest{.sched_priority = 1};
+  (void)sched_setscheduler(0, SCHED_RR, &lowest);  // forbidden: then as before
+}
+
 // The threads of a run: all connect, then all start at the same moment.
 class Run {
  public:
   explicit Run(const Options& options)
-      : target_(options), workers_(options.threads), errors_(options.threads) {}
+      : options_(options), target_(options), workers_(options.threads), errors_(options.threads) {}
 
   // Throws what the first thread threw that failed.
   void finish() {
@@ -73,7 +84,7 @@ class Run {
  private:
   template <typename Barrier>
   void work(unsigned thread, Barrier& connected) {
-    begin_request_thread("load");  // or its own waits for a core would be in what it measures
+    take_cores(options_);
     try {
       workers_[thread] = std::make_unique<Worker>(target_, thread);
       workers_[thread]->connect();
@@ -89,6 +100,7 @@ class Run {
     }
   }
 
+  const Options& options_;
   Target target_;
   std::vector<std::unique_ptr<Worker>> workers_;  // each written by its thread
   std::vector<std::exception_ptr> errors_;        // likewise

@@ -54,7 +54,8 @@ void ModelTable::change(const std::function<void(ModelSnapshot&)>& edit) {
 }
 
 void ModelTable::publish(const std::string& name, ModelEntry entry) {
-  change([&](ModelSnapshot& snapshot) { snapshot[name] = std::move(entry); });
+  auto shared = std::make_shared<const ModelEntry>(std::move(entry));
+  change([&](ModelSnapshot& snapshot) { snapshot[name] = std::move(shared); });
 }
 
 void ModelTable::forget(const std::string& name) {
@@ -66,8 +67,8 @@ Result<std::shared_ptr<ServedModel>> ModelTable::find(std::string_view name,
   const ModelSnapshot& snapshot = current();
   const auto entry = snapshot.find(name);
   if (entry == snapshot.end()) return invalid_arg(unknown_model(name) + "is not found");
-  const ModelEntry::Versions& versions = entry->second.versions;
-  if (!entry->second.refusal.ok()) return entry->second.refusal;
+  const ModelEntry::Versions& versions = entry->second->versions;
+  if (!entry->second->refusal.ok()) return entry->second->refusal;
   if (version < 0) {
     for (auto it = versions.rbegin(); it != versions.rend(); ++it) {
       if (it->second) return it->second;
@@ -85,8 +86,8 @@ Result<std::shared_ptr<ServedModel>> ModelTable::find(std::string_view name,
 bool ModelTable::awaits_demand(std::string_view name) const {
   const ModelSnapshot& snapshot = current();
   const auto entry = snapshot.find(name);
-  if (entry == snapshot.end() || !entry->second.on_demand) return false;
-  const ModelEntry::Versions& versions = entry->second.versions;
+  if (entry == snapshot.end() || !entry->second->on_demand) return false;
+  const ModelEntry::Versions& versions = entry->second->versions;
   return std::none_of(versions.begin(), versions.end(), [](const auto& v) { return v.second; });
 }
 
@@ -99,7 +100,7 @@ std::vector<std::shared_ptr<ServedModel>> ModelTable::all() const {
   }
   std::vector<std::shared_ptr<ServedModel>> models;
   for (const auto& [name, entry] : *snapshot) {
-    for (const auto& [version, model] : entry.versions) {
+    for (const auto& [version, model] : entry->versions) {
       if (model) models.push_back(model);
     }
   }
