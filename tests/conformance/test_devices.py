@@ -176,10 +176,11 @@ def test_host_policies(tmp_path: Path) -> None:
         (folder / "config.pbtxt").write_text(f"{IDENTITY} instance_group {{ {group} }}")
     policy = f"--host-policy=near,cpu-cores={last}-{last}"
     with start(tmp_path / "models", tmp_path, policy) as server:
+        for model in ("near", "plain"):  # its thread has its name now
+            reply = server.request("POST", f"/v2/models/{model}/infer", REQUEST)
+            assert reply.json["outputs"][0]["data"] == [1.5, 2.5]
         assert bound_threads(server.running.pid, "near") == [str(last)]
         assert bound_threads(server.running.pid, "plain") != [str(last)]
-        reply = server.request("POST", "/v2/models/near/infer", REQUEST)
-        assert reply.json["outputs"][0]["data"] == [1.5, 2.5]
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -102,9 +104,18 @@ def threads_with_cores(name: str) -> list[str]:
     """Cpus_allowed_list of this process's threads of a name."""
     found = []
     for task in Path("/proc/self/task").iterdir():
-        if (task / "comm").read_text().strip() == name:
-            lines = (task / "status").read_text().splitlines()
-            found += [line.split()[1] for line in lines if line.startswith("Cpus_allowed_list")]
+        with contextlib.suppress(OSError):  # it has just ended
+            if (task / "comm").read_text().strip() == name:
+                lines = (task / "status").read_text().splitlines()
+                found += [line.split()[1] for line in lines if line.startswith("Cpus_allowed_list")]
+    return found
+
+
+def started_threads(name: str, count: int) -> list[str]:
+    """As threads_with_cores(), once there are so many: a thread that runs takes its name."""
+    deadline = time.monotonic() + 10
+    while len(found := threads_with_cores(name)) < count and time.monotonic() < deadline:
+        time.sleep(0.001)
     return found
 
 
@@ -147,7 +158,7 @@ async def test_a_native_instance_runs_there_too() -> None:
     placed = Placed(
         model, "instance_group { kind: KIND_CPU count: 2 }", policies={"cpu": CORES[:1]}
     )
-    assert threads_with_cores("echo") == [str(CORES[0])] * 2
+    assert started_threads("echo", 2) == [str(CORES[0])] * 2
     data = DataPlane(placed.engine)
     message, _ = await data.infer_http("echo", -1, body(1.5), None)
     assert b'"data":[1.5]' in message
