@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,8 +97,9 @@ def _agrees(kind: _Kind, config: ModelConfig) -> bool:
 
 def _first_version_dir(model_dir: Path) -> Path | None:
     """The lexicographically first folder of the model, whether a version or not."""
-    folders = [path for path in model_dir.iterdir() if path.name[0] != "." and path.is_dir()]
-    return min(folders, key=lambda path: path.name, default=None)
+    with os.scandir(model_dir) as entries:
+        names = [entry.name for entry in entries if entry.name[0] != "." and entry.is_dir()]
+    return model_dir / min(names) if names else None
 
 
 def _complete_custom(config: ModelConfig) -> None:

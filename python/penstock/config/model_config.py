@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from google.protobuf import json_format, text_format
@@ -16,6 +17,9 @@ from penstock.errors import InvalidArgError
 
 #: A configuration is a page of text; what is larger is not one, and is not read.
 MAX_CONFIG_BYTES = 16 * 1024 * 1024
+
+#: what is larger is parsed each time
+_MAX_KEPT_CHARS = 16 * 1024
 
 # Lexemes of the text format that matter for finding a field of the outermost message.
 _LEXEME = re.compile(
@@ -35,12 +39,24 @@ class ParsedConfig:
 
 def parse_pbtxt(text: str, path: str | Path) -> ParsedConfig:
     """Protobuf text format. Raises InvalidArgError naming `path`, line and column."""
-    config = ModelConfig()
     try:
-        text_format.Parse(text, config)
+        parsed = _parsed(text) if len(text) <= _MAX_KEPT_CHARS else _parse(text)
     except (text_format.ParseError, ValueError, RecursionError) as error:
         raise _unreadable(path, str(error)) from None
+    config = ModelConfig()
+    config.CopyFrom(parsed.config)  # who asked may change it
+    return ParsedConfig(config, parsed.max_batch_size_set)
+
+
+def _parse(text: str) -> ParsedConfig:
+    config = ModelConfig()
+    text_format.Parse(text, config)
     return ParsedConfig(config, _names_top_level_field(text, "max_batch_size"))
+
+
+# A load reads its configuration twice, and a reload mostly one that was read before; the parser is
+# written in Python and takes longer than all the rest of the load of a small model.
+_parsed = lru_cache(maxsize=256)(_parse)
 
 
 def read_pbtxt(path: Path) -> ParsedConfig:

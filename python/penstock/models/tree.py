@@ -103,28 +103,44 @@ def look_at(model_dir: Path) -> Tree:
     folders: set[str] = set()
     visited: set[tuple[int, int]] = set()
     newest_ns = 0
-    for folder, below, names in os.walk(model_dir, onerror=_raise, followlinks=True):
+    to_visit = [("", os.fspath(model_dir))]
+    while to_visit:
+        prefix, folder = to_visit.pop()
         status = os.stat(folder)
         if (status.st_dev, status.st_ino) in visited:
-            below.clear()  # a link back up the tree
-            continue
+            continue  # a link back up the tree
         visited.add((status.st_dev, status.st_ino))
-        relative = os.path.relpath(folder, model_dir)
-        prefix = "" if relative == "." else relative + "/"
         if prefix:
-            folders.add(relative)
+            folders.add(prefix[:-1])
             newest_ns = max(newest_ns, status.st_mtime_ns)
-        below[:] = sorted(f for f in below if f != "__pycache__" and not f.startswith("."))
-        for name in names:
-            if not name.startswith("."):
-                stamp = files[prefix + name] = _stamp_of(os.path.join(folder, name))
+        below = []
+        for entry in _entries(folder):
+            if _is_folder(entry):
+                if entry.name != "__pycache__":
+                    below.append((f"{prefix}{entry.name}/", entry.path))
+            else:
+                stamp = files[prefix + entry.name] = _stamp_of(entry)
                 newest_ns = max(newest_ns, stamp.changed_ns)
+        to_visit += sorted(below, reverse=True)  # which of two links counts is always the same
     return Tree(files, frozenset(folders), model_dir, newest_ns)
 
 
-def _stamp_of(path: str) -> Stamp:
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """All but the hidden ones. Raises OSError."""
+    with os.scandir(folder) as entries:
+        return [entry for entry in entries if not entry.name.startswith(".")]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
-        return _stamp(os.stat(path))
+        return entry.is_dir()
+    except OSError:  # a link that leads nowhere
+        return False
+
+
+def _stamp_of(entry: os.DirEntry[str]) -> Stamp:
+    try:
+        return _stamp(entry.stat())
     except FileNotFoundError:
         return Stamp(-1)  # a link to nowhere: it matters only to who opens it
 
@@ -132,6 +148,3 @@ def _stamp_of(path: str) -> Stamp:
 def _stamp(status: os.stat_result) -> Stamp:
     return Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
-
-def _raise(error: OSError) -> None:
-    raise error
