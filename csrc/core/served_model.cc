@@ -7,7 +7,15 @@
 #include <string>
 #include <utility>
 
+#include "sync/late_waker.h"
+
 namespace penstock {
+namespace {
+
+// What took less is as well done again before who waits for it is woken: a wake-up costs as much.
+constexpr std::int64_t kShortNs = 200'000;
+
+}  // namespace
 
 ServedModel::ServedModel(std::shared_ptr<const ModelPlan> plan, const ServedModelContext& context)
     : plan_(std::move(plan)),
@@ -123,6 +131,13 @@ bool ServedModel::next(std::uint32_t index, Batch& batch) {
 bool ServedModel::pull(std::uint32_t index, Batch& batch) {
   batch.begin(*plan_, context_.pool, clock_);
   if (!gate_.is_open() && take_warm_up(index, batch)) return true;
+  if (LateWakes::any()) [[unlikely]] {  // is there more to do, or are they to be woken now?
+    if (!limited_ && scheduler_->poll(index, clock_.now_ns(), batch).kind == PollKind::kBatch) {
+      take(index, batch);
+      return true;
+    }
+    LateWakes::flush();
+  }
   if (!(limited_ ? limited_->next(index, batch) : scheduler_->next(index, batch))) return false;
   take(index, batch);
   return true;
@@ -163,8 +178,15 @@ void ServedModel::settle_batch(std::uint32_t index, Batch& batch) {
   }
   count_batch(index, batch, now);
   scheduler_->finished(index, batch);
+  const LateWakes::Scope scope(goes_on(batch, now));
   answer(batch);
   batch.clear();
+}
+
+// Whether the thread that has executed the batch will be done with another one soon.
+bool ServedModel::goes_on(const Batch& batch, std::int64_t now_ns) const {
+  return !limited_ && pipelines_.empty() && !batch.empty() &&
+         now_ns - batch.request(0).times.batched < kShortNs && scheduler_->pending() > 0;
 }
 
 // From its delivery on, a request is its owner's, who may be releasing it already.

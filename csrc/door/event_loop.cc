@@ -37,9 +37,10 @@ Handler::~Handler() {
 EventLoop::EventLoop(const Clock& clock)
     : clock_(clock), epoll_fd_(epoll_create1(EPOLL_CLOEXEC)), now_ns_(clock.now_ns()) {
   if (epoll_fd_ < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
-  // Edge-triggered and never read: every write is an edge.
+  // Edge-triggered and never read: every write, and every end of the timer, is an edge.
   epoll_event event = event_of(nullptr, EPOLLIN | EPOLLET);
-  if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, waker_.fd(), &event) != 0) {
+  for (const int fd : {waker_->fd(), waker_->timer_fd()}) {
+    if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) == 0) continue;
     const int error = errno;
     ::close(epoll_fd_);
     throw std::system_error(error, std::generic_category(), "epoll_ctl");
@@ -79,7 +80,7 @@ void EventLoop::post(std::function<void()> task) {
     posted_.push_back(std::move(task));
   }
   has_posted_.raise();
-  waker_.wake();
+  waker_->wake_now();
 }
 
 // Sleeps only when nothing is left to do. While the loop is awake the ring is not armed, so that
@@ -88,6 +89,7 @@ int EventLoop::wait() {
   int timeout_ms = 0;
   if (turns_.empty()) {
     completions_.arm();
+    waker_->sleeps_here();
     if (CompletionNode* node = completions_.take_all()) {
       deliver(node);
     } else {
@@ -96,6 +98,7 @@ int EventLoop::wait() {
   }
   const int count = epoll_wait(epoll_fd_, events_.data(), kEventsPerRound, timeout_ms);
   completions_.disarm();
+  waker_->awake();
   return std::max(count, 0);  // EINTR: just another round
 }
 

@@ -28,6 +28,7 @@
 #include "penstock/clock.h"
 #include "penstock/completion.h"
 #include "penstock/request.h"
+#include "sync/late_waker.h"
 #include "sync/signal.h"
 
 namespace penstock::door {
@@ -128,8 +129,8 @@ class EventLoop {
 
   const Clock& clock_;
   int epoll_fd_;
-  WakeFd waker_;
-  CompletionRing completions_{waker_};
+  const std::shared_ptr<LateWaker> waker_ = std::make_shared<LateWaker>();
+  CompletionRing completions_{*waker_};
   std::int64_t now_ns_;
   std::int64_t next_sweep_ns_ = kNoDeadline;
   std::int64_t last_sweep_ns_ = 0;
