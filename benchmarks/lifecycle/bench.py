@@ -40,7 +40,7 @@ class Sizes:
     cost_s: float = 9.0
 
 
-QUICK = Sizes(5, 0.1, 10, 2.0, 20, 30, 5, 0.5)
+QUICK = Sizes(10, 0.1, 10, 2.0, 20, 30, 5, 0.5)
 
 
 def run(sizes: Sizes) -> str:
