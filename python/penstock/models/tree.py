@@ -147,4 +147,3 @@ def _stamp_of(entry: os.DirEntry[str]) -> Stamp:
 
 def _stamp(status: os.stat_result) -> Stamp:
     return Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-
