@@ -42,8 +42,8 @@ struct NameHash {
 };
 // Hashed, and the entries shared between snapshots: a request's name is found at once among a
 // thousand, and a change copies no versions.
-using ModelSnapshot = std::unordered_map<std::string, std::shared_ptr<const ModelEntry>, NameHash,
-                                         std::equal_to<>>;
+using ModelSnapshot =
+    std::unordered_map<std::string, std::shared_ptr<const ModelEntry>, NameHash, std::equal_to<>>;
 
 class ModelTable {
  public:
