@@ -202,11 +202,13 @@ Result<ModelPin> Engine::pin(std::string_view name, std::int64_t version) {
 }
 
 Status Engine::await_model(Request& request, std::string_view name, std::int64_t version) {
-  const auto awaits = [&] { return impl_->table.awaits_demand(name); };
   if (request.completion == nullptr) return internal_error("nobody waits for the request");
   // Not one to wait for; or it was loaded since bind() looked for it: then it is pinned until the
-  // request is back with its owner, and so is there for the next try.
-  if (!awaits()) PENSTOCK_RETURN_IF_ERROR(bind(request, name, version));
+  // request is back with its owner, at once. With a pin nothing waits, or it would keep the version
+  // from going.
+  const bool was_loaded = !impl_->table.awaits_demand(name);
+  if (was_loaded) PENSTOCK_RETURN_IF_ERROR(bind(request, name, version));
+  const auto awaits = [&] { return !was_loaded && impl_->table.awaits_demand(name); };
   if (request.deadline_ms != Request::kNoDeadlineMs) apply_deadline(request, *impl_->clock);
   const std::int64_t deadline_ns = request.deadline_ns;  // once inside it may be gone
   PENSTOCK_RETURN_IF_ERROR(impl_->waiting->enter(request, name, awaits));

@@ -55,7 +55,7 @@ def _parse(text: str) -> ParsedConfig:
 
 
 # A load reads its configuration twice, and a reload mostly one that was read before; the parser is
-# written in Python and takes longer than all the rest of the load of a small model.
+# written in Python and takes as long as all else that is decided about a small model's load.
 _parsed = lru_cache(maxsize=256)(_parse)
 
 

@@ -4,7 +4,6 @@
 // Answers of an instance that shares its core with the door's loop and goes on with more: the loop
 // is woken a little later, but it is woken.
 #include <gtest/gtest.h>
-#include <sched.h>
 
 #include <atomic>
 #include <chrono>
@@ -14,27 +13,12 @@
 #include <utility>
 
 #include "door/http_fixture.h"
+#include "support/one_core.h"
 
 namespace penstock::door::testing {
 namespace {
 
 using namespace std::chrono_literals;
-
-// Everything that is started from now on is on one core.
-class OneCore {
- public:
-  OneCore() {
-    sched_getaffinity(0, sizeof before_, &before_);
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(sched_getcpu(), &one);
-    sched_setaffinity(0, sizeof one, &one);
-  }
-  ~OneCore() { sched_setaffinity(0, sizeof before_, &before_); }
-
- private:
-  cpu_set_t before_;
-};
 
 // Executes one request after three are there, the second at once, as soon as the client has the
 // first answer and the loop may sleep again, and the third until the client has the second answer.
@@ -68,7 +52,7 @@ class Steps final : public NativeInstance {
   int step_ = 0;
 };
 
-class LateAnswersTest : private OneCore, public HttpDoorTest {
+class LateAnswersTest : private penstock::testing::OneCore, public HttpDoorTest {
  protected:
   LateAnswersTest() {
     ModelPlan plan;

@@ -13,6 +13,8 @@
 #include <thread>
 #include <vector>
 
+#include "support/one_core.h"
+
 namespace penstock {
 namespace {
 
@@ -24,24 +26,14 @@ bool readable(int fd, int timeout_ms = 0) {
 // Kept to one core, as a loop and an instance that share it are.
 class LateWakerTest : public ::testing::Test {
  protected:
-  LateWakerTest() {
-    sched_getaffinity(0, sizeof before_, &before_);
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(sched_getcpu(), &one);
-    sched_setaffinity(0, sizeof one, &one);
-    waker_->sleeps_here();
-  }
-  ~LateWakerTest() override {
-    LateWakes::flush();
-    sched_setaffinity(0, sizeof before_, &before_);
-  }
+  LateWakerTest() { waker_->sleeps_here(); }
+  ~LateWakerTest() override { LateWakes::flush(); }
   void wake_in_scope(bool goes_on = true) {
     const LateWakes::Scope scope(goes_on);
     waker_->wake();
   }
 
-  cpu_set_t before_;
+  testing::OneCore one_core_;
   std::shared_ptr<LateWaker> waker_ = std::make_shared<LateWaker>();
 };
 
@@ -101,7 +93,7 @@ TEST_F(LateWakerTest, WhoIsAwakeIsNotWoken) {
 TEST_F(LateWakerTest, WakesAtOnceFromAnotherCore) {
   std::vector<int> others;
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (CPU_ISSET(cpu, &before_) && cpu != sched_getcpu()) others.push_back(cpu);
+    if (CPU_ISSET(cpu, &one_core_.before()) && cpu != sched_getcpu()) others.push_back(cpu);
   }
   if (others.empty()) GTEST_SKIP() << "one core only";
   cpu_set_t other;
