@@ -166,6 +166,7 @@ Status DeviceStage::place(const RegionWindow& window, TensorView& part, BufferLe
                       window.size_bytes >= part.size_bytes;
   if (direct) {
     kept_.push_back(offered_lease_);
+    kept_.push_back(window.lease);
     out_used_ = true;
     PENSTOCK_RETURN_IF_ERROR(place_.out.copy(window.data, part.data, part.size_bytes));
     part.data = window.data;
@@ -190,7 +191,8 @@ Status DeviceStage::wait_out() {
 
 void DeviceStage::clear() {
   inputs_.clear();
-  kept_.clear();
+  // Nobody can tell what a lost device still copies; nothing more is put there.
+  if (place_.runtime.lost(device()).ok()) kept_.clear();
   offered_lease_.reset();
   landed_.reset();
   out_used_ = false;

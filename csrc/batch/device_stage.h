@@ -7,9 +7,9 @@
 // Inputs are gathered in the engine's pool, page-locked where there is CUDA, and go over by one
 // asynchronous copy a tensor; outputs come back the same way and are cut into the requests' parts
 // where they land. Thread safety: one thread at a time; the thread that begins a batch may be
-// another than the one that ends it. Ownership: keeps what is being copied until clear(); streams
-// and pools outlive it. wait_in() and wait_out() block, and so does copying memory that is not
-// page-locked.
+// another than the one that ends it. Ownership: keeps what is being copied until clear(); pools
+// outlive it, and streams its last call. wait_in() and wait_out() block, and so does copying memory
+// that is not page-locked.
 #pragma once
 
 #include <cstdint>
@@ -59,7 +59,7 @@ class DeviceStage {
   [[nodiscard]] Status place(const RegionWindow& window, TensorView& part, BufferLease& lease);
   // Until outputs are where place() said.
   [[nodiscard]] Status wait_out();
-  // Lets go of what was copied.
+  // Lets go of what was copied; of what a lost device may still be copying, only the destructor.
   void clear();
 
  private:

@@ -46,9 +46,10 @@ DevicePipeline::~DevicePipeline() {
 
 void DevicePipeline::close() {
   if (staging_.joinable()) staging_.join();
-  for (Slot& slot : slots_) slot.stage.reset();
+  // First the streams: stages may keep what is still being copied there.
   in_.reset();
   out_.reset();
+  for (Slot& slot : slots_) slot.stage.reset();
 }
 
 void DevicePipeline::move(Slot& slot, SlotState state) {

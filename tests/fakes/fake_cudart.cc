@@ -239,7 +239,7 @@ class Stream {
 };
 
 struct Event {
-  std::shared_ptr<Stream> stream;
+  std::weak_ptr<Stream> stream;
   std::uint64_t number = 0;
 };
 
@@ -526,10 +526,9 @@ PENSTOCK_FAKE_API int cudaEventCreateWithFlags(void** event, unsigned) {
 }
 
 PENSTOCK_FAKE_API int cudaEventDestroy(void* event) {
-  std::unique_ptr<Event> last;  // its stream may end, without the lock
   const std::lock_guard lock(machine().mutex);
   if (machine().events.erase(event) == 0) return fail(kInvalidHandle);
-  last.reset(static_cast<Event*>(event));
+  delete static_cast<Event*>(event);
   return 0;
 }
 
@@ -543,10 +542,11 @@ PENSTOCK_FAKE_API int cudaEventRecord(void* event, void* stream) {
 }
 
 PENSTOCK_FAKE_API int cudaEventSynchronize(void* event) {
+  std::shared_ptr<Stream> kept;  // may end here, without the lock
   std::unique_lock lock(machine().mutex);
   if (const int error = enter(machine(), "cudaEventSynchronize")) return error;
-  const Event kept = *static_cast<Event*>(event);
-  if (kept.stream) kept.stream->wait(lock, kept.number);
+  const Event& recorded = *static_cast<Event*>(event);
+  if ((kept = recorded.stream.lock())) kept->wait(lock, recorded.number);
   return 0;
 }
 

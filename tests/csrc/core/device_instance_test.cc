@@ -303,16 +303,28 @@ TEST_F(DeviceInstanceTest, LostDeviceIsTheModelsEndAndNobodyElses) {
   stop();
 }
 
+// And what is on its way keeps its memory, which others would get otherwise.
 TEST_F(DeviceInstanceTest, DeviceThatCannotTellWhatIsOnItsWayIsLost) {
   start();
-  serve();
+  serve(0, true);
   fake_->fail("cudaStreamSynchronize", 1, 0);
   submit(1);
+  entered_.acquire();
+  fake_->hold();
+  go_.release();
   EXPECT_EQ(failure(Code::kInternal), "GPU 0: cudaStreamSynchronize: invalid argument (1)");
   EXPECT_EQ(model_->health().message(),
             "GPU 0 is lost to this server, which must be restarted: "
             "GPU 0: cudaStreamSynchronize: invalid argument (1)");
+  for (int turn = 0; turn < 2; ++turn) {  // the second one finds the first batch put away
+    submit(2);
+    EXPECT_EQ(failure(Code::kUnavailable), model_->health().message());
+  }
+  EXPECT_GT(engine_->pool().stats().in_use_bytes, 0U);
+  EXPECT_EQ(fake_.find("done 8 DtoH"), std::string::npos);
+  fake_->let_go();
   stop();
+  EXPECT_NE(fake_.find("done 8 DtoH"), std::string::npos);
 }
 
 TEST_F(DeviceInstanceTest, InstanceOfALostDeviceLeavesRequestsToTheOthers) {
