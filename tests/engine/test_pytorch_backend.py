@@ -254,6 +254,16 @@ class TestAnswers:
         assert answer.array("a").tolist() == sent[:, ::-1].tolist()
         assert answer.array("b").tolist() == sent.tolist()
 
+    async def test_result_that_is_only_marked_as_negated(
+        self, served: ServedModels, tmp_path: Path
+    ) -> None:
+        """Its memory holds what it is the negative of."""
+        body = "return torch._neg_view(x)"
+        served.load(save_script(tmp_path / "m", "x", body), tensors("x", "y"))
+        sent = np.array([[1.0, -2.0]], np.float32)
+        answer = await served.infer("m", {"x": sent})
+        assert answer.array("y").tolist() == (-sent).tolist()
+
     async def test_a_model_that_writes_into_its_input(
         self, served: ServedModels, tmp_path: Path
     ) -> None:

@@ -13,7 +13,7 @@ import torch
 from penstock._engine import Tensor, tensor_from_dlpack, tensor_from_numpy
 from penstock.backends.framework import Array, FrameworkInstance, Output
 from penstock.backends.interface import ModelContext
-from penstock.errors import InternalError
+from penstock.errors import InternalError, ServerError
 from penstock.types import DataType
 
 from .program import Program, Value
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from penstock._engine import ModelPlan
 
 _from_dlpack = torch._C._from_dlpack
+_to_dlpack = torch._C._to_dlpack
+_BYTES = int(DataType.BYTES)  # an enumeration's member costs 0.1 us to look up and compare
 
 
 class PytorchInstance(FrameworkInstance):
@@ -64,7 +66,7 @@ class PytorchInstance(FrameworkInstance):
 
     def present(self, tensor: Tensor) -> Value:
         """A tensor that shares the core's memory; strings: a list of `bytes`."""
-        if tensor.data_type == DataType.BYTES:
+        if tensor.data_type == _BYTES:
             return tensor.numpy().ravel().tolist()
         value = _from_dlpack(tensor.__dlpack__())
         return value if self._device is None else value.to(self._device, non_blocking=True)
@@ -72,7 +74,9 @@ class PytorchInstance(FrameworkInstance):
     def run(self, inputs: dict[str, Value], wanted: Sequence[str]) -> Mapping[str, Output]:
         try:
             results = self._program(inputs)
-            outputs = {name: self._value(name, results) for name in wanted}
+            outputs = {}
+            for name in wanted:
+                outputs[name] = self._value(name, results)
         except BaseException:
             if self._device is not None:  # what was begun still reads the batch's memory
                 torch.cuda.synchronize(self._device)
@@ -90,7 +94,7 @@ class PytorchInstance(FrameworkInstance):
                 raise InternalError(f"output '{name}' is a scalar which is not supported.")
             if self.stream and value.device == self._device:
                 return self._on_device(name, value)
-            return _to_core(value)
+            return _to_core(value.reshape(1) if name in self._scalars else value)
         if isinstance(value, list) and all(isinstance(each, str) for each in value):
             return self._strings(name, value)
         raise InternalError(
@@ -114,8 +118,12 @@ class PytorchInstance(FrameworkInstance):
 
 
 def _to_core(value: torch.Tensor) -> Output:
-    # Not by DLPack: PyTorch may want the GIL to free what it has lent, and the core frees it where
-    # nobody waits for that.
+    """Lends its memory; what cannot be lent as it is (strided, negated, of a GPU) is copied."""
+    if value.is_cpu and not value.is_neg():
+        try:
+            return tensor_from_dlpack(_to_dlpack(value))
+        except (RuntimeError, BufferError, ServerError):
+            pass  # says below what it is, if it is wrong
     if value.dtype is torch.bfloat16:  # numpy has none
         return tensor_from_numpy(value.view(torch.int16).numpy(force=True), DataType.BF16)
     array: Array = value.numpy(force=True)

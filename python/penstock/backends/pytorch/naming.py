@@ -11,8 +11,10 @@ the configuration.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
+
+import torch
 
 from penstock.backends.interface import ModelContext
 from penstock.errors import InternalError, InvalidArgError
@@ -57,13 +59,13 @@ class Arguments:
         """The argument that a configured input becomes, or becomes a part of."""
         return self._arguments[0 if self._takes_dict else self._places[name]]
 
-    def lay_out(self, inputs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    def lay_out(self, inputs: dict[str, Any]) -> tuple[Iterable[Any], dict[str, Any]]:
         """Positional and keyword arguments of one call; optional ones may be absent."""
         if self._takes_dict:
-            return [inputs], {}
+            return (inputs,), {}
         if self._leading and len(inputs) == len(self._ordered):
-            return [inputs[name] for name in self._ordered], {}
-        return [], {
+            return map(inputs.__getitem__, self._ordered), {}
+        return (), {
             self._arguments[self._places[name]].name: value for name, value in inputs.items()
         }
 
@@ -97,9 +99,13 @@ class Results:
         names = [tensor.name for tensor in context.config.output]
         self._places = positions(context, "output", names, ())
         self._counted = all(_INDEXED.fullmatch(name) for name in names)
+        #: the name of the one tensor that is most models' result
+        self._only = names[0] if [*self._places.values()] == [0] else None
 
     def named(self, result: Any) -> Mapping[str, Any]:
         """Tensors, or lists of strings, by configured name. Raises InternalError."""
+        if self._only is not None and isinstance(result, torch.Tensor):
+            return {self._only: result}
         values: Sequence[Any]
         if isinstance(result, tuple):
             values = result
