@@ -96,12 +96,12 @@ cdef class Batch:
 
     cdef uint32_t output_index(self, str name) except? 0xFFFFFFFF:
         self.check_active()
-        cdef int spec = self.batch.plan().find_model_output(utf8(name))
-        if spec < 0:
+        spec = self.model.plan.output_numbers.get(name)
+        if spec is None:
             raise InternalError(
                 f"unexpected output '{name}', model '{self.model.name}' has no such output"
             )
-        return <uint32_t>spec
+        return spec
 
     cdef Tensor input_tensor(self, size_t index, uint32_t spec):
         cdef Tensor tensor = Tensor.__new__(Tensor)
@@ -152,25 +152,44 @@ cdef class Batch:
     def stream(self):
         return stream_of(deref(self.batch)) if self.active else 0
 
+    cdef Tensor gathered(self, uint32_t spec):
+        cdef Tensor tensor = Tensor.__new__(Tensor)
+        check(self.batch.gather(spec, tensor.view, &tensor.lease))
+        if type_of(tensor.view) == 0:
+            return None
+        tensor.engine = self.model.engine
+        return tensor
+
     def gather(self, str name not None):
         self.check_active()
         cdef int spec = self.batch.plan().find_model_input(utf8(name))
         if spec < 0:
             raise InternalError(f"model '{self.model.name}' has no input '{name}'")
-        cdef Tensor tensor = Tensor()
-        check(self.batch.gather(<uint32_t>spec, tensor.view, &tensor.lease))
-        if type_of(tensor.view) == 0:
-            return None
-        tensor.engine = self.model.engine
-        return tensor
+        return self.gathered(<uint32_t>spec)
+
+    def gather_all(self):
+        self.check_active()
+        cdef dict inputs = {}
+        cdef uint32_t i
+        for i, spec in enumerate(self.model.plan.inputs):
+            tensor = self.gathered(i)
+            if tensor is not None:
+                inputs[(<TensorSpec>spec).name] = tensor
+        return inputs
 
     def scatter(self, str name not None, value):
         self.check_active()
         cdef Tensor tensor = as_tensor(value)
         check(self.batch.scatter(self.output_index(name), tensor.view, tensor.lease))
 
-    def wants_output(self, str name not None):
-        return self.batch.wants_output(self.output_index(name))
+    def wanted_outputs(self):
+        self.check_active()
+        cdef list names = []
+        cdef uint32_t i
+        for i, spec in enumerate(self.model.plan.outputs):
+            if self.batch.wants_output(i):
+                names.append((<TensorSpec>spec).name)
+        return names
 
     def set_output(self, Py_ssize_t index, str name not None, value):
         cdef size_t i = self.check_index(index)

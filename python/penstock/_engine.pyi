@@ -305,14 +305,16 @@ class Batch:
         input has the shape [elements] (C-4); a batch input is made of the batch (2.4). In the
         memory of `device`, but for strings and shape tensors.
         """
+    def gather_all(self) -> dict[str, Tensor]:
+        """By name what `gather` has of the model's inputs, in the order of its plan."""
     def scatter(self, name: str, value: Tensor | npt.NDArray[Any]) -> None:
         """An output of the whole batch; rows are handed out without a copy.
 
         A batch output (2.4) is flat, and cut by the shapes of its source input.
         """
     def set_output(self, index: int, name: str, value: Tensor | npt.NDArray[Any]) -> None: ...
-    def wants_output(self, name: str) -> bool:
-        """Whether a client, or a sequence that goes on with it, has a use for an output."""
+    def wanted_outputs(self) -> list[str]:
+        """The outputs that a client, or a sequence that goes on with them, has a use for."""
     def reschedule(self, index: int) -> None:
         """The request is executed for another step instead of answered (contract S-31).
 

@@ -46,8 +46,6 @@ class FrameworkInstance(ABC):
     ) -> None:
         """`scalars`: tensors without dimensions for the framework, [1] for clients (`match`)."""
         self._context = context
-        self._inputs = [spec.name for spec in plan.inputs]
-        self._names = [spec.name for spec in plan.outputs]
         self._outputs = {spec.name: DataType(spec.data_type) for spec in plan.outputs}
         self._scalars = scalars
         self._bfloat16 = {name for name, kind in self._outputs.items() if kind is DataType.BF16}
@@ -88,7 +86,7 @@ class FrameworkInstance(ABC):
         self.stream = batch.stream
         try:
             inputs = self._gather(batch)
-            wanted = self._wanted(batch)
+            wanted = batch.wanted_outputs()
             batch.mark_exec_start()
             try:
                 outputs = self.run(inputs, wanted)
@@ -108,17 +106,11 @@ class FrameworkInstance(ABC):
             )
 
     def _gather(self, batch: Batch) -> dict[str, Any]:
-        inputs = {}
-        for name in self._inputs:
-            tensor = batch.gather(name)
-            if tensor is not None:
-                value = self.present(tensor)
-                inputs[name] = value.reshape(()) if name in self._scalars else value
+        inputs: dict[str, Any] = batch.gather_all()
+        for name, tensor in inputs.items():
+            value = self.present(tensor)
+            inputs[name] = value.reshape(()) if name in self._scalars else value
         return inputs
-
-    def _wanted(self, batch: Batch) -> Sequence[str]:
-        """Every output that somebody has a use for, in the model's order."""
-        return [name for name in self._names if batch.wants_output(name)]
 
     def _output(self, outputs: Mapping[str, Output], name: str) -> Tensor:
         """As the core takes it. Raises InternalError naming what is wrong."""
