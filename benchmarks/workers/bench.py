@@ -27,10 +27,7 @@ def run(*, rounds: int, seconds: float, deaths: int) -> str:
     target = start_penstock(repository, name="workers", options=options, cores=CORES)
     with target.server:
         scaling = neighbours.scaling_row(target, rounds=rounds, seconds=2 * seconds)
-        beside = [
-            neighbours.neighbour_row(target, bound=bound, rounds=rounds, seconds=2 * seconds)
-            for bound in (False, True)
-        ]
+        beside = neighbours.neighbour_rows(target, rounds=rounds, seconds=2 * seconds)
         killed = [
             kills.row(target, PLAIN, kills=deaths, rate=_RATE, may_fail=1),
             kills.row(target, IDEMPOTENT, kills=deaths, rate=_RATE, may_fail=0),

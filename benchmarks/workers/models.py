@@ -15,6 +15,8 @@ BUSY_MS = 5
 BUSY = ("busy_a", "busy_b")
 #: A busy one that its host policy of this name binds to a core.
 BOUND, POLICY = "busy_bound", "noisy"
+#: A busy one that yields to others.
+NICE, NICENESS = "busy_nice", 12
 NATIVE, PLAIN, IDEMPOTENT = "native", "plain", "idempotent"
 
 _CONFIG = """
@@ -49,10 +51,14 @@ def write_models(loops: int) -> Path:
     for name in BUSY:
         _write(root, name, "python", work=busy)
     _write(root, BOUND, "python", work=busy, group=f'host_policy: "{POLICY}"')
+    _write(root, NICE, "python", work=busy, more=_parameter("NICENESS", str(NICENESS)))
     _write(root, PLAIN, "python", work="pass")
-    more = 'parameters { key: "IDEMPOTENT" value: { string_value: "true" } }'
-    _write(root, IDEMPOTENT, "python", work="pass", more=more)
+    _write(root, IDEMPOTENT, "python", work="pass", more=_parameter("IDEMPOTENT", "true"))
     return root
+
+
+def _parameter(key: str, value: str) -> str:
+    return f'parameters {{ key: "{key}" value: {{ string_value: "{value}" }} }}'
 
 
 def _write(

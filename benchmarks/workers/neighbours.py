@@ -16,7 +16,7 @@ from benchmarks.load.rounds import Target
 from benchmarks.load.workloads import SMALL, http_workload
 from benchmarks.processes import CORES
 from benchmarks.report import number
-from benchmarks.workers.models import BOUND, BUSY, BUSY_MS, NATIVE
+from benchmarks.workers.models import BOUND, BUSY, BUSY_MS, NATIVE, NICE, NICENESS
 
 SCALING_BAR, P99_BAR = 1.8, 1.2
 SCALING_HEADER = [
@@ -35,6 +35,12 @@ NEIGHBOUR_HEADER = [
     f"met ({P99_BAR})",
 ]
 _RATE = 2_000.0
+#: the busy model -> what is done about it
+_NOISES = {
+    BUSY[0]: "nothing is done about it",
+    BOUND: "the busy one on a core of its own",
+    NICE: f"the busy one with niceness {NICENESS}",
+}
 
 
 def scaling_row(target: Target, *, rounds: int, seconds: float) -> list[str]:
@@ -54,16 +60,19 @@ def scaling_row(target: Target, *, rounds: int, seconds: float) -> list[str]:
     return ["worker processes", *figures, f"{ratio:.2f}", met]
 
 
-def neighbour_row(target: Target, *, bound: bool, rounds: int, seconds: float) -> list[str]:
+def neighbour_rows(target: Target, *, rounds: int, seconds: float) -> list[list[str]]:
     """Constant traffic to the native model, without and with a busy one, in turn.
 
-    `bound`: the busy model keeps to a core, by its host policy, and the client to the other; else
+    One of those keeps to a core, by its host policy, and the client to the other; with the others
     the client, too, has to wait for a core.
     """
+    return [_row(target, name, rounds, seconds) for name in _NOISES]
+
+
+def _row(target: Target, name: str, rounds: int, seconds: float) -> list[str]:
     native = http_workload("neighbour", NATIVE, SMALL, connections=32)
-    name = BOUND if bound else BUSY[0]
     busy = replace(http_workload(name, name, SMALL), connections=2)
-    cores = CORES[:-1] if bound else CORES
+    cores = CORES[:-1] if name == BOUND else CORES
     alone, beside = [], []
     for _ in range(rounds):
         quiet = LoadRun(native, target.http_port, seconds=seconds, rate=_RATE, cores=cores)
@@ -75,5 +84,4 @@ def neighbour_row(target: Target, *, bound: bool, rounds: int, seconds: float) -
     ratio = statistics.median(b / a for a, b in zip(alone, beside, strict=True))
     met = "yes" if ratio <= P99_BAR else "**no**"
     figures = [number(statistics.median(alone)), number(statistics.median(beside))]
-    what = "identity, HTTP, the busy one on a core of its own" if bound else "identity, HTTP"
-    return [what, number(_RATE), *figures, f"{ratio:.2f}", met]
+    return [f"identity, HTTP; {_NOISES[name]}", number(_RATE), *figures, f"{ratio:.2f}", met]

@@ -134,6 +134,13 @@ def test_output_is_logged_with_the_instance(server: ServerProcess) -> None:
     wait_until(lambda: "two_0_" in server.log and "x" * 99 in server.log)
 
 
+def test_a_model_that_yields_to_others(server: ServerProcess) -> None:
+    """Within the server's session: in one of its own niceness would mean nothing to the others."""
+    niceness = os.nice(0) + 7
+    reply = infer(server, "nice", 0)
+    assert json.loads(reply.body)["outputs"][0]["data"] == [niceness + 100 * niceness]
+
+
 def test_c2_a_killed_idle_worker_is_noticed_and_replaced(server: ServerProcess) -> None:
     assert infer(server, "obedient", 100).status == 200
     for _ in range(KILLS):

@@ -40,6 +40,25 @@ class TritonPythonModel:
         return answers
 """
 
+#: Answers its niceness, that of a thread that it starts (times 100), and 10,000 more for a session
+#: of its own.
+NICE = """
+import os, threading
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+
+class TritonPythonModel:
+    def execute(self, requests):
+        seen = [os.nice(0)]
+        thread = threading.Thread(target=lambda: seen.append(os.nice(0)))
+        thread.start()
+        thread.join()
+        seen.append(os.getsid(0) == os.getpid())
+        out = pb_utils.Tensor("OUT", np.array([[np.dot(seen, [1, 100, 10_000])]], np.int32))
+        return [pb_utils.InferenceResponse([out]) for _ in requests]
+"""
+
 #: Ends its process with the first batch, always.
 CRASHING = """
 import os
@@ -89,6 +108,7 @@ def write_worker_models(root: Path) -> None:
     write_model(root, "hasty", OBEDIENT, EXECUTE_TIMEOUT_MS="300")
     write_model(root, "again", OBEDIENT, IDEMPOTENT="true")
     write_model(root, "lean", OBEDIENT, MAX_RSS_BYTES=str(120 << 20))
+    write_model(root, "nice", NICE, NICENESS="7")
     write_model(root, "crashing", CRASHING)
     write_model(root, "unloadable", UNLOADABLE)
     write_model(root, "dead", DEAD)

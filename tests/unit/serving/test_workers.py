@@ -104,8 +104,19 @@ def test_settings_of_workers() -> None:
     assert settings.execute_timeout_s == 0.25
     assert settings.max_rss_bytes == 1000
     assert settings.idempotent
+    assert settings.niceness == 0
     assert settings.memory.initial_bytes == 8 << 20
     assert worker_settings(config_with(), {}).memory.growth_bytes == 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("parameters", "settings", "niceness"),
+    [({}, {}, 0), ({}, {"niceness": "12"}, 12), ({"NICENESS": "0"}, {"niceness": "12"}, 0)],
+)
+def test_niceness_of_workers(
+    parameters: dict[str, str], settings: dict[str, str], niceness: int
+) -> None:
+    assert worker_settings(config_with(**parameters), settings).niceness == niceness
 
 
 @pytest.mark.parametrize(
@@ -114,6 +125,9 @@ def test_settings_of_workers() -> None:
         ({"EXECUTE_TIMEOUT_MS": "-1"}, {}, "EXECUTE_TIMEOUT_MS"),
         ({"MAX_RSS_BYTES": "9" * 20}, {}, "MAX_RSS_BYTES"),
         ({"IDEMPOTENT": "perhaps"}, {}, "IDEMPOTENT"),
+        ({"NICENESS": "20"}, {}, "parameter NICENESS must be 0 to 19, got '20'"),
+        ({"NICENESS": "-1"}, {"niceness": "3"}, "NICENESS"),
+        ({}, {"niceness": "high"}, "niceness must be 0 to 19, got 'high'"),
         ({}, {"shm-default-byte-size": "1"}, "shm-default-byte-size can't be smaller than 4 MiBs"),
         ({}, {"shm-growth-byte-size": "0"}, "shm-growth-byte-size"),
         ({}, {"shm-max-byte-size": "x"}, "shm-max-byte-size must be a number of bytes, got 'x'"),

@@ -36,6 +36,7 @@ class Job:
     backend_directory: Path | None = None
     #: level of the logger `penstock`
     log_level: int = 0
+    niceness: int = 0
 
     def to_message(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -53,6 +54,7 @@ class Job:
             "gpus": dataclasses.asdict(context.gpus),
             "instance": dataclasses.asdict(self.instance) if self.instance else None,
             "memory": dataclasses.asdict(self.memory),
+            "niceness": self.niceness,
             "log_level": self.log_level,
         }
 
@@ -84,6 +86,7 @@ class Job:
             context=context,
             instance=instance,
             memory=Memory(**message["memory"]),
+            niceness=message["niceness"],
             backend_directory=Path(directory) if directory else None,
             log_level=message["log_level"],
         )

@@ -150,7 +150,7 @@ class WorkerModel:
         slot = WorkerSlot(
             self._supervisor,
             link,
-            dataclasses.replace(self._job, instance=spec),
+            dataclasses.replace(self._job, instance=spec, niceness=settings.niceness),
             program=self._environment.program if self._environment else OWN_PROGRAM,
             threads=self._threads,
             max_rss_bytes=settings.max_rss_bytes,

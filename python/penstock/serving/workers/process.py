@@ -43,7 +43,10 @@ OWN_PROGRAM: Final = Program()
 
 
 class WorkerProcess:
-    """A process with a session of its own, that ends with the server, however that ends.
+    """A process with a group of its own, that ends with the server, however that ends.
+
+    Not with a session: where Linux groups tasks by session (`sched_autogroup_enabled`), one weighs
+    as much as the whole server, and niceness counts only within it.
 
     It is to be started by a thread that lives as long as the server: the kernel ends it with that
     thread.
@@ -64,7 +67,7 @@ class WorkerProcess:
                 stdout=write_end,
                 stderr=write_end,
                 pass_fds=fds,
-                start_new_session=True,
+                process_group=0,
                 env=_variables(program, job, threads),
             )
         except BaseException:

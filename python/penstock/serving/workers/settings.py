@@ -20,6 +20,10 @@ IN_PROCESS: Final = "in_process"
 #: Parameter of a configuration: the environment that its processes run in.
 EXECUTION_ENV_PATH: Final = "EXECUTION_ENV_PATH"
 
+#: Parameter of a configuration, and setting of the back end: how much its processes yield.
+NICENESS: Final = "NICENESS"
+
+_MAX_NICENESS: Final = 19
 _MIN_SHM_BYTES: Final = 1 << 20
 _MAX_SHM_BYTES: Final = 1 << 40
 _YES: Final = frozenset({"true", "yes", "on", "1"})
@@ -37,6 +41,8 @@ class WorkerSettings:
     max_rss_bytes: int = 0
     #: what a process did not survive is tried once more
     idempotent: bool = False
+    #: man 7 sched; 0: a core is shared evenly, 19: the processes wait for everyone else
+    niceness: int = 0
 
 
 def runs_in_process(config: ModelConfig, backend: Backend) -> bool:
@@ -64,7 +70,18 @@ def worker_settings(config: ModelConfig, backend_config: Mapping[str, str]) -> W
         execute_timeout_s=_number(config, "EXECUTE_TIMEOUT_MS") / 1000,
         max_rss_bytes=_number(config, "MAX_RSS_BYTES"),
         idempotent=_flag(config, "IDEMPOTENT"),
+        niceness=_niceness(config, backend_config),
     )
+
+
+def _niceness(config: ModelConfig, settings: Mapping[str, str]) -> int:
+    text = parameter(config, NICENESS)
+    what = f"model '{config.name}': parameter {NICENESS}"
+    if not text:
+        text, what = settings.get("niceness", "0"), "niceness"
+    if not text.isdecimal() or len(text) > 2 or int(text) > _MAX_NICENESS:
+        raise InvalidArgError(f"{what} must be 0 to {_MAX_NICENESS}, got '{text}'")
+    return int(text)
 
 
 def _memory(settings: Mapping[str, str]) -> Memory:
