@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch.utils.dlpack import to_dlpack
 
 from penstock._engine import Tensor, tensor_from_dlpack, tensor_from_numpy
 from penstock.backends.framework import Array, FrameworkInstance, Output
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from penstock._engine import ModelPlan
 
 _from_dlpack = torch._C._from_dlpack
-_to_dlpack = torch._C._to_dlpack
 _BYTES = int(DataType.BYTES)  # an enumeration's member costs 0.1 us to look up and compare
 
 
@@ -121,7 +121,7 @@ def _to_core(value: torch.Tensor) -> Output:
     """Lends its memory; what cannot be lent as it is (strided, negated, of a GPU) is copied."""
     if value.is_cpu and not value.is_neg():
         try:
-            return tensor_from_dlpack(_to_dlpack(value))
+            return tensor_from_dlpack(to_dlpack(value))
         except (RuntimeError, BufferError, ServerError):
             pass  # says below what it is, if it is wrong
     if value.dtype is torch.bfloat16:  # numpy has none

@@ -78,7 +78,8 @@ def _complete(job: Job, control: ControlSocket) -> None:
 def _serve(job: Job, memory_fd: int, control: ControlSocket) -> None:
     spec, context, memory = job.instance, job.context, job.memory
     assert spec is not None
-    os.nice(job.niceness)  # of the threads too that are begun from here on
+    if job.niceness:
+        os.nice(job.niceness)  # of the threads too that are begun from here on
     if spec.cores:
         os.sched_setaffinity(0, spec.cores)
     plan = make_worker_plan(context.config, context.version, context.model_dir)
