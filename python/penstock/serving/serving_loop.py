@@ -28,10 +28,7 @@ def serve_batches(
     """
     try:
         while (batch := version.next(index)) is not None:
-            try:
-                instance.execute(batch)
-            except BaseException as error:
-                _fail(batch, name, error)
+            _execute(instance, batch, name)
             executed()
             version.complete(index, batch)
             del batch  # its tensors must not stay while the next one is waited for
@@ -47,14 +44,16 @@ def finalize(instance: Instance, name: str) -> None:
         _LOGGER.exception("failed to finalize instance '%s'", name)
 
 
-def _fail(batch: Batch, name: str, error: BaseException) -> None:
-    """Whatever a model raises fails its batch and nothing else."""
-    if isinstance(error, ServerError):
+def _execute(instance: Instance, batch: Batch, name: str) -> None:
+    """Runs a batch. Whatever a model raises fails its batch and nothing else."""
+    try:
+        instance.execute(batch)
+    except ServerError as error:
         batch.fail_all(Code.INTERNAL, error.message)
-        return
-    _LOGGER.debug("instance '%s' failed a batch", name, exc_info=error)
-    batch.fail_all(
-        Code.INTERNAL,
-        f"Failed to process the request(s) for model '{name}', "
-        f"message: {type(error).__name__}: {error}",
-    )
+    except BaseException as error:
+        _LOGGER.debug("instance '%s' failed a batch", name, exc_info=error)
+        batch.fail_all(
+            Code.INTERNAL,
+            f"Failed to process the request(s) for model '{name}', "
+            f"message: {type(error).__name__}: {error}",
+        )

@@ -93,8 +93,7 @@ class FrameworkInstance(ABC):
             finally:
                 batch.mark_exec_end()
             for name in wanted:
-                value = outputs.get(name)
-                batch.scatter(name, value if type(value) is Tensor else self._output(outputs, name))
+                batch.scatter(name, self._output(outputs, name))
         except ServerError as error:
             self._fail(batch, error.code, error.message)
         except Exception as error:
@@ -114,10 +113,12 @@ class FrameworkInstance(ABC):
         return inputs
 
     def _output(self, outputs: Mapping[str, Output], name: str) -> Tensor:
-        """An array as the core takes it. Raises InternalError naming what is wrong."""
-        value: Any = outputs.get(name)
+        """As the core takes it. Raises InternalError naming what is wrong."""
+        value = outputs.get(name)
         if value is None:
             raise self.missing(name, outputs)
+        if isinstance(value, Tensor):
+            return value
         if name in self._scalars:
             value = value.reshape(1)
         if name in self._bfloat16 and value.dtype.name == "bfloat16":

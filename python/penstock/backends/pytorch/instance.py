@@ -74,9 +74,7 @@ class PytorchInstance(FrameworkInstance):
     def run(self, inputs: dict[str, Value], wanted: Sequence[str]) -> Mapping[str, Output]:
         try:
             results = self._program(inputs)
-            outputs = {}
-            for name in wanted:
-                outputs[name] = self._value(name, results)
+            outputs = {name: self._value(name, results) for name in wanted}
         except BaseException:
             if self._device is not None:  # what was begun still reads the batch's memory
                 torch.cuda.synchronize(self._device)
