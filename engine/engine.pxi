@@ -175,6 +175,7 @@ cdef class Engine:
         device_pool_bytes=None,
         bint rate_limited=False,
         resources=(),
+        bint short_work_first=False,
     ):
         cdef vector[ResourceCount] counts
         cdef vector[string] libraries
@@ -203,6 +204,7 @@ cdef class Engine:
             devices,
             libraries,
             pools,
+            short_work_first,
         )
         self.published = {}
 

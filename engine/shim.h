@@ -43,7 +43,8 @@ inline std::shared_ptr<Engine> make_engine(std::uint32_t max_requests, std::size
                                            bool rate_limited,
                                            const std::vector<ResourceCount>& resources,
                                            bool devices, std::vector<std::string> cuda_libraries,
-                                           std::map<std::int32_t, std::uint64_t> device_pools) {
+                                           std::map<std::int32_t, std::uint64_t> device_pools,
+                                           bool short_work_first) {
   EngineOptions options;
   options.max_requests = max_requests;
   options.pool.max_cached_bytes = pooled_bytes;
@@ -55,6 +56,7 @@ inline std::shared_ptr<Engine> make_engine(std::uint32_t max_requests, std::size
   options.devices = devices;
   options.cuda_libraries = std::move(cuda_libraries);
   options.device_pool_bytes = std::move(device_pools);
+  options.short_work_first = short_work_first;
   return std::make_shared<Engine>(options);
 }
 

@@ -14,6 +14,7 @@
 #include "core/served_model.h"
 #include "core/waiting_room.h"
 #include "request/request_pool.h"
+#include "sync/short_work.h"
 
 namespace penstock {
 namespace {
@@ -102,6 +103,7 @@ struct Engine::Impl {
     }
     reaper.watch(waiting);
     if (options.rate_limited) limiter = std::make_shared<RateLimiter>(options.resources);
+    if (options.short_work_first) ShortWork::of_process().allow(true);
   }
 
   [[nodiscard]] ServedModelContext model_context(Engine* engine) {

@@ -28,7 +28,7 @@ void ServedModel::start(std::uint32_t index, std::unique_ptr<NativeInstance> ins
     natives_.emplace(index, std::move(instance));
   }
   add_thread(index, std::thread([this, index, native] {
-               begin_request_thread(plan_->name.c_str());
+               begin_request_thread(plan_->name.c_str(), GoesFirst::kWhileShort);
                run(index, *native);
              }));
 }

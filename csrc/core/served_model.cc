@@ -8,12 +8,13 @@
 #include <utility>
 
 #include "sync/late_waker.h"
+#include "sync/request_thread.h"
+#include "sync/short_work.h"
 
 namespace penstock {
 namespace {
 
 // What took less is as well done again before who waits for it is woken: a wake-up costs as much.
-constexpr std::int64_t kShortNs = 200'000;
 
 }  // namespace
 
@@ -178,15 +179,19 @@ void ServedModel::settle_batch(std::uint32_t index, Batch& batch) {
   }
   count_batch(index, batch, now);
   scheduler_->finished(index, batch);
-  const LateWakes::Scope scope(goes_on(batch, now));
-  answer(batch);
+  const std::int64_t took = batch.empty() ? 0 : now - batch.request(0).times.batched;
+  {
+    const LateWakes::Scope scope(goes_on(batch, now));
+    answer(batch);
+  }
   batch.clear();
+  work_done(took, now);
 }
 
 // Whether the thread that has executed the batch will be done with another one soon.
 bool ServedModel::goes_on(const Batch& batch, std::int64_t now_ns) const {
   return !limited_ && pipelines_.empty() && !batch.empty() &&
-         now_ns - batch.request(0).times.batched < kShortNs && scheduler_->pending() > 0;
+         now_ns - batch.request(0).times.batched < ShortWork::kPieceNs && scheduler_->pending() > 0;
 }
 
 // From its delivery on, a request is its owner's, who may be releasing it already.

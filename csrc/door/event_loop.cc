@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "sync/errands.h"
+#include "sync/request_thread.h"
 
 namespace penstock::door {
 namespace {
@@ -64,6 +65,8 @@ void EventLoop::run() {
     run_turns();
     for (const auto& task : round_end_) task();
     graveyard_.clear();
+    const std::int64_t done_ns = clock_.now_ns();
+    work_done(done_ns - now_ns_, done_ns);
   }
 }
 

@@ -5,14 +5,33 @@
 //
 // Such a thread runs for microseconds and sleeps. Where cores are shared with what computes for
 // long (a model in Python, a load), the kernel would let it wait for the rest of the other's slice,
-// milliseconds; one with a short slice of its own runs at once (EEVDF; man 2 sched_setattr). Its
-// share of the core stays. Linux before 6.12 knows no slice of a thread and ignores it.
-// Thread safety: acts on the calling thread alone. Nothing blocks.
+// milliseconds; one with a short slice of its own mostly runs at once (EEVDF; man 2 sched_setattr).
+// Its share of the core stays. Linux before 6.12 knows no slice of a thread and ignores it.
+//
+// Mostly: whoever has just run waits until others have caught up, and the kernel looks again at its
+// next tick only. Threads that work for microseconds can go first instead (SCHED_RR, man 7 sched),
+// where the system permits it and ShortWork says that they leave room.
+// Thread safety: all act on the calling thread alone. Nothing blocks.
 #pragma once
+
+#include <cstdint>
 
 namespace penstock {
 
-// `name` is what `top -H` shows, its first 15 bytes.
-void begin_request_thread(const char* name);
+enum class GoesFirst {
+  kNever,
+  kWhileShort,  // since its last pieces of work took less than ShortWork::kPieceNs
+  kAlways,
+};
+
+// `name` is what `top -H` shows, its first 15 bytes. Who may go first does so from its first
+// work_done() on.
+void begin_request_thread(const char* name, GoesFirst when = GoesFirst::kNever);
+
+// The thread, or a process that it has waited for, has done a piece of work that requests wait for.
+void work_done(std::int64_t took_ns, std::int64_t now_ns) noexcept;
+
+// Does it now? Others on its core do not run then until it sleeps.
+[[nodiscard]] bool goes_first() noexcept;
 
 }  // namespace penstock

@@ -8,12 +8,17 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <thread>
+
+#include "sync/request_thread.h"
 
 namespace penstock {
 
 template <typename T>
 void spin(const std::atomic<T>&) noexcept {
+  // The other one may be on this core, where it does not run before this one sleeps.
+  if (goes_first()) return std::this_thread::sleep_for(std::chrono::microseconds(10));
   std::this_thread::yield();
 }
 

@@ -41,6 +41,7 @@ cdef extern from "shim.h" namespace "penstock::binding" nogil:
         bool,
         vector[string],
         cmap[int32_t, uint64_t],
+        bool,
     ) except +
     void set_device(ResourceCount&, int32_t)
     bool remote_cache_state(const CEngine&, RemoteCacheState&) except +

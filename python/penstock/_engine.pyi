@@ -537,6 +537,7 @@ class Engine:
         devices: bool = False,  # what is done with GPUs is done when there is a CUDA runtime
         cuda_libraries: Sequence[str] = (),  # where to look for it; none: the usual names
         device_pool_bytes: Mapping[int, int] | None = None,  # by GPU; else 64 MiB
+        short_work_first: bool = False,  # of this process: see docs/threading.md
     ) -> None: ...
     def create(self, plan: ModelPlan) -> ModelVersion:
         """Raises InvalidArgError for instance limits that would never let an instance run (4.5)."""

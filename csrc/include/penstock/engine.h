@@ -92,6 +92,9 @@ struct EngineOptions {
   std::vector<std::string> cuda_libraries;  // where to look for it; none: the usual names
   // Idle bytes that the pool of a GPU's memory keeps, where it is not DevicePools::kDefaultBytes.
   std::map<std::int32_t, std::uint64_t> device_pool_bytes;
+  // Of the whole process: threads that answer requests in microseconds may go before all others on
+  // their cores, where the system permits it, while they leave room (sync/short_work.h).
+  bool short_work_first = false;
   const Clock* clock = nullptr;          // null: RealClock
   std::shared_ptr<Allocator> allocator;  // of the pool; null: page or pinned memory
 };

@@ -35,6 +35,15 @@ DOOR_GROUPS: tuple[Group, ...] = (
                 "data_plane",
                 form="<native|python>",
             ),
+            Option(
+                "short-work-first",
+                "Let threads that answer requests in microseconds go before all others on their "
+                "cores while they leave room; needs CAP_SYS_NICE or an rtprio limit, without it "
+                "nothing is changed.",
+                values.parse_bool,
+                "short_work_first",
+                form="<boolean>",
+            ),
             _bound(
                 "http-max-connections",
                 "Open HTTP connections; more are answered 503.",

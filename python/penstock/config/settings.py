@@ -90,6 +90,7 @@ class Settings:
     http_root_cert: str = ""
 
     data_plane: str = "native"
+    short_work_first: bool = True
     http_max_connections: int = 10000
     http_max_in_flight_bytes: int = 1073741824
     http_header_timeout_secs: float = 10.0

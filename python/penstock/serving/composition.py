@@ -68,6 +68,7 @@ def compose_core(settings: Settings) -> Core:
         device_pool_bytes=dict(settings.cuda_memory_pool_byte_size),
         rate_limited=settings.rate_limit == "execution_count",
         resources=settings.rate_limit_resources,
+        short_work_first=settings.short_work_first,
     )
     _LOGGER.info("Memory for tensors: %s", engine.memory_report)
     named = settings.backend_directory

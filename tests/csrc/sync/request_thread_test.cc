@@ -3,6 +3,7 @@
 #include "sync/request_thread.h"
 
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/resource.h>
@@ -10,9 +11,15 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <thread>
+
+#include "sync/short_work.h"
+#include "sync/spin.h"
 
 namespace penstock {
 namespace {
@@ -60,6 +67,140 @@ TEST(RequestThread, HasAShorterSliceThanOthers) {
   const Seen other = look();
   if (other.slice_ns == 0) GTEST_SKIP() << "this kernel knows no slices of threads";
   EXPECT_LT(thread_named("door").slice_ns, other.slice_ns);
+}
+
+constexpr std::int64_t kShort = ShortWork::kPieceNs / 10;
+constexpr std::int64_t kLong = ShortWork::kPieceNs;
+
+bool is_first() { return (sched_getscheduler(0) & ~SCHED_RESET_ON_FORK) == SCHED_RR; }
+
+void pieces(int count, std::int64_t took_ns) {
+  static std::int64_t now_ns = 1'000'000'000;
+  for (int i = 0; i < count; ++i) work_done(took_ns, now_ns += 10'000'000);
+}
+
+// The process's short work may go first, as of a server; each test in threads of its own.
+class WhoGoesFirst : public testing::Test {
+ protected:
+  void SetUp() override {
+    bool permitted = false;
+    std::thread([&] {
+      const sched_param lowest{.sched_priority = sched_get_priority_min(SCHED_RR)};
+      permitted = sched_setscheduler(0, SCHED_RR, &lowest) == 0;
+    }).join();
+    if (!permitted) GTEST_SKIP() << "not permitted here";
+    ShortWork::of_process().allow(true);
+  }
+  void TearDown() override { ShortWork::of_process().allow(false); }
+
+  static void as(GoesFirst when, const std::function<void()>& body) {
+    std::thread([&] {
+      begin_request_thread("thread", when);
+      body();
+    }).join();
+  }
+};
+
+TEST_F(WhoGoesFirst, ADoorFromItsFirstWorkOn) {
+  as(GoesFirst::kAlways, [] {
+    EXPECT_FALSE(goes_first());
+    pieces(1, kLong);
+    EXPECT_TRUE(goes_first());
+    EXPECT_TRUE(is_first());
+  });
+}
+
+TEST_F(WhoGoesFirst, NobodyWhoDidNotAsk) {
+  as(GoesFirst::kNever, [] {
+    pieces(20, kShort);
+    EXPECT_FALSE(goes_first());
+    EXPECT_FALSE(is_first());
+  });
+}
+
+TEST_F(WhoGoesFirst, AnInstanceWhileItsBatchesAreShort) {
+  as(GoesFirst::kWhileShort, [] {
+    const Seen before = look();
+    pieces(1, kShort);
+    EXPECT_TRUE(is_first());
+    pieces(1, kLong);
+    const Seen after = look();
+    EXPECT_EQ(after.policy, before.policy);
+    EXPECT_EQ(after.nice, before.nice);
+    EXPECT_EQ(after.slice_ns, before.slice_ns);
+    pieces(7, kShort);
+    EXPECT_FALSE(is_first());
+    pieces(1, kShort);
+    EXPECT_TRUE(is_first());
+  });
+}
+
+TEST_F(WhoGoesFirst, NobodyOnceItIsNotAllowedAnyMore) {
+  as(GoesFirst::kAlways, [] {
+    pieces(1, kShort);
+    ASSERT_TRUE(is_first());
+    ShortWork::of_process().allow(false);
+    pieces(1, kShort);
+    EXPECT_FALSE(is_first());
+  });
+}
+
+TEST_F(WhoGoesFirst, NotThoseThatTheyStart) {
+  as(GoesFirst::kAlways, [] {
+    pieces(1, kShort);
+    ASSERT_TRUE(is_first());
+    bool child = true;
+    std::thread([&] { child = is_first(); }).join();
+    EXPECT_FALSE(child);
+  });
+}
+
+TEST_F(WhoGoesFirst, NobodyWhereItIsNotPermitted) {
+  as(GoesFirst::kAlways, [] {
+    // Of this thread alone: it may not raise its priority.
+    __user_cap_header_struct head{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    std::array<__user_cap_data_struct, 2> held{};
+    ASSERT_EQ(syscall(SYS_capget, &head, held.data()), 0);
+    held[0].effective &= ~(1u << CAP_SYS_NICE);
+    ASSERT_EQ(syscall(SYS_capset, &head, held.data()), 0);
+    rlimit limit{};
+    ASSERT_EQ(getrlimit(RLIMIT_RTPRIO, &limit), 0);
+    if (limit.rlim_cur > 0) GTEST_SKIP() << "the limit permits it";
+    pieces(1, kShort);
+    EXPECT_FALSE(goes_first());
+    EXPECT_FALSE(is_first());
+    EXPECT_FALSE(ShortWork::of_process().allowed());
+  });
+}
+
+// Both on one core: the one that spins must let the other one run.
+TEST_F(WhoGoesFirst, WhoSpinsLetsOthersOnItsCoreRun) {
+  cpu_set_t usable;
+  ASSERT_EQ(sched_getaffinity(0, sizeof usable, &usable), 0);
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  for (int core = 0; CPU_COUNT(&one) == 0; ++core) {
+    if (CPU_ISSET(core, &usable)) CPU_SET(core, &one);
+  }
+  std::atomic<bool> done{false};
+  std::atomic<int> rounds{0};
+  std::thread other([&] {
+    sched_setaffinity(0, sizeof one, &one);
+    while (!done.load()) rounds.fetch_add(1);
+  });
+  while (rounds.load() == 0) std::this_thread::yield();
+  as(GoesFirst::kAlways, [&] {
+    sched_setaffinity(0, sizeof one, &one);
+    pieces(1, kShort);
+    ASSERT_TRUE(is_first());
+    const int before = rounds.load();
+    // Sooner than the kernel would let it run in any case, after most of a second.
+    const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(500);
+    while (rounds.load() == before && std::chrono::steady_clock::now() < until) spin(rounds);
+    EXPECT_NE(rounds.load(), before);
+  });
+  done.store(true);
+  other.join();
 }
 
 }  // namespace

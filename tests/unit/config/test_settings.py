@@ -199,6 +199,11 @@ def test_folders_of_python_models() -> None:
     assert parse("--environment-cache-byte-size=9").environment_cache_byte_size == 9
 
 
+def test_short_work_goes_first_unless_told_not_to() -> None:
+    assert parse().short_work_first
+    assert not parse("--short-work-first=false").short_work_first
+
+
 def test_the_loops_of_the_grpc_door() -> None:
     """O-33: one, until more are asked for."""
     assert parse().grpc_infer_thread_count == 1
