@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,6 +28,9 @@ SERVER_CORE = CORES[0]
 CLIENT_CORE = CORES[min(1, len(CORES) - 1)]
 
 _STEP_S = 0.01
+_IDLE_LOOP = (
+    "import os; os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nwhile True: pass"
+)
 #: an import of TensorFlow on one busy core
 _START_S = 180.0
 
@@ -43,6 +48,23 @@ def free_ports(count: int) -> list[int]:
     finally:
         for s in sockets:
             s.close()
+
+
+@contextlib.contextmanager
+def cores_awake(cores: Sequence[int] = CORES) -> Iterator[None]:
+    """Keeps these cores from sleeping, by loops of the idle class, which run where nobody else does.
+
+    Or most of a small request's latency is that of waking a virtual machine's core. As children of
+    this process: Linux may group tasks by session, and then each session has its share.
+    """
+    loop = (sys.executable, "-c", _IDLE_LOOP)
+    loops = [subprocess.Popen(on_cores([core], loop), stdin=subprocess.DEVNULL) for core in cores]
+    try:
+        yield
+    finally:
+        for each in loops:
+            each.kill()
+            each.wait()
 
 
 class Server:

@@ -16,7 +16,7 @@ from benchmarks.lifecycle import many, storm, swaps
 from benchmarks.lifecycle.control import fresh_repository, load, unload, write_identity
 from benchmarks.load.penstock_server import start_penstock
 from benchmarks.load.rounds import Target
-from benchmarks.processes import CLIENT_CORE, ROOT
+from benchmarks.processes import CLIENT_CORE, ROOT, cores_awake
 from benchmarks.report import table
 from benchmarks.rivals.triton import start_triton
 
@@ -78,7 +78,7 @@ def _swaps(rivals: list[tuple[str, Start]], sizes: Sizes) -> str:
         root = fresh_repository(f"swaps-{name.lower()}")
         write_identity(root, swaps.MODEL)
         target = start(root, options=(_EXPLICIT, f"--load-model={swaps.MODEL}"))
-        with target.server:
+        with target.server, cores_awake():
             found, first = {}, 1
             for workload in swaps.WORKLOADS:
                 found[workload.name] = swaps.measure(
@@ -114,7 +114,8 @@ def _changes(rivals: list[tuple[str, Start]], sizes: Sizes) -> list[str]:
                         )
                     )
             # last: it may be the end of a server
-            storms.append(storm.storm_row(target, cycles=sizes.cycles, seconds=sizes.storm_s))
+            with cores_awake():
+                storms.append(storm.storm_row(target, cycles=sizes.cycles, seconds=sizes.storm_s))
     return [
         table(storm.AGEING_HEADER, ages),
         table(storm.STORM_HEADER, storms),

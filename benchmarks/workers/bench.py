@@ -7,7 +7,7 @@ from __future__ import annotations
 import timeit
 
 from benchmarks.load.penstock_server import start_penstock
-from benchmarks.processes import CORES
+from benchmarks.processes import CORES, cores_awake
 from benchmarks.report import table
 from benchmarks.workers import kills, neighbours
 from benchmarks.workers.models import BUSY_MS, IDEMPOTENT, PLAIN, POLICY, write_models
@@ -27,7 +27,8 @@ def run(*, rounds: int, seconds: float, deaths: int) -> str:
     target = start_penstock(repository, name="workers", options=options, cores=CORES)
     with target.server:
         scaling = neighbours.scaling_row(target, rounds=rounds, seconds=2 * seconds)
-        beside = neighbours.neighbour_rows(target, rounds=rounds, seconds=2 * seconds)
+        with cores_awake():
+            beside = neighbours.neighbour_rows(target, rounds=rounds, seconds=2 * seconds)
         killed = [
             kills.row(target, PLAIN, kills=deaths, rate=_RATE, may_fail=1),
             kills.row(target, IDEMPOTENT, kills=deaths, rate=_RATE, may_fail=0),

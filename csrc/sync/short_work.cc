@@ -28,16 +28,18 @@ void ShortWork::add(std::int64_t took_ns, std::int64_t now_ns) noexcept {
   spent_ns_.fetch_add(took_ns, std::memory_order_relaxed);
   std::int64_t began_ns = began_ns_.load(std::memory_order_relaxed);
   if (now_ns - began_ns < kWindowNs) return;
+  // relaxed, here and below: as above
   if (!began_ns_.compare_exchange_strong(began_ns, now_ns, std::memory_order_relaxed)) return;
   judge(spent_ns_.exchange(0, std::memory_order_relaxed), began_ns, now_ns);
 }
 
-// One thread a window, far apart. relaxed: as above
+// One thread a window.
 void ShortWork::judge(std::int64_t spent_ns, std::int64_t began_ns, std::int64_t now_ns) noexcept {
   // Where nobody goes first, what a piece took has the others' time in it.
   if (began_ns < paused_until_ns_.load(std::memory_order_relaxed)) return;
   std::int64_t next_ns = kPauseNs;
   if (spent_ns > (now_ns - began_ns) / 100 * kMostPercent * cores_) {
+    // relaxed, here and below: estimates
     const std::int64_t pause_ns = pause_ns_.load(std::memory_order_relaxed);
     paused_until_ns_.store(now_ns + pause_ns, std::memory_order_relaxed);
     next_ns = std::min(2 * pause_ns, kLongestPauseNs);
