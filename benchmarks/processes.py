@@ -52,7 +52,7 @@ def free_ports(count: int) -> list[int]:
 
 @contextlib.contextmanager
 def cores_awake(cores: Sequence[int] = CORES) -> Iterator[None]:
-    """Keeps these cores from sleeping, by loops of the idle class, which run where nobody else does.
+    """Keeps these cores from sleeping: loops of the idle class run where nobody else does.
 
     Or most of a small request's latency is that of waking a virtual machine's core. As children of
     this process: Linux may group tasks by session, and then each session has its share.
