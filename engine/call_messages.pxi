@@ -49,13 +49,13 @@ cdef int fill_input(ModelTensor tensor, CCallTensor& call_input, list kept) exce
     take_text(tensor._name, "an input's name", call_input.name)
     kept.append(tensor._name)
     if tensor.array is None:
-        if device_of(tensor.received.view) >= 0:
-            raise UnsupportedError(
-                f"tensor '{tensor._name}' of a BLS request is in a GPU's memory: copy it to the "
-                f"host's first"
-            )
-        kept.append(tensor.received)
         call_input.view = tensor.received.view
+        if device_of(tensor.received.view) >= 0:
+            strings = bytes_on_host(call_input.view)
+            kept.append(strings)
+            call_input.view.data = <const byte*>PyBytes_AS_STRING(strings)
+        else:
+            kept.append(tensor.received)
         return 0
     array = <cnp.ndarray>tensor.array
     kept.append(array)

@@ -4,6 +4,7 @@
 // What Cython cannot say about GPUs and shared memory. See shim.h.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,9 +17,29 @@ namespace penstock::binding {
 inline std::int32_t device_of(const TensorView& view) {
   return view.memory == MemoryKind::kGpu ? view.device : -1;
 }
+inline void place_on_host(TensorView& view, const BufferLease& memory) {
+  view.memory = memory->memory;
+  view.device = 0;
+}
 inline void place_on_device(TensorView& view, std::int32_t device) {
   view.memory = MemoryKind::kGpu;
   view.device = device;
+}
+
+// CUDA for what Python models answer with, also in processes without an engine that has GPUs.
+// Opened once, under the GIL.
+inline std::shared_ptr<CudaRuntime>& cuda_of_process() {
+  static std::shared_ptr<CudaRuntime> cuda;
+  return cuda;
+}
+inline Status open_cuda_of_process(const std::vector<std::string>& libraries) {
+  std::shared_ptr<CudaRuntime>& cuda = cuda_of_process();
+  return cuda ? Status() : take(CudaRuntime::open(libraries), cuda);
+}
+inline Status copy_from_gpu(std::int32_t device, char* to, const char* from, std::size_t size) {
+  const std::shared_ptr<CudaRuntime> cuda = cuda_of_process();
+  if (!cuda) return unavailable("CUDA was not opened");
+  return cuda->copy(device, to, from, size);
 }
 
 inline std::size_t stream_of(const Batch& batch) {

@@ -4,7 +4,14 @@
 from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, uintptr_t
 
-from shim cimport device_of, lend_object, place_on_device
+from shim cimport (
+    copy_from_gpu,
+    device_of,
+    lend_object,
+    open_cuda_of_process,
+    place_on_device,
+    place_on_host,
+)
 
 # What the array interface calls a data type; None: nothing. BF16 are their bits.
 ARRAY_TYPES = (
@@ -32,6 +39,41 @@ cdef dict cuda_array_interface(const TensorView& view):
         "strides": None,
         "stream": None,
     }
+
+
+def open_cuda(libraries):
+    cdef vector[string] paths
+    for path in libraries:
+        paths.push_back(utf8(<str?>path))
+    check(open_cuda_of_process(paths))
+
+
+cdef bytes bytes_on_host(const TensorView& view):
+    cdef bytes copy = PyBytes_FromStringAndSize(NULL, view.size_bytes)
+    cdef char* to = PyBytes_AS_STRING(copy)
+    cdef const char* data = chars(view)
+    cdef Status status
+    with nogil:
+        status = copy_from_gpu(view.device, to, data, view.size_bytes)
+    check(status)
+    return copy
+
+
+# As copy_out(), of what is in a GPU's memory; waits for what the default stream had before.
+cdef int copy_to_host(CEngine* engine, TensorView& view, BufferLease& lease) except -1:
+    cdef BufferLease copy = engine.pool().acquire(view.size_bytes)
+    if not held(copy):
+        raise UnavailableError(f"no memory for an output of {view.size_bytes} bytes")
+    cdef char* to = chars(copy)
+    cdef const char* data = chars(view)
+    cdef Status status
+    with nogil:
+        status = copy_from_gpu(view.device, to, data, view.size_bytes)
+    check(status)
+    place_on_host(view, copy)
+    point_at(view, copy, view.size_bytes)
+    lease = move(copy)
+    return 0
 
 
 def tensor_from_cuda_array(array, int device, int data_type=0):

@@ -121,7 +121,7 @@ cdef void copy_bytes(char* to, const char* data, size_t size_bytes) noexcept:
 # Received numbers in memory of their own; None when numpy has no numbers of this type.
 cdef cnp.ndarray array_of(const TensorView& view):
     cdef int number = NUMPY_TYPES[type_of(view)]
-    if number < 0:
+    if number < 0 or device_of(view) >= 0:
         return None
     cdef cnp.npy_intp[16] dims
     cdef int rank = <int>view.shape.rank()
@@ -176,6 +176,8 @@ cdef int outgoing(
     tensor.check_made()
     if tensor.array is None:
         view = tensor.received.view
+        if tensor.foreign and device_of(view) >= 0:
+            return copy_to_host(engine, view, lease)
         if tensor.foreign:
             return copy_out(engine, chars(view), view.size_bytes, view, lease)
         lease = tensor.received.lease

@@ -64,6 +64,7 @@ class IdentityInstance final : public NativeInstance {
       : delay_ns_(static_cast<std::int64_t>(std::clamp(options.execute_delay_ms, 0.0, kMaxDelayMs) *
                                             1e6)) {}
 
+  [[nodiscard]] Worker worker() const override { return Worker::kThread; }
   void execute(Batch& batch) override {
     if (&batch.plan() != plan_) prepare(batch.plan());
     if (!plan_status_.ok()) return batch.fail_all(plan_status_);

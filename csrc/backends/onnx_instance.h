@@ -30,6 +30,9 @@ class OnnxInstance final : public NativeInstance {
   ~OnnxInstance() override;
 
   void execute(Batch& batch) override;
+  [[nodiscard]] Worker worker() const override {
+    return session_->works_alone() ? Worker::kThread : Worker::kThreads;
+  }
 
  private:
   struct Input {

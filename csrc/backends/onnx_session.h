@@ -29,6 +29,8 @@ class OnnxSession {
   [[nodiscard]] ort::Session* get() const { return session_; }
   [[nodiscard]] const std::string& arena_shrinkage() const { return arena_shrinkage_; }
   [[nodiscard]] const std::string& device_memory() const { return device_memory_; }
+  // No thread but the caller's: ONNX Runtime spins until those of its pool have done their part.
+  [[nodiscard]] bool works_alone() const { return works_alone_; }
 
  private:
   OnnxSession(std::shared_ptr<OnnxRuntime> runtime, ort::Session* session,
@@ -36,12 +38,15 @@ class OnnxSession {
       : runtime_(std::move(runtime)),
         session_(session),
         arena_shrinkage_(options.arena_shrinkage),
-        device_memory_(options.device_memory) {}
+        device_memory_(options.device_memory),
+        works_alone_(!runtime_->global_thread_pool() && options.intra_op_thread_count == 1 &&
+                     options.execution_mode == 0 && options.providers.empty()) {}
 
   const std::shared_ptr<OnnxRuntime> runtime_;
   ort::Session* const session_;
   const std::string arena_shrinkage_;
   const std::string device_memory_;
+  const bool works_alone_;
 };
 
 // The model's inputs (or outputs) as the session tells them.

@@ -28,7 +28,11 @@ void ServedModel::start(std::uint32_t index, std::unique_ptr<NativeInstance> ins
     natives_.emplace(index, std::move(instance));
   }
   add_thread(index, std::thread([this, index, native] {
-               begin_request_thread(plan_->name.c_str(), GoesFirst::kWhileShort);
+               const auto worker = native->worker();
+               const bool may = worker != NativeInstance::Worker::kThreads && pipelines_.empty();
+               begin_request_thread(plan_->name.c_str(),
+                                    {.when = may ? GoesFirst::kWhileShort : GoesFirst::kNever,
+                                     .by_process = worker == NativeInstance::Worker::kProcess});
                run(index, *native);
              }));
 }

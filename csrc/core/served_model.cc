@@ -12,12 +12,6 @@
 #include "sync/short_work.h"
 
 namespace penstock {
-namespace {
-
-// What took less is as well done again before who waits for it is woken: a wake-up costs as much.
-
-}  // namespace
-
 ServedModel::ServedModel(std::shared_ptr<const ModelPlan> plan, const ServedModelContext& context)
     : plan_(std::move(plan)),
       context_(context),
@@ -178,20 +172,22 @@ void ServedModel::settle_batch(std::uint32_t index, Batch& batch) {
     }
   }
   count_batch(index, batch, now);
-  scheduler_->finished(index, batch);
+  // Before the scheduler has it: a request that is to be executed again may go its way from there.
   const std::int64_t took = batch.empty() ? 0 : now - batch.request(0).times.batched;
+  scheduler_->finished(index, batch);
   {
-    const LateWakes::Scope scope(goes_on(batch, now));
+    const LateWakes::Scope scope(goes_on(took));
     answer(batch);
   }
   batch.clear();
-  work_done(took, now);
+  if (!ensemble_) work_done(took, now);
 }
 
-// Whether the thread that has executed the batch will be done with another one soon.
-bool ServedModel::goes_on(const Batch& batch, std::int64_t now_ns) const {
-  return !limited_ && pipelines_.empty() && !batch.empty() &&
-         now_ns - batch.request(0).times.batched < ShortWork::kPieceNs && scheduler_->pending() > 0;
+// Whether the thread that has executed a batch will be done with another one soon: a wake-up costs
+// as much as what is short.
+bool ServedModel::goes_on(std::int64_t took_ns) const {
+  return !limited_ && pipelines_.empty() && took_ns < ShortWork::kPieceNs &&
+         scheduler_->pending() > 0;
 }
 
 // From its delivery on, a request is its owner's, who may be releasing it already.

@@ -135,7 +135,7 @@ class ServedModel final : public ModelVersion,
   void bind(Request& request);
   void take(std::uint32_t index, Batch& batch);
   void answer(const Batch& batch);
-  [[nodiscard]] bool goes_on(const Batch& batch, std::int64_t now_ns) const;
+  [[nodiscard]] bool goes_on(std::int64_t took_ns) const;
   // ---- counting.cc ----
   void fail_unanswered(Request& request) const;
   void settle(Request& request, std::int64_t now_ns, StatisticsCell::Update& update);

@@ -21,9 +21,13 @@ namespace {
 constexpr std::uint64_t kSliceNs = 100'000;
 // So many short pieces after a long one, and the thread may go first again.
 constexpr int kShortAgain = 8;
-// How often a thread that may go first says what it has used: asking costs a system call.
+// How often a thread says what it has used: asking costs a system call.
 constexpr std::int64_t kReportNs = ShortWork::kWindowNs / 10;
-constexpr std::uint64_t kResetOnFork = 0x01;  // SCHED_FLAG_RESET_ON_FORK
+// So many reports in a row of a core that it hardly leaves, and it goes with the others for a
+// pause.
+constexpr int kFullReports = 10;
+// SCHED_FLAG_RESET_ON_FORK. Taking it back would need a privilege that a limit does not give.
+constexpr std::uint64_t kResetOnFork = 0x01;
 
 // The kernel's struct sched_attr as far as its first version goes; glibc has none before 2.41.
 struct Attributes {
@@ -43,30 +47,50 @@ bool set(Attributes& attributes) noexcept {
   return syscall(SYS_sched_setattr, 0, &attributes, 0) == 0;
 }
 
-struct Precedence {
-  GoesFirst when = GoesFirst::kNever;
-  int short_pieces_missing = 0;
-  bool first = false;
+struct Here {
+  Precedence precedence;
   Attributes usual;
+  bool first = false;
+  int short_pieces_missing = 0;
   std::int64_t used_ns = 0;  // of the processor, as reported last, at
   std::int64_t reported_ns = 0;
-  std::int64_t pieces_ns = 0;  // what its pieces have taken since
+  std::int64_t pieces = 0;    // of work since then,
+  std::int64_t short_ns = 0;  // and how long the short ones have taken
+  int full_reports = 0;
+  std::int64_t paused_until_ns = 0;
 };
 
-thread_local Precedence here;
+thread_local Here here;
 
-// What it has used, system calls included; or what its pieces took, where a process did them.
-void report(ShortWork& all, std::int64_t now_ns) noexcept {
-  if (now_ns - here.reported_ns < kReportNs) return;
+std::int64_t used_ns_so_far() noexcept {
   timespec used{};
   (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-  const std::int64_t used_ns = used.tv_sec * 1'000'000'000 + used.tv_nsec;
-  // Of what was long before, only the last bit.
-  const std::int64_t most_ns = now_ns - here.reported_ns;
-  all.add(std::min(std::max(used_ns - here.used_ns, here.pieces_ns), most_ns), now_ns);
+  return used.tv_sec * 1'000'000'000 + used.tv_nsec;
+}
+
+// What it has used since its last report, system calls included; or what its pieces took, where a
+// process did them. Of what was long on average, nothing.
+void report(ShortWork& all, std::int64_t now_ns) noexcept {
+  const std::int64_t since_ns = now_ns - here.reported_ns;
+  if (since_ns < kReportNs) return;
+  const std::int64_t used_ns = used_ns_so_far();
+  std::int64_t spent_ns = used_ns - here.used_ns;
+  if (here.precedence.by_process) spent_ns = std::max(spent_ns, here.short_ns);
+  const bool is_short =
+      here.precedence.when == GoesFirst::kAlways || spent_ns < here.pieces * ShortWork::kPieceNs;
+  if (is_short && here.reported_ns != 0) {
+    all.add(std::min({spent_ns, since_ns, ShortWork::kWindowNs}), now_ns);
+    const bool full = spent_ns > since_ns / 100 * ShortWork::kMostPercent;
+    here.full_reports = full ? here.full_reports + 1 : 0;
+    if (here.full_reports >= kFullReports) {
+      here.full_reports = 0;
+      here.paused_until_ns = now_ns + ShortWork::kPauseNs;
+    }
+  }
   here.used_ns = used_ns;
-  here.pieces_ns = 0;
   here.reported_ns = now_ns;
+  here.pieces = 0;
+  here.short_ns = 0;
 }
 
 void go_first() noexcept {
@@ -79,26 +103,36 @@ void go_first() noexcept {
 }
 
 void go_with_others() noexcept {
-  here.first = false;
-  (void)set(here.usual);  // giving it up needs no permission
+  here.usual.flags |= kResetOnFork;
+  here.first = !set(here.usual);
+}
+
+// A piece of so many nanoseconds: is all that the thread has done lately short?
+bool is_short_now(std::int64_t took_ns) noexcept {
+  ++here.pieces;
+  if (here.precedence.when == GoesFirst::kAlways) return true;
+  if (took_ns >= ShortWork::kPieceNs) {
+    here.short_pieces_missing = kShortAgain;
+    return false;
+  }
+  here.short_ns += took_ns;
+  here.short_pieces_missing = std::max(0, here.short_pieces_missing - 1);
+  return here.short_pieces_missing == 0;
 }
 
 }  // namespace
 
-void begin_request_thread(const char* name, GoesFirst when) {
+void begin_request_thread(const char* name, Precedence precedence) {
   pthread_setname_np(pthread_self(), std::string(name).substr(0, 15).c_str());
   Attributes attributes;  // policy and niceness are kept as they are
   if (syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) != 0) return;
   if (attributes.policy != SCHED_OTHER) return;  // whoever chose that knows why
   attributes.runtime = kSliceNs;
   (void)set(attributes);  // forbidden: then as before
-  here = {.when = when,
-          .short_pieces_missing = when == GoesFirst::kWhileShort ? 1 : 0,
-          .first = false,
-          .usual = attributes,
-          .used_ns = 0,
-          .reported_ns = 0,
-          .pieces_ns = 0};
+  here = {};
+  here.precedence = precedence;
+  here.usual = attributes;
+  here.short_pieces_missing = precedence.when == GoesFirst::kWhileShort ? 1 : 0;
 }
 
 void work_done(std::int64_t took_ns, std::int64_t now_ns) noexcept {
@@ -107,17 +141,10 @@ void work_done(std::int64_t took_ns, std::int64_t now_ns) noexcept {
     if (here.first) go_with_others();
     return;
   }
-  if (here.when == GoesFirst::kNever) {
-    // What is short takes longer while others go first; of what is long this is next to nothing.
-    return all.add(std::min(took_ns, ShortWork::kPieceNs), now_ns);
-  }
-  const bool is_short = took_ns < ShortWork::kPieceNs;
-  if (here.when == GoesFirst::kWhileShort) {
-    here.pieces_ns += std::min(took_ns, ShortWork::kPieceNs);
-    here.short_pieces_missing = is_short ? std::max(0, here.short_pieces_missing - 1) : kShortAgain;
-  }
-  if (here.short_pieces_missing == 0) report(all, now_ns);
-  const bool may = here.short_pieces_missing == 0 && all.may_go_first(now_ns);
+  const bool is_short = is_short_now(took_ns);
+  report(all, now_ns);
+  if (here.precedence.when == GoesFirst::kNever) return;
+  const bool may = is_short && now_ns >= here.paused_until_ns && all.may_go_first(now_ns);
   if (may != here.first) may ? go_first() : go_with_others();
 }
 

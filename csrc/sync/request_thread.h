@@ -24,11 +24,16 @@ enum class GoesFirst {
   kAlways,
 };
 
+struct Precedence {
+  GoesFirst when = GoesFirst::kNever;
+  bool by_process = false;  // its pieces are done by a process that it waits for
+};
+
 // `name` is what `top -H` shows, its first 15 bytes. Who may go first does so from its first
 // work_done() on.
-void begin_request_thread(const char* name, GoesFirst when = GoesFirst::kNever);
+void begin_request_thread(const char* name, Precedence precedence = {});
 
-// The thread, or a process that it has waited for, has done a piece of work that requests wait for.
+// The thread has done a piece of work that requests wait for.
 void work_done(std::int64_t took_ns, std::int64_t now_ns) noexcept;
 
 // Does it now? Others on its core do not run then until it sleeps.

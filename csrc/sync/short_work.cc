@@ -27,9 +27,10 @@ ShortWork& ShortWork::of_process() noexcept {
 void ShortWork::add(std::int64_t took_ns, std::int64_t now_ns) noexcept {
   spent_ns_.fetch_add(took_ns, std::memory_order_relaxed);
   std::int64_t began_ns = began_ns_.load(std::memory_order_relaxed);
-  if (now_ns - began_ns < kWindowNs) return;
+  if (began_ns != 0 && now_ns - began_ns < kWindowNs) return;
   // relaxed, here and below: as above
   if (!began_ns_.compare_exchange_strong(began_ns, now_ns, std::memory_order_relaxed)) return;
+  if (began_ns == 0) return;  // the first window begins
   judge(spent_ns_.exchange(0, std::memory_order_relaxed), began_ns, now_ns);
 }
 

@@ -17,8 +17,9 @@ namespace penstock {
 
 template <typename T>
 void spin(const std::atomic<T>&) noexcept {
-  // The other one may be on this core, where it does not run before this one sleeps.
-  if (goes_first()) return std::this_thread::sleep_for(std::chrono::microseconds(10));
+  // The other one may be on this core, where it does not run before this one sleeps. Not for less:
+  // on a virtual machine a timer of 10 us may be over before the thread has gone to sleep.
+  if (goes_first()) return std::this_thread::sleep_for(std::chrono::microseconds(200));
   std::this_thread::yield();
 }
 

@@ -165,6 +165,7 @@ class WorkerInstance final : public NativeInstance {
   void execute(Batch& batch) override { link_->execute(batch); }
   void wait_ready() override { link_->wait_ready(); }
   void stop() override { link_->stop(); }
+  [[nodiscard]] Worker worker() const override { return Worker::kProcess; }
 
  private:
   const std::shared_ptr<Link> link_;

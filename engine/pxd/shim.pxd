@@ -103,6 +103,9 @@ cdef extern from "shim.h" namespace "penstock::binding" nogil:
 cdef extern from "device_shim.h" namespace "penstock::binding" nogil:
     int32_t device_of(const TensorView&)
     void place_on_device(TensorView&, int32_t)
+    void place_on_host(TensorView&, const BufferLease&)
+    Status open_cuda_of_process(const vector[string]&) except +
+    Status copy_from_gpu(int32_t, char*, const char*, size_t) except +
     size_t stream_of(const CBatch&)
     bool health_of(const CModelVersion&, string&) except +
     bool has_devices(CEngine&)

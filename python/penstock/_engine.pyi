@@ -242,6 +242,12 @@ def tensor_from_dlpack(obj: Any, *, stream: int | None = None, on_device: bool =
     which it will be read, for the producer to order its work before.
     """
 
+def open_cuda(libraries: Sequence[str]) -> None:
+    """Needed before a Python model answers with a tensor in a GPU's memory; again: no effect.
+
+    The first of `libraries` that works; none: the usual names. Raises UnavailableError.
+    """
+
 def tensor_from_cuda_array(array: Any, device: int, data_type: int = 0) -> Tensor:
     """A C-contiguous array with __cuda_array_interface__ on GPU `device`, without a copy.
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -49,6 +50,12 @@ def permitted() -> bool:
         return thread.submit(attempt).result()
 
 
+@pytest.fixture(autouse=True)
+def only_where_it_is_permitted() -> None:
+    if not permitted():
+        pytest.skip("the system does not permit it here")
+
+
 def ask(server: ServerProcess, model: str) -> None:
     for _ in range(10):
         assert server.request("POST", f"/v2/models/{model}/infer", BODY).status == 200
@@ -56,12 +63,14 @@ def ask(server: ServerProcess, model: str) -> None:
 
 def test_doors_and_quick_models_go_first(quick_and_slow: Path, tmp_path: Path) -> None:
     """What computes for longer keeps its place, and so does Python."""
-    if not permitted():
-        pytest.skip("the system does not permit it here")
     with ServerProcess(quick_and_slow, tmp_path / "log") as server:
-        ask(server, "quick")
         ask(server, "slow")
         found = policies(server)
+        deadline = time.monotonic() + 10
+        # On a busy machine a batch may have taken long.
+        while found["quick"] != {os.SCHED_RR} and time.monotonic() < deadline:
+            ask(server, "quick")
+            found = policies(server)
     assert found["http-door"] == {os.SCHED_RR}
     assert found["quick"] == {os.SCHED_RR}
     assert found["slow"] == {os.SCHED_OTHER}

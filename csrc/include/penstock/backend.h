@@ -199,6 +199,14 @@ class NativeInstance {
   virtual void wait_ready() {}
   // From another thread: the version is being stopped, wait_ready() returns.
   virtual void stop() {}
+
+  // Who does the work of execute(): decides how its thread is scheduled.
+  enum class Worker {
+    kThreads,  // others too, which it may spin for
+    kThread,   // the calling thread alone
+    kProcess,  // another one, which it sleeps for
+  };
+  [[nodiscard]] virtual Worker worker() const { return Worker::kThreads; }
 };
 
 }  // namespace penstock

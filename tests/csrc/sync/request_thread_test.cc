@@ -36,7 +36,7 @@ Seen look() {
   Seen seen;
   std::array<std::uint64_t, 6> words{};
   pthread_getname_np(pthread_self(), seen.name.data(), seen.name.size());
-  seen.policy = sched_getscheduler(0);
+  seen.policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
   seen.nice = getpriority(PRIO_PROCESS, 0);
   if (syscall(SYS_sched_getattr, 0, words.data(), sizeof words, 0) == 0) seen.slice_ns = words[3];
   return seen;
@@ -72,7 +72,16 @@ TEST(RequestThread, HasAShorterSliceThanOthers) {
 constexpr std::int64_t kShort = ShortWork::kPieceNs / 10;
 constexpr std::int64_t kLong = ShortWork::kPieceNs;
 
-bool is_first() { return (sched_getscheduler(0) & ~SCHED_RESET_ON_FORK) == SCHED_RR; }
+bool is_first() { return look().policy == SCHED_RR; }
+
+// Of this thread alone: only a limit may permit it to raise its priority.
+void drop_privilege() {
+  __user_cap_header_struct head{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  std::array<__user_cap_data_struct, 2> held{};
+  ASSERT_EQ(syscall(SYS_capget, &head, held.data()), 0);
+  held[0].effective &= ~(1u << CAP_SYS_NICE);
+  ASSERT_EQ(syscall(SYS_capset, &head, held.data()), 0);
+}
 
 void pieces(int count, std::int64_t took_ns) {
   static std::int64_t now_ns = 1'000'000'000;
@@ -95,7 +104,7 @@ class WhoGoesFirst : public testing::Test {
 
   static void as(GoesFirst when, const std::function<void()>& body) {
     std::thread([&] {
-      begin_request_thread("thread", when);
+      begin_request_thread("thread", {.when = when});
       body();
     }).join();
   }
@@ -156,20 +165,60 @@ TEST_F(WhoGoesFirst, NotThoseThatTheyStart) {
 }
 
 TEST_F(WhoGoesFirst, NobodyWhereItIsNotPermitted) {
+  rlimit limit{};
+  ASSERT_EQ(getrlimit(RLIMIT_RTPRIO, &limit), 0);
+  if (limit.rlim_cur > 0) GTEST_SKIP() << "a limit permits it";
   as(GoesFirst::kAlways, [] {
-    // Of this thread alone: it may not raise its priority.
-    __user_cap_header_struct head{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-    std::array<__user_cap_data_struct, 2> held{};
-    ASSERT_EQ(syscall(SYS_capget, &head, held.data()), 0);
-    held[0].effective &= ~(1u << CAP_SYS_NICE);
-    ASSERT_EQ(syscall(SYS_capset, &head, held.data()), 0);
-    rlimit limit{};
-    ASSERT_EQ(getrlimit(RLIMIT_RTPRIO, &limit), 0);
-    if (limit.rlim_cur > 0) GTEST_SKIP() << "the limit permits it";
+    drop_privilege();
     pieces(1, kShort);
     EXPECT_FALSE(goes_first());
     EXPECT_FALSE(is_first());
     EXPECT_FALSE(ShortWork::of_process().allowed());
+  });
+}
+
+// A limit of real-time priorities permits less than the capability does.
+TEST_F(WhoGoesFirst, GivesItUpWithoutThePrivilege) {
+  as(GoesFirst::kWhileShort, [] {
+    pieces(1, kShort);
+    ASSERT_TRUE(is_first());
+    drop_privilege();
+    pieces(1, kLong);
+    EXPECT_FALSE(goes_first());
+    EXPECT_FALSE(is_first());
+  });
+}
+
+// Computes for so long, and says that it was one piece.
+void compute(std::int64_t for_ns, std::int64_t& now_ns) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::nanoseconds(for_ns);
+  while (std::chrono::steady_clock::now() < until) {
+  }
+  work_done(for_ns, now_ns += for_ns);
+}
+
+TEST_F(WhoGoesFirst, WhatWasLongIsNotCountedAsShortAfterwards) {
+  as(GoesFirst::kWhileShort, [] {
+    std::int64_t now_ns = 1'000'000'000'000;
+    work_done(kShort, now_ns);
+    for (int i = 0; i < 20; ++i) compute(20 * ShortWork::kPieceNs, now_ns);  // 80 ms, on one core
+    for (int i = 0; i < 30; ++i) work_done(1'000, now_ns += ShortWork::kWindowNs / 20);
+    EXPECT_TRUE(is_first());
+    EXPECT_TRUE(ShortWork::of_process().may_go_first(now_ns));
+  });
+}
+
+TEST_F(WhoGoesFirst, NotWhoHardlyLeavesItsCore) {
+  as(GoesFirst::kAlways, [] {
+    std::int64_t now_ns = 2'000'000'000'000;
+    const std::int64_t step_ns = ShortWork::kWindowNs / 10;
+    for (int i = 0; i < 8; ++i) compute(step_ns, now_ns);
+    EXPECT_TRUE(is_first());
+    for (int i = 0; i < 8; ++i) compute(step_ns, now_ns);
+    EXPECT_FALSE(is_first());
+    work_done(kShort, now_ns += ShortWork::kPauseNs);
+    work_done(kShort, now_ns += ShortWork::kLongestPauseNs);
+    EXPECT_TRUE(is_first());
   });
 }
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penstock import _engine
+from penstock.devices.runtime import cuda_runtime_libraries
 from penstock.errors import ServerError
 from penstock.types import DataType
 
@@ -35,10 +36,15 @@ class Tensor(_engine.ModelTensor):
 
     @staticmethod
     def from_dlpack(name: str, tensor: Any) -> Tensor:
-        """A C-contiguous tensor of any DLPack producer, or a capsule of one, without a copy."""
+        """A C-contiguous tensor of any DLPack producer, or a capsule of one, without a copy.
+
+        One in a GPU's memory is copied to the host's when it is answered with.
+        """
         _check_name(name)
         try:
-            received = _engine.tensor_from_dlpack(tensor)
+            received = _engine.tensor_from_dlpack(tensor, on_device=True)
+            if received.__dlpack_device__()[0] == _DLPACK_CUDA:
+                _engine.open_cuda(cuda_runtime_libraries())
         except (ServerError, BufferError) as error:
             raise TritonModelException(f"tensor '{name}': {error}") from None
         return _engine.model_tensor(Tensor, name, received, foreign=True)
