@@ -2,6 +2,7 @@
 // Copyright (c) 2026 The Penstock Authors
 #include "door/event_loop.h"
 
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -64,10 +65,17 @@ void EventLoop::run() {
     if (now_ns_ >= next_sweep_ns_) run_timers();
     run_turns();
     for (const auto& task : round_end_) task();
+    let_others_go();
     graveyard_.clear();
     const std::int64_t done_ns = clock_.now_ns();
     work_done(done_ns - now_ns_, done_ns);
   }
+}
+
+// An instance that goes first, too, answers now if it shares the core, as it would if the kernel
+// decided between the two; else this loop would go to sleep first, only to be woken by it.
+void EventLoop::let_others_go() {
+  if (goes_first()) sched_yield();  // to those of the same priority; nobody there: at once back
 }
 
 void EventLoop::stop() {

@@ -123,6 +123,7 @@ class EventLoop {
   void dispatch(int count);
   void deliver(CompletionNode* node);
   void run_posted();
+  static void let_others_go();
   void run_timers();
   void run_turns();
   void close_all();
