@@ -11,6 +11,8 @@ from shim cimport (
     open_cuda_of_process,
     place_on_device,
     place_on_host,
+    use_gpu,
+    wait_for_gpu,
 )
 
 # What the array interface calls a data type; None: nothing. BF16 are their bits.
@@ -46,6 +48,26 @@ def open_cuda(libraries):
     for path in libraries:
         paths.push_back(utf8(<str?>path))
     check(open_cuda_of_process(paths))
+
+
+# What has to be on the legacy default stream before __dlpack__ returns (the array API standard).
+DEFAULT_STREAM = 1
+
+
+def tensor_from_gpu(obj, int device):
+    """Frameworks export from the GPU that is current, and order their work before a stream's."""
+    cdef int32_t before = 0
+    cdef int32_t ignored = 0
+    cdef Status status
+    check(use_gpu(device, before))
+    try:
+        tensor = tensor_from_dlpack(obj, stream=DEFAULT_STREAM, on_device=True)
+        with nogil:
+            status = wait_for_gpu()
+        check(status)
+    finally:
+        check(use_gpu(before, ignored))
+    return tensor
 
 
 cdef bytes bytes_on_host(const TensorView& view):

@@ -58,18 +58,22 @@ EventLoop::~EventLoop() {
 void EventLoop::run() {
   while (!stopping_ || pinned_dead_ > 0) {
     const int count = wait();
-    const ErrandScope errands;
-    now_ns_ = clock_.now_ns();
-    dispatch(count);
-    deliver(completions_.take_all());
-    if (now_ns_ >= next_sweep_ns_) run_timers();
-    run_turns();
-    for (const auto& task : round_end_) task();
+    run_round(count);
     let_others_go();
     graveyard_.clear();
     const std::int64_t done_ns = clock_.now_ns();
     work_done(done_ns - now_ns_, done_ns);
   }
+}
+
+void EventLoop::run_round(int count) {
+  const ErrandScope errands;
+  now_ns_ = clock_.now_ns();
+  dispatch(count);
+  deliver(completions_.take_all());
+  if (now_ns_ >= next_sweep_ns_) run_timers();
+  run_turns();
+  for (const auto& task : round_end_) task();
 }
 
 // An instance that goes first, too, answers now if it shares the core, as it would if the kernel

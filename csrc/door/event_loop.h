@@ -123,6 +123,7 @@ class EventLoop {
   void dispatch(int count);
   void deliver(CompletionNode* node);
   void run_posted();
+  void run_round(int count);
   static void let_others_go();
   void run_timers();
   void run_turns();

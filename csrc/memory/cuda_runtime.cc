@@ -109,6 +109,18 @@ Result<CudaRuntime::Memory> CudaRuntime::memory(std::int32_t device) {
   return Memory{free, total};
 }
 
+Result<std::int32_t> CudaRuntime::device_in_use() {
+  int device = 0;
+  PENSTOCK_RETURN_IF_ERROR(check(api_->get_device(&device), 0, "cudaGetDevice"));
+  return static_cast<std::int32_t>(device);
+}
+
+Status CudaRuntime::synchronize() {
+  auto device = device_in_use();
+  if (!device.ok()) return device.take_status();
+  return check(api_->stream_synchronize(nullptr), device.value(), "cudaStreamSynchronize");
+}
+
 Status CudaRuntime::copy(std::int32_t device, void* to, const void* from, std::size_t size_bytes) {
   if (size_bytes == 0) return {};
   const DeviceScope scope(*this, device);

@@ -69,18 +69,19 @@ std::int64_t used_ns_so_far() noexcept {
 }
 
 // What it has used since its last report, system calls included; or what its pieces took, where a
-// process did them. Of what was long on average, nothing.
+// process did them. Of what was long on average, nothing, but what was done before all others.
 void report(ShortWork& all, std::int64_t now_ns) noexcept {
   const std::int64_t since_ns = now_ns - here.reported_ns;
   if (since_ns < kReportNs) return;
   const std::int64_t used_ns = used_ns_so_far();
-  std::int64_t spent_ns = used_ns - here.used_ns;
-  if (here.precedence.by_process) spent_ns = std::max(spent_ns, here.short_ns);
-  const bool is_short =
-      here.precedence.when == GoesFirst::kAlways || spent_ns < here.pieces * ShortWork::kPieceNs;
-  if (is_short && here.reported_ns != 0) {
+  const std::int64_t own_ns = used_ns - here.used_ns;
+  const std::int64_t spent_ns =
+      here.precedence.by_process ? std::max(own_ns, here.short_ns) : own_ns;
+  const bool counts = here.first || here.precedence.when == GoesFirst::kAlways ||
+                      spent_ns < here.pieces * ShortWork::kPieceNs;
+  if (counts && here.reported_ns != 0) {
     all.add(std::min({spent_ns, since_ns, ShortWork::kWindowNs}), now_ns);
-    const bool full = spent_ns > since_ns / 100 * ShortWork::kMostPercent;
+    const bool full = own_ns > since_ns / 100 * ShortWork::kMostPercent;
     here.full_reports = full ? here.full_reports + 1 : 0;
     if (here.full_reports >= kFullReports) {
       here.full_reports = 0;

@@ -248,6 +248,9 @@ def open_cuda(libraries: Sequence[str]) -> None:
     The first of `libraries` that works; none: the usual names. Raises UnavailableError.
     """
 
+def tensor_from_gpu(obj: Any, device: int) -> Tensor:
+    """tensor_from_dlpack() of what is on that GPU, computed by now; after open_cuda()."""
+
 def tensor_from_cuda_array(array: Any, device: int, data_type: int = 0) -> Tensor:
     """A C-contiguous array with __cuda_array_interface__ on GPU `device`, without a copy.
 

@@ -35,15 +35,27 @@ cuda.fake_cudart_view.restype = ctypes.c_void_p
 class OnGpu:
     """An array of a framework."""
 
-    def __init__(self, values):
+    def __init__(self, values, device):
+        self.device = device
         self.address = ctypes.c_void_p()
+        assert cuda.cudaSetDevice(device) == 0
         assert cuda.cudaMalloc(ctypes.byref(self.address), ctypes.c_ulong(values.nbytes)) == 0
+        assert cuda.cudaSetDevice(0) == 0
         view = (ctypes.c_char * values.nbytes).from_address(cuda.fake_cudart_view(self.address))
         view[:] = values.tobytes()
         self.__cuda_array_interface__ = {
             "version": 3, "shape": values.shape, "typestr": "<f4", "strides": None,
             "data": (self.address.value, False),
         }
+
+    def __dlpack_device__(self):
+        return (2, self.device)
+
+    def __dlpack__(self, *, stream=None):
+        current = ctypes.c_int()
+        assert cuda.cudaGetDevice(ctypes.byref(current)) == 0
+        assert (current.value, stream) == (self.device, 1)  # as PyTorch wants it
+        return tensor_from_cuda_array(self, self.device).__dlpack__()
 
     def __del__(self):
         cuda.cudaFree(self.address)
@@ -55,8 +67,11 @@ class TritonPythonModel:
 
     def answer(self, request):
         values = pb_utils.get_input_tensor_by_name(request, "INPUT0").as_numpy()
-        doubled = tensor_from_cuda_array(OnGpu(2 * values), 0)
+        doubled = OnGpu(2 * values, device=1 if values.flat[0] == 3 else 0)
         tensor = pb_utils.Tensor.from_dlpack("OUTPUT0", doubled)
+        current = ctypes.c_int()
+        assert cuda.cudaGetDevice(ctypes.byref(current)) == 0
+        assert current.value == 0
         assert not tensor.is_cpu()
         if values.flat[0] == 1:
             tensor.as_numpy()
@@ -91,6 +106,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         (root / name / "config.pbtxt").write_text(config)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LD_LIBRARY_PATH", f"{folder}:{os.environ.get('LD_LIBRARY_PATH', '')}")
+        patch.setenv("FAKE_CUDART_DEVICES", "2")
         patch.setenv("FAKE_CUDART_FAULTS", str(folder / "faults"))
         running = ServerProcess(root, folder / "log")
         with running:
@@ -108,6 +124,14 @@ def test_an_output_on_a_gpu_reaches_the_client(server: ServerProcess, model: str
     reply = infer(server, model, 1.5, 2.5, 4)
     assert reply.status == 200, reply.body
     assert reply.json["outputs"][0]["data"] == [3, 5, 8]
+
+
+@pytest.mark.parametrize("model", ["process", "in_process"])
+def test_of_any_gpu(server: ServerProcess, model: str) -> None:
+    """Frameworks export from the current GPU only, and order their work before a stream's."""
+    reply = infer(server, model, 3, 4)
+    assert reply.status == 200, reply.body
+    assert reply.json["outputs"][0]["data"] == [6, 8]
 
 
 @pytest.mark.parametrize("model", ["process", "in_process"])

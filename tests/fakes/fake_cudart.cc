@@ -486,6 +486,7 @@ PENSTOCK_FAKE_API int cudaStreamDestroy(void* stream) {
 PENSTOCK_FAKE_API int cudaStreamSynchronize(void* stream) {
   std::unique_lock lock(machine().mutex);
   if (const int error = enter(machine(), "cudaStreamSynchronize")) return error;
+  if (stream == nullptr) return 0;  // the default one: what it is given is done at once
   const auto found = machine().streams.find(stream);
   if (found == machine().streams.end()) return fail(kInvalidHandle);
   const std::shared_ptr<Stream> kept = found->second;

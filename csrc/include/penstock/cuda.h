@@ -43,6 +43,9 @@ class CudaRuntime {
   [[nodiscard]] Status check_device(std::int32_t device) const;
   // What this thread's calls are about from now on.
   [[nodiscard]] Status use(std::int32_t device);
+  [[nodiscard]] Result<std::int32_t> device_in_use();
+  // Waits for what the default stream of the device in use was given.
+  [[nodiscard]] Status synchronize();
   // OK for 0; else "GPU <device>: <function>: <CUDA's words> (<error>)": UNAVAILABLE when memory
   // has run out or the device is lost, which is remembered, else INTERNAL.
   [[nodiscard]] Status check(int error, std::int32_t device, const char* function);

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Final
 
 import numpy as np
@@ -42,9 +43,14 @@ class Tensor(_engine.ModelTensor):
         """
         _check_name(name)
         try:
-            received = _engine.tensor_from_dlpack(tensor, on_device=True)
-            if received.__dlpack_device__()[0] == _DLPACK_CUDA:
-                _engine.open_cuda(cuda_runtime_libraries())
+            kind, device = tensor.__dlpack_device__() if _names_device(tensor) else _HOST
+            if kind == _DLPACK_CUDA:
+                _open_cuda()
+                received = _engine.tensor_from_gpu(tensor, device)
+            else:  # a capsule's device is in it
+                received = _engine.tensor_from_dlpack(tensor, on_device=True)
+                if received.__dlpack_device__()[0] == _DLPACK_CUDA:
+                    _open_cuda()
         except (ServerError, BufferError) as error:
             raise TritonModelException(f"tensor '{name}': {error}") from None
         return _engine.model_tensor(Tensor, name, received, foreign=True)
@@ -89,6 +95,15 @@ class Tensor(_engine.ModelTensor):
             return received.numpy()
         except ServerError as error:
             raise TritonModelException(error.message) from None
+
+
+def _names_device(tensor: Any) -> bool:
+    return hasattr(tensor, "__dlpack_device__")
+
+
+@functools.cache
+def _open_cuda() -> None:
+    _engine.open_cuda(cuda_runtime_libraries())
 
 
 def _check_name(name: str) -> None:
