@@ -7,8 +7,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
+from penstock.models.identity import ModelId
 from penstock.models.loader import Loader
 from penstock.models.state import UNLOADED, ModelRecord, VersionRecord, VersionState
 
@@ -30,13 +31,23 @@ class Drains:
         self._lock = lock
         self._on_drained = on_drained
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="model-drain")
+        #: of the ensembles that a model is a part of
+        self._callers: dict[ModelId, list[Future[None]]] = {}
 
     def begin(self, record: ModelRecord, versions: Sequence[VersionRecord]) -> None:
-        """Free versions that no new request finds, once their requests are done."""
-        future = self._threads.submit(self._drain, record.name, versions)
+        """Free versions that no new request finds, once their requests are done, and the ensembles
+        that began to drain before are gone (R-24)."""
         with self._lock:
+            callers = [each for each in self._callers.pop(record.model, ()) if not each.done()]
+            # Those wait on threads that were given their work first: nobody waits in a circle.
+            future = self._threads.submit(self._drain, record.name, versions, callers)
             record.draining = [other for other in record.draining if not other.done()]
             record.draining.append(future)
+            if callers:
+                self._callers[record.model] = callers
+            for part in record.composing:
+                going = [each for each in self._callers.get(part, ()) if not each.done()]
+                self._callers[part] = [*going, future]
 
     def wait_for_room(self, record: ModelRecord) -> None:
         """Old versions hold memory: however often a model is reloaded, few of them wait."""
@@ -51,7 +62,10 @@ class Drains:
         """Wait for all of them."""
         self._threads.shutdown(wait=True)
 
-    def _drain(self, name: str, versions: Sequence[VersionRecord]) -> None:
+    def _drain(
+        self, name: str, versions: Sequence[VersionRecord], callers: Sequence[Future[None]]
+    ) -> None:
+        wait(callers)
         for version in versions:
             handle, version.handle = version.handle, None
             if handle is None:
