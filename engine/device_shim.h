@@ -38,9 +38,10 @@ inline Status open_cuda_of_process(const std::vector<std::string>& libraries) {
 }
 // Calls of the thread are about `device` from now on; they were about `before`.
 inline Status use_gpu(std::int32_t device, std::int32_t& before) {
-  CudaRuntime& cuda = *cuda_of_process();
-  PENSTOCK_RETURN_IF_ERROR(take(cuda.device_in_use(), before));
-  return before == device ? Status() : cuda.use(device);
+  const std::shared_ptr<CudaRuntime> cuda = cuda_of_process();
+  if (!cuda) return unavailable("CUDA was not opened");
+  PENSTOCK_RETURN_IF_ERROR(take(cuda->device_in_use(), before));
+  return before == device ? Status() : cuda->use(device);
 }
 inline Status wait_for_gpu() { return cuda_of_process()->synchronize(); }
 inline Status copy_from_gpu(std::int32_t device, char* to, const char* from, std::size_t size) {
