@@ -25,6 +25,8 @@ MIB = 1 << 20
 BALLAST_MIB = 80
 #: Two of the models fit, with the memory of their processes, three do not.
 BUDGET = 260 * MIB
+#: The value of a request that makes `held`, beside the repository, and waits for `release`.
+HELD = 3000
 
 _CONFIG = """
 backend: "python" max_batch_size: 4
@@ -32,6 +34,7 @@ input [ { name: "IN" data_type: TYPE_INT32 dims: [ 1 ] } ]
 output [ { name: "OUT" data_type: TYPE_INT32 dims: [ 1 ] } ]
 """
 _CODE = """
+import os
 import time
 import numpy as np
 import triton_python_backend_utils as pb_utils
@@ -45,7 +48,10 @@ class TritonPythonModel:
         answers = []
         for request in requests:
             values = pb_utils.get_input_tensor_by_name(request, "IN").as_numpy()
-            time.sleep(max(0, int(values.flat[0])) / 1000)
+            if int(values.flat[0]) == {held}:
+                open({folder!r} + "/held", "w").close()
+                while not os.path.exists({folder!r} + "/release"):
+                    time.sleep(0.02)
             answers.append(pb_utils.InferenceResponse([pb_utils.Tensor("OUT", values)]))
         return answers
 """
@@ -57,7 +63,8 @@ def write_model(
 ) -> None:
     (root / name / "1").mkdir(parents=True)
     (root / name / "config.pbtxt").write_text(_CONFIG)
-    code = _CODE.format(initialize=initialize, ballast=ballast)
+    folder = str(root.parent)
+    code = _CODE.format(initialize=initialize, ballast=ballast, held=HELD, folder=folder)
     (root / name / "1" / "model.py").write_text(code)
 
 
@@ -158,18 +165,20 @@ def test_requests_never_notice(serve: Callable[..., ServerProcess]) -> None:
     assert sum(state == "READY" for state, _ in index(server).values()) <= 2
 
 
-def test_a_model_with_requests_stays(serve: Callable[..., ServerProcess]) -> None:
+def test_a_model_with_requests_stays(serve: Callable[..., ServerProcess], tmp_path: Path) -> None:
     server = serve()
     assert answered(infer(server, "a"))
     assert answered(infer(server, "b"))
     with ThreadPoolExecutor(1) as client:
-        busy = client.submit(infer, server, "a", 3000)
-        pending = 'nv_inference_pending_request_count{model="a",version="1"}'
-        assert pending in server.metrics()
-        assert answered(infer(server, "c"))
-        assert not busy.done()
-        assert index(server)["a"] == READY  # though b was used later
-        assert answered(busy.result(30), 3000)
+        busy = client.submit(infer, server, "a", HELD)
+        try:
+            wait_for((tmp_path / "held").exists)
+            assert answered(infer(server, "c"))
+            assert index(server)["a"] == READY  # though b was used later
+            assert not busy.done()
+        finally:
+            (tmp_path / "release").touch()
+        assert answered(busy.result(30), HELD)
     wait_for(lambda: index(server)["b"] == EVICTED)
 
 
