@@ -322,9 +322,11 @@ class TestParameters:
 def answer_of(model_dir: Path, text: str) -> Any:
     """What a model answers to zeros."""
 
+    served = ServedModels()
+    served.load(model_dir, text)  # outside: with the first one the framework starts its threads
+
     async def ask() -> Any:
-        async with ServedModels().running() as served:
-            served.load(model_dir, text)
+        async with served.running():
             answer = await served.infer("m", {"x": np.zeros((1, 2), np.float32)})
             return answer.array("y").tolist()
 
