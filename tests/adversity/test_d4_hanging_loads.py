@@ -14,8 +14,8 @@ from model_traffic import ModelTraffic
 from server_process import ServerProcess
 
 #: Enough to start a worker process on a busy machine, where nothing hangs.
-TIMEOUT_S = 4.0
-PATIENCE_S = 10.0
+TIMEOUT_S = 8.0
+PATIENCE_S = 20.0
 
 _BODY = """
     def execute(self, requests):
