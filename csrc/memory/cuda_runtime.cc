@@ -32,12 +32,7 @@ CudaRuntime::CudaRuntime(const CudaApi& api, std::int32_t device_count)
     : api_(std::make_unique<const CudaApi>(api)), device_count_(device_count) {}
 CudaRuntime::~CudaRuntime() = default;
 
-// What is lost is lost to all that is in the process, so all share one runtime for each library.
 Result<std::shared_ptr<CudaRuntime>> CudaRuntime::open_one(const std::string& path) {
-  static std::mutex mutex;
-  static std::map<std::string, std::weak_ptr<CudaRuntime>> opened;
-  const std::lock_guard lock(mutex);
-  if (auto runtime = opened[path].lock()) return runtime;
   auto api = CudaApi::open(path);
   if (!api.ok()) return api.take_status();
   int devices = 0;
@@ -47,9 +42,7 @@ Result<std::shared_ptr<CudaRuntime>> CudaRuntime::open_one(const std::string& pa
   }
   if (devices < 1) return unavailable(path + ": no CUDA device");
   const std::int32_t count = std::min(devices, kMaxDevices);
-  const std::shared_ptr<CudaRuntime> runtime(new CudaRuntime(api.value(), count));
-  opened[path] = runtime;
-  return runtime;
+  return std::shared_ptr<CudaRuntime>(new CudaRuntime(api.value(), count));
 }
 
 Result<std::shared_ptr<CudaRuntime>> CudaRuntime::open(const std::vector<std::string>& libraries) {

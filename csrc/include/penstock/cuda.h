@@ -31,8 +31,7 @@ class CudaRuntime {
  public:
   static constexpr std::int32_t kMaxDevices = 64;
 
-  // The first of `libraries` that works (empty: the usual names), the same one for everybody who
-  // holds it. An error says what was tried.
+  // The first of `libraries` that works (empty: the usual names). An error says what was tried.
   [[nodiscard]] static Result<std::shared_ptr<CudaRuntime>> open(
       const std::vector<std::string>& libraries = {});
   ~CudaRuntime();

@@ -201,13 +201,6 @@ TEST_F(CudaTest, FirstLibraryThatWorksIsTaken) {
   EXPECT_EQ(runtime.value()->device_count(), 1);
 }
 
-TEST_F(CudaTest, WhatIsLostIsLostToEverybodyInTheProcess) {
-  const auto runtime = CudaRuntime::open({PENSTOCK_FAKE_CUDART}).value();
-  runtime->lose(0, "gone");
-  const auto again = CudaRuntime::open({"/nonexistent/libcudart.so", PENSTOCK_FAKE_CUDART}).value();
-  EXPECT_THAT(again->lost(0).message(), HasSubstr("gone"));
-}
-
 TEST(CudaOpenTest, MissingLibraryIsNamed) {
   const auto runtime = CudaRuntime::open({"/nonexistent/libcudart.so"});
   ASSERT_FALSE(runtime.ok());
