@@ -62,7 +62,7 @@ void EventLoop::run() {
     let_others_go();
     graveyard_.clear();
     const std::int64_t done_ns = clock_.now_ns();
-    work_done(done_ns - now_ns_, done_ns);
+    work_done(done_ns - now_ns_, done_ns, std::exchange(most_moved_, 0));
   }
 }
 

@@ -16,6 +16,7 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -111,6 +112,10 @@ class EventLoop {
   // Calls `task` at the end of every round: what was put off in the round is done for all at once.
   void at_round_end(std::function<void()> task) { round_end_.push_back(std::move(task)); }
 
+  // A handler has received or sent so much at once: a loop that moves large bodies does not go
+  // first.
+  void moved(std::size_t bytes) { most_moved_ = std::max(most_moved_, bytes); }
+
   [[nodiscard]] CompletionRing& completions() { return completions_; }
   // The time at the start of this round: one clock read a round.
   [[nodiscard]] std::int64_t now_ns() const { return now_ns_; }
@@ -143,6 +148,7 @@ class EventLoop {
   std::vector<Handler*> running_turns_;
   std::vector<std::function<void()>> round_end_;
   std::array<epoll_event, kEventsPerRound> events_;
+  std::size_t most_moved_ = 0;  // at once, in this round
   bool stopping_ = false;
   Signal has_posted_;
   std::mutex posted_mutex_;

@@ -95,7 +95,7 @@ void GrpcDoor::Impl::launch(const std::shared_ptr<Impl>& impl) {
   for (auto& worker : impl->workers) {
     impl->running.fetch_add(1);
     std::thread thread([impl, loop = &worker->loop] {
-      begin_request_thread("grpc-door", {.when = GoesFirst::kAlways});
+      begin_request_thread("grpc-door", {.when = GoesFirst::kWhileSmall});
       loop->run();
       impl->running.fetch_sub(1);
       impl->ended.notify();

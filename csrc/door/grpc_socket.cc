@@ -77,6 +77,7 @@ bool GrpcSocket::receive() {
   std::size_t received = 0;
   if (!read_input(fd(), places, received)) return false;
   context_.counters.bytes_received.add(received);
+  context_.loop.moved(received);
   for (const ByteSpan piece : context_.landing.land(received)) {
     if (!ending_ && !connection_.receive(piece)) ending_ = true;
   }
@@ -99,6 +100,7 @@ void GrpcSocket::flush() {
     if (!write_output(fd(), output_, sent)) return context_.loop.close(*this);
   } while (output_.empty() && connection_.wants_send());
   context_.counters.bytes_sent.add(sent);
+  context_.loop.moved(sent);
   if (sent > 0 || output_.empty()) sent_ns_ = context_.loop.now_ns();
   context_.loop.watch(*this, true, !output_.empty());
   if (output_.empty() && (ending_ || connection_.over())) finish();

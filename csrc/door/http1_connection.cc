@@ -61,6 +61,7 @@ void Http1Connection::on_readable() {
   if (got > 0) {
     context_.counters.bytes_received.add(static_cast<std::uint64_t>(got));
     phase_bytes_ += static_cast<std::uint64_t>(got);
+    context_.loop.moved(static_cast<std::size_t>(got));
     body_.received(static_cast<std::size_t>(got));
   } else if (got == 0) {
     on_end_of_input();

@@ -132,6 +132,7 @@ void Http1Connection::send_on() {
   std::uint64_t sent = 0;
   const Outgoing::Sent result = reply_->send(fd(), sent);
   context_.counters.bytes_sent.add(sent);
+  context_.loop.moved(sent);
   phase_bytes_ += sent;
   switch (result) {
     case Outgoing::Sent::kAll:

@@ -61,7 +61,7 @@ struct LoopUnit {
 };
 
 void run_loop(const std::shared_ptr<LoopUnit>& unit) {
-  begin_request_thread("http-door", {.when = GoesFirst::kAlways});
+  begin_request_thread("http-door", {.when = GoesFirst::kWhileSmall});
   unit->loop.run();
   std::lock_guard lock(unit->progress->mutex);
   --unit->progress->running;

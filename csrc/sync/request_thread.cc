@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -77,7 +78,7 @@ void report(ShortWork& all, std::int64_t now_ns) noexcept {
   const std::int64_t own_ns = used_ns - here.used_ns;
   const std::int64_t spent_ns =
       here.precedence.by_process ? std::max(own_ns, here.short_ns) : own_ns;
-  const bool counts = here.first || here.precedence.when == GoesFirst::kAlways ||
+  const bool counts = here.first || here.precedence.when == GoesFirst::kWhileSmall ||
                       spent_ns < here.pieces * ShortWork::kPieceNs;
   if (counts && here.reported_ns != 0) {
     all.add(std::min({spent_ns, since_ns, ShortWork::kWindowNs}), now_ns);
@@ -108,16 +109,15 @@ void go_with_others() noexcept {
   here.first = !set(here.usual);
 }
 
-// A piece of so many nanoseconds: is all that the thread has done lately short?
-bool is_short_now(std::int64_t took_ns) noexcept {
+// Is all that the thread has done lately short, with a piece of so many nanoseconds and bytes?
+bool is_short_now(std::int64_t took_ns, std::size_t moved_bytes) noexcept {
   ++here.pieces;
-  if (here.precedence.when == GoesFirst::kAlways) return true;
-  if (took_ns >= ShortWork::kPieceNs) {
-    here.short_pieces_missing = kShortAgain;
-    return false;
-  }
-  here.short_ns += took_ns;
-  here.short_pieces_missing = std::max(0, here.short_pieces_missing - 1);
+  const bool is_short = took_ns < ShortWork::kPieceNs;
+  if (is_short) here.short_ns += took_ns;
+  const bool may = here.precedence.when == GoesFirst::kWhileSmall
+                       ? moved_bytes < ShortWork::kLargeBytes
+                       : is_short;
+  here.short_pieces_missing = may ? std::max(0, here.short_pieces_missing - 1) : kShortAgain;
   return here.short_pieces_missing == 0;
 }
 
@@ -136,13 +136,13 @@ void begin_request_thread(const char* name, Precedence precedence) {
   here.short_pieces_missing = precedence.when == GoesFirst::kWhileShort ? 1 : 0;
 }
 
-void work_done(std::int64_t took_ns, std::int64_t now_ns) noexcept {
+void work_done(std::int64_t took_ns, std::int64_t now_ns, std::size_t moved_bytes) noexcept {
   ShortWork& all = ShortWork::of_process();
   if (!all.allowed()) [[unlikely]] {
     if (here.first) go_with_others();
     return;
   }
-  const bool is_short = is_short_now(took_ns);
+  const bool is_short = is_short_now(took_ns, moved_bytes);
   report(all, now_ns);
   if (here.precedence.when == GoesFirst::kNever) return;
   const bool may = is_short && now_ns >= here.paused_until_ns && all.may_go_first(now_ns);

@@ -14,6 +14,7 @@
 // Thread safety: all act on the calling thread alone. Nothing blocks.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace penstock {
@@ -21,7 +22,7 @@ namespace penstock {
 enum class GoesFirst {
   kNever,
   kWhileShort,  // since its last pieces of work took less than ShortWork::kPieceNs
-  kAlways,
+  kWhileSmall,  // since they moved less than ShortWork::kLargeBytes of one message
 };
 
 struct Precedence {
@@ -33,8 +34,9 @@ struct Precedence {
 // work_done() on.
 void begin_request_thread(const char* name, Precedence precedence = {});
 
-// The thread has done a piece of work that requests wait for.
-void work_done(std::int64_t took_ns, std::int64_t now_ns) noexcept;
+// The thread has done a piece of work that requests wait for, and moved at most so much of a
+// message at once.
+void work_done(std::int64_t took_ns, std::int64_t now_ns, std::size_t moved_bytes = 0) noexcept;
 
 // Does it now? Others on its core do not run then until it sleeps.
 [[nodiscard]] bool goes_first() noexcept;

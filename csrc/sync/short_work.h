@@ -13,6 +13,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "sync/cache_line.h"
@@ -22,6 +23,10 @@ namespace penstock {
 class alignas(kCacheLine) ShortWork {
  public:
   static constexpr std::int64_t kPieceNs = 200'000;
+  // Whoever goes first wakes up for every piece of a large body, instead of once for several. A
+  // piece is what the network hands over at once: a little less than 64 KiB, on the loopback
+  // device.
+  static constexpr std::size_t kLargeBytes = 32 << 10;
   static constexpr std::int64_t kWindowNs = 100'000'000;
   static constexpr std::int64_t kPauseNs = 1'000'000'000;
   static constexpr std::int64_t kLongestPauseNs = 16'000'000'000;

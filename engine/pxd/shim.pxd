@@ -106,7 +106,7 @@ cdef extern from "device_shim.h" namespace "penstock::binding" nogil:
     void place_on_host(TensorView&, const BufferLease&)
     Status open_cuda_of_process(const vector[string]&) except +
     Status use_gpu(int32_t, int32_t&) except +
-    Status wait_for_gpu()
+    Status wait_for_gpu() except +
     Status copy_from_gpu(int32_t, char*, const char*, size_t) except +
     size_t stream_of(const CBatch&)
     bool health_of(const CModelVersion&, string&) except +

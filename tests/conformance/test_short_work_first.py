@@ -14,9 +14,15 @@ import pytest
 from model_repository import write_identity
 from server_process import ServerProcess
 
-BODY = json.dumps(
-    {"inputs": [{"name": "INPUT0", "shape": [1], "datatype": "FP32", "data": [1.5]}]}
-).encode()
+
+def body(count: int) -> bytes:
+    """A request of so many numbers."""
+    tensor = {"name": "INPUT0", "shape": [count], "datatype": "FP32", "data": [1.5] * count}
+    return json.dumps({"inputs": [tensor]}).encode()
+
+
+SMALL = body(1)
+LARGE = body(100_000)
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +62,17 @@ def only_where_it_is_permitted() -> None:
         pytest.skip("the system does not permit it here")
 
 
-def ask(server: ServerProcess, model: str) -> None:
+def ask(server: ServerProcess, model: str, request: bytes = SMALL) -> None:
     for _ in range(10):
-        assert server.request("POST", f"/v2/models/{model}/infer", BODY).status == 200
+        assert server.request("POST", f"/v2/models/{model}/infer", request).status == 200
+
+
+def ask_until_door_is(policy: int, server: ServerProcess, request: bytes) -> None:
+    """A door's policy changes after its round, maybe after the client has its response."""
+    deadline = time.monotonic() + 10
+    while policies(server)["http-door"] != {policy}:
+        assert time.monotonic() < deadline
+        ask(server, "quick", request)
 
 
 def test_doors_and_quick_models_go_first(quick_and_slow: Path, tmp_path: Path) -> None:
@@ -75,6 +89,13 @@ def test_doors_and_quick_models_go_first(quick_and_slow: Path, tmp_path: Path) -
     assert found["quick"] == {os.SCHED_RR}
     assert found["slow"] == {os.SCHED_OTHER}
     assert found["python"] == {os.SCHED_OTHER}
+
+
+def test_a_door_that_moves_large_bodies_does_not(quick_and_slow: Path, tmp_path: Path) -> None:
+    with ServerProcess(quick_and_slow, tmp_path / "log") as server:
+        ask_until_door_is(os.SCHED_RR, server, SMALL)
+        ask_until_door_is(os.SCHED_OTHER, server, LARGE)
+        ask_until_door_is(os.SCHED_RR, server, SMALL)
 
 
 def test_nobody_does_when_it_is_off(quick_and_slow: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -83,9 +84,9 @@ void drop_privilege() {
   ASSERT_EQ(syscall(SYS_capset, &head, held.data()), 0);
 }
 
-void pieces(int count, std::int64_t took_ns) {
+void pieces(int count, std::int64_t took_ns, std::size_t moved_bytes = 0) {
   static std::int64_t now_ns = 1'000'000'000;
-  for (int i = 0; i < count; ++i) work_done(took_ns, now_ns += 10'000'000);
+  for (int i = 0; i < count; ++i) work_done(took_ns, now_ns += 10'000'000, moved_bytes);
 }
 
 // The process's short work may go first, as of a server; each test in threads of its own.
@@ -111,10 +112,23 @@ class WhoGoesFirst : public testing::Test {
 };
 
 TEST_F(WhoGoesFirst, ADoorFromItsFirstWorkOn) {
-  as(GoesFirst::kAlways, [] {
+  as(GoesFirst::kWhileSmall, [] {
     EXPECT_FALSE(goes_first());
     pieces(1, kLong);
     EXPECT_TRUE(goes_first());
+    EXPECT_TRUE(is_first());
+  });
+}
+
+TEST_F(WhoGoesFirst, ADoorWhileItMovesNoLargeBodies) {
+  as(GoesFirst::kWhileSmall, [] {
+    pieces(1, kLong, ShortWork::kLargeBytes - 1);
+    EXPECT_TRUE(is_first());
+    pieces(1, kShort, ShortWork::kLargeBytes);
+    EXPECT_FALSE(is_first());
+    pieces(7, kLong);
+    EXPECT_FALSE(is_first());
+    pieces(1, kLong);
     EXPECT_TRUE(is_first());
   });
 }
@@ -145,7 +159,7 @@ TEST_F(WhoGoesFirst, AnInstanceWhileItsBatchesAreShort) {
 }
 
 TEST_F(WhoGoesFirst, NobodyOnceItIsNotAllowedAnyMore) {
-  as(GoesFirst::kAlways, [] {
+  as(GoesFirst::kWhileSmall, [] {
     pieces(1, kShort);
     ASSERT_TRUE(is_first());
     ShortWork::of_process().allow(false);
@@ -155,7 +169,7 @@ TEST_F(WhoGoesFirst, NobodyOnceItIsNotAllowedAnyMore) {
 }
 
 TEST_F(WhoGoesFirst, NotThoseThatTheyStart) {
-  as(GoesFirst::kAlways, [] {
+  as(GoesFirst::kWhileSmall, [] {
     pieces(1, kShort);
     ASSERT_TRUE(is_first());
     bool child = true;
@@ -168,7 +182,7 @@ TEST_F(WhoGoesFirst, NobodyWhereItIsNotPermitted) {
   rlimit limit{};
   ASSERT_EQ(getrlimit(RLIMIT_RTPRIO, &limit), 0);
   if (limit.rlim_cur > 0) GTEST_SKIP() << "a limit permits it";
-  as(GoesFirst::kAlways, [] {
+  as(GoesFirst::kWhileSmall, [] {
     drop_privilege();
     pieces(1, kShort);
     EXPECT_FALSE(goes_first());
@@ -209,7 +223,7 @@ TEST_F(WhoGoesFirst, WhatWasLongIsNotCountedAsShortAfterwards) {
 }
 
 TEST_F(WhoGoesFirst, NotWhoHardlyLeavesItsCore) {
-  as(GoesFirst::kAlways, [] {
+  as(GoesFirst::kWhileSmall, [] {
     std::int64_t now_ns = 2'000'000'000'000;
     const std::int64_t step_ns = ShortWork::kWindowNs / 10;
     for (int i = 0; i < 8; ++i) compute(step_ns, now_ns);
@@ -238,7 +252,7 @@ TEST_F(WhoGoesFirst, WhoSpinsLetsOthersOnItsCoreRun) {
     while (!done.load()) rounds.fetch_add(1);
   });
   while (rounds.load() == 0) std::this_thread::yield();
-  as(GoesFirst::kAlways, [&] {
+  as(GoesFirst::kWhileSmall, [&] {
     sched_setaffinity(0, sizeof one, &one);
     pieces(1, kShort);
     ASSERT_TRUE(is_first());
