@@ -43,7 +43,8 @@ class Tensor(_engine.ModelTensor):
         """
         _check_name(name)
         try:
-            kind, device = tensor.__dlpack_device__() if _names_device(tensor) else _HOST
+            says_device = hasattr(tensor, "__dlpack_device__")
+            kind, device = tensor.__dlpack_device__() if says_device else _HOST
             if kind == _DLPACK_CUDA:
                 _open_cuda()
                 received = _engine.tensor_from_gpu(tensor, device)
@@ -95,10 +96,6 @@ class Tensor(_engine.ModelTensor):
             return received.numpy()
         except ServerError as error:
             raise TritonModelException(error.message) from None
-
-
-def _names_device(tensor: Any) -> bool:
-    return hasattr(tensor, "__dlpack_device__")
 
 
 @functools.cache
