@@ -104,14 +104,20 @@ class Operations(RuleBasedStateMachine):
     def crash(self, deed: int) -> None:
         """It is answered, and the process comes back."""
         if WORKER in self.loaded:
+            self._serve_once()
             assert infer(self.server, WORKER, deed).status in (500, 503)
 
     @rule()
     def kill_worker(self) -> None:
         if WORKER in self.loaded:
+            self._serve_once()
             wait_until(lambda: len(workers(self.server).get(WORKER, [])) == 1)
             (pid,) = workers(self.server)[WORKER]
             os.kill(pid, signal.SIGKILL)
+
+    def _serve_once(self) -> None:
+        """Five processes that ended and answered nothing would be a crash loop, rightly refused."""
+        assert infer(self.server, WORKER, 100).status == 200
 
     @rule(region=SHARED)
     def register(self, region: str) -> None:
