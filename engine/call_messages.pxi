@@ -23,7 +23,7 @@ cdef int take_text(object text, str what, string_view& out) except -1:
 cdef int fill_call(
     ModelRequest request, dict parameters, CCallRequest& call, list kept
 ) except -1:
-    cdef tuple outputs = tuple(request._requested_output_names)
+    cdef tuple outputs = request._requested_output_names
     cdef tuple names = (request._model_name, request._request_id)
     cdef tuple tensors = request.tensors
     cdef Py_ssize_t i

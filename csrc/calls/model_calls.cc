@@ -67,6 +67,13 @@ Status refused(const ModelCaller& caller, const ModelPlan& target) {
                      "(instance_group), or do not call it in a circle");
 }
 
+Status wants_many(const ModelPlan& target) {
+  return unsupported("Model " + target.name +
+                     " is using the decoupled. The current BLS request call doesn't support models "
+                     "using the decoupled transaction policy. Please use 'decoupled=True' argument "
+                     "to the 'exec' or 'async_exec' calls for decoupled models.");
+}
+
 }  // namespace
 
 struct ModelCalls::Impl {
@@ -166,6 +173,7 @@ Status ModelCalls::Impl::decode(Request& request, ModelCall& call) {
   auto version = parse_version(target.version);
   if (!version.ok()) return version.take_status();
   PENSTOCK_RETURN_IF_ERROR(engine.bind(request, target.model, version.value()));
+  if (request.plan().decoupled && !call.many) return wants_many(request.plan());
   PENSTOCK_RETURN_IF_ERROR(
       decoder.decode(bytes, owner, request, call.many ? Answers::kMany : Answers::kOne));
   request.frontend = TraceFrontend::kNone;

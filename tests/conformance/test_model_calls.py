@@ -198,7 +198,8 @@ def test_failures_are_responses(client: grpc_client.InferenceServerClient, where
     assert "code 3: no negative numbers" in text
     text = failure(client, model, 1, to="nobody")
     assert "code 3: Request for unknown model: 'nobody' is not found" in text
-    assert "decoupled" in failure(client, model, 1, to="count")
+    text = failure(client, model, 1, to="count")
+    assert "Please use 'decoupled=True' argument to the 'exec' or 'async_exec' calls" in text
     assert infer(client, model, 1, to="plus").as_numpy("OUT").tolist() == [2]
 
 
@@ -250,5 +251,8 @@ def test_models_load_and_unload_models(
     assert "plus" in failure(client, f"sync{where}", 1, to="plus")
     assert manage(do="load", name="plus") == 1
     assert infer(client, f"sync{where}", 1, to="plus").as_numpy("OUT").tolist() == [2]
+    assert manage(do="look", name="nobody") == 0  # a model asks this before it loads another
+    assert manage(do="look", name="plus", version="7") == 0
+    assert manage(do="look", name="plus", version="seven") == 2
     text = failure(client, f"manager{where}", 0, do="load", name="nobody")
     assert "Failed to load model: " in text and "nobody" in text

@@ -42,6 +42,7 @@ async def test_index(protocol: Way) -> None:
 def test_index_over_http(server: ServerProcess) -> None:
     ready = server.request("POST", "/v2/repository/index", {"ready": True}).json
     assert {entry["state"] for entry in ready} == {"READY"}
+    assert not any("reason" in entry for entry in ready)  # REP-1: where there is one
     assert server.request("POST", "/v2/repository/any/index").status == 200
     reply = server.request("POST", "/v2/repository/index", {"ready": 1})
     assert (reply.status, reply.error) == (

@@ -111,10 +111,6 @@ BAD_EXECUTE = {
         "Expected an 'InferenceResponse' object in the execute function return list, found type "
         "'<class 'numpy.ndarray'>'.",
     ),
-    "answered_twice": (
-        f"[r.get_response_sender().send({RESPONSE}, 1) for r in requests]; return [{RESPONSE}]",
-        "TritonModelException: Unable to send response. Response sender has been closed.",
-    ),
     "wrong_dtype": (
         "return [pb_utils.InferenceResponse([out(np.ones((1, 2), np.int8))])]",
         "unexpected data type for output 'OUTPUT0' of model 'bad'. Expected FP32, got INT8",

@@ -85,7 +85,7 @@ async def test_a_request_outlives_its_batch(served: ServedModels, tmp_path: Path
         assert first.request_id() == "first", first.request_id()
         assert json.loads(first.parameters()) == {"key": "value"}, first.parameters()
         assert first.timeout() == 0 and first.flags() == 0 and first.correlation_id() == 0
-        assert first.requested_output_names() == ["OUTPUT0"]
+        assert first.requested_output_names() == {"OUTPUT0"}
         assert not first.is_cancelled()
         for request in self.kept:
             request.get_response_sender().send(response(request.inputs()[0].as_numpy()), FINAL)

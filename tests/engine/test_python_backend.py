@@ -103,7 +103,7 @@ class TritonPythonModel:
             "id": request.request_id(), "correlation_id": request.correlation_id(),
             "flags": request.flags(), "timeout": request.timeout(),
             "parameters": json.loads(request.parameters()),
-            "outputs": request.requested_output_names(), "cancelled": request.is_cancelled(),
+            "outputs": sorted(request.requested_output_names()), "cancelled": request.is_cancelled(),
         }
         return pb_utils.InferenceResponse([NOTHING], parameters={"facts": json.dumps(facts)})
 """
@@ -210,6 +210,29 @@ class TritonPythonModel:
         "Failed to process the request(s) for model 'm_0', message: the response sender was "
         "dropped without sending a response"
     )
+
+
+@pytest.mark.parametrize("flags", [0, 1])
+async def test_of_a_sent_and_a_returned_response_the_first_counts(
+    served: ServedModels, tmp_path: Path, caplog: pytest.LogCaptureFixture, flags: int
+) -> None:
+    """Measured beside Triton 2.51; the other requests of the batch are not disturbed."""
+    source = f"""
+import numpy as np
+import triton_python_backend_utils as pb_utils
+class TritonPythonModel:
+    def execute(self, requests):
+        for request in requests:
+            request.get_response_sender().send(self.of(1), flags={flags})
+        return [self.of(2) for _ in requests]
+    def of(self, value):
+        output = pb_utils.Tensor("OUTPUT0", np.full((1, 1), value, np.float32))
+        return pb_utils.InferenceResponse([output])
+"""
+    served.load(write_model(tmp_path / "m", source), config())
+    answer = await served.infer("m", {"INPUT0": np.zeros((1, 1), np.float32)})
+    assert answer.array("OUTPUT0").tolist() == [[1]]
+    assert "the returned response is dropped: Unable to send response." in caplog.text
 
 
 async def test_an_error_for_one_request(served: ServedModels, tmp_path: Path) -> None:

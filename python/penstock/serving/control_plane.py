@@ -279,7 +279,8 @@ def _index_entry(entry: IndexEntry, *, details: bool) -> dict[str, Any]:
         rendered["version"] = str(entry.version)
     if entry.state is not None:
         rendered["state"] = entry.state.value
-        rendered["reason"] = entry.reason
+        if entry.reason:
+            rendered["reason"] = entry.reason
     if details and entry.load:
         rendered["load"] = dict(entry.load)
     if details and entry.namespace:

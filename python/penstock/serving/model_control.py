@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from penstock._engine import Engine, parse_version
-from penstock.errors import UnavailableError
+from penstock.errors import ServerError
 from penstock.models.lifecycle import Lifecycle
 from penstock.models.overrides import LoadParameter
 
@@ -31,8 +31,12 @@ class ServerModelControl:
         self._lifecycle.unload(name, unload_dependents=unload_dependents)
 
     def is_model_ready(self, name: str, version: str) -> bool:
-        """H-4: unknown models raise InvalidArgError or NotFoundError."""
+        """Also of a model that nobody knows, so that a model may ask before it loads one.
+
+        Raises InvalidArgError for what is no version.
+        """
+        number = parse_version(version)
         try:
-            return not self._engine.find(name, parse_version(version)).problem
-        except UnavailableError:
+            return not self._engine.find(name, number).problem
+        except ServerError:
             return False

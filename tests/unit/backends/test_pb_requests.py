@@ -38,7 +38,7 @@ class TestRequest:
         assert request.request_id() == "id"
         assert request.correlation_id() == "c"
         assert [t.name() for t in request.inputs()] == ["x"]
-        assert request.requested_output_names() == ["y"]
+        assert request.requested_output_names() == {"y"}
         assert request.flags() == 1
         request.set_flags(pb_utils.TRITONSERVER_REQUEST_FLAG_SEQUENCE_END)
         assert request.flags() == 2
@@ -58,6 +58,14 @@ class TestRequest:
             pb_utils.InferenceRequest(parameters={1: "a"})  # type: ignore[dict-item]
         with pytest.raises(pb_utils.TritonModelException, match="Expect parameters values"):
             pb_utils.InferenceRequest(parameters={"a": [1]})  # type: ignore[dict-item]
+
+    def test_outputs_and_correlation_ids_have_checked_types(self) -> None:
+        with pytest.raises(pb_utils.TritonModelException, match="must be integer or string"):
+            pb_utils.InferenceRequest(correlation_id=1.5)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="must be a list of str, found 'OUT'"):
+            pb_utils.InferenceRequest(requested_output_names="OUT")
+        with pytest.raises(pb_utils.TritonModelException, match="should not be empty"):
+            pb_utils.InferenceRequest(requested_output_names=["OUT", ""])
 
     def test_inputs_have_checked_types(self) -> None:
         with pytest.raises(TypeError, match="inputs must hold Tensor objects, found"):
@@ -192,6 +200,8 @@ def test_log_lines_have_the_models_file(caplog: pytest.LogCaptureFixture) -> Non
     with caplog.at_level(logging.DEBUG):
         pb_utils.Logger.log("a")
         pb_utils.Logger.log("b", pb_utils.Logger.ERROR)
+        pb_utils.Logger.log("w", pb_utils.Logger.WARNING)
+        pb_utils.Logger.log("v", level=pb_utils.Logger.LogLevel.VERBOSE)
         pb_utils.Logger.log_info("c %s")
         pb_utils.Logger.log_warn("d")
         pb_utils.Logger.log_error("e")
@@ -199,6 +209,8 @@ def test_log_lines_have_the_models_file(caplog: pytest.LogCaptureFixture) -> Non
     assert [(r.levelname, r.getMessage()) for r in caplog.records] == [
         ("INFO", "a"),
         ("ERROR", "b"),
+        ("WARNING", "w"),
+        ("DEBUG", "v"),
         ("INFO", "c %s"),
         ("WARNING", "d"),
         ("ERROR", "e"),

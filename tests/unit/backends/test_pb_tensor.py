@@ -98,6 +98,8 @@ class TestTensor:
             pb_utils.Tensor.from_dlpack("x", source.T)
         with pytest.raises(pb_utils.TritonModelException, match="cannot be an empty"):
             pb_utils.Tensor.from_dlpack("", source)
+        with pytest.raises(pb_utils.TritonModelException, match="must be a DLPack capsule or have"):
+            pb_utils.Tensor.from_dlpack("x", [1, 2])
 
 
 class TestTypes:
@@ -131,6 +133,6 @@ class TestTypes:
             b"",
         ]
         assert pb_utils.serialize_byte_tensor(np.array([b"ab"])) == b"\2\0\0\0ab"
-        assert pb_utils.serialize_byte_tensor(np.array([], dtype=object)) is None
+        assert pb_utils.serialize_byte_tensor(np.array([], dtype=object)) == ()
         assert pb_utils.serialize_byte_tensor(np.zeros(2)) is None
         assert pb_utils.deserialize_bytes_tensor(b"").tolist() == []

@@ -14,12 +14,14 @@ from penstock import _engine
 from penstock.errors import Code, InternalError, ServerError
 
 from .failure import failure_text
-from .pb_utils import InferenceResponse, Tensor, TritonError
+from .pb_utils import InferenceResponse, Tensor, TritonError, TritonModelException
 from .pb_utils.calls import Caller
 from .pb_utils.request import ClientRequest
 
 if TYPE_CHECKING:
     from penstock._engine import Batch
+
+    from .pb_utils.response import Reply
 
 _log = logging.getLogger(__name__)
 
@@ -171,9 +173,15 @@ class PythonInstance:
                 f"Expected an 'InferenceResponse' object in the execute function return list, "
                 f"found type '{type(returned)}'."
             )
-        if reply is not None:
+        return returned if reply is None else self._first(reply, returned)
+
+    def _first(self, reply: Reply, returned: InferenceResponse) -> InferenceResponse | None:
+        """Of a response that was sent and one that is returned the first counts, as in Triton."""
+        try:
             reply.put(returned, final=True)
-        return returned
+        except TritonModelException as error:
+            _log.error("%s", self._message(f"the returned response is dropped: {error}"))
+        return reply.response
 
     def _await(self, coroutine: Any) -> Any:
         if self._runner is None:

@@ -65,7 +65,10 @@ def unload_model(model_name: str, unload_dependents: bool = False) -> None:
 
 
 def is_model_ready(model_name: str, model_version: str = "") -> bool:
-    """Whether a model answers requests."""
+    """Whether a model answers requests; False for one that is not there.
+
+    Raises TritonModelException for what is no version.
+    """
     try:
         return _server().is_model_ready(model_name, model_version)
     except ServerError as error:

@@ -48,13 +48,15 @@ def numpy_to_triton_type(data_type: npt.DTypeLike) -> int | None:
         return None
 
 
-def serialize_byte_tensor(input_tensor: npt.NDArray[Any]) -> bytes | None:
+def serialize_byte_tensor(input_tensor: npt.NDArray[Any]) -> bytes | tuple[()] | None:
     """Elements in C order, each a little-endian uint32 length and its bytes.
 
-    Takes dtype object (bytes, or anything that str() makes into UTF-8) or numpy bytes; None for an
-    empty array or another dtype.
+    Takes dtype object (bytes, or anything that str() makes into UTF-8) or numpy bytes; () for an
+    empty array, None for another dtype, as in Triton.
     """
-    if input_tensor.size == 0 or input_tensor.dtype.kind not in "OS":
+    if input_tensor.size == 0:
+        return ()
+    if input_tensor.dtype.kind not in "OS":
         return None
     return _engine.serialize_bytes(np.ascontiguousarray(input_tensor, dtype=np.object_))
 

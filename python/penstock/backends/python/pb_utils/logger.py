@@ -14,17 +14,18 @@ _LOGGER: Final = logging.getLogger("penstock.backends.python.model")
 class LogLevel(enum.IntEnum):
     """Levels of `Logger.log`; the values are those of `logging`."""
 
-    VERBOSE = logging.DEBUG
     INFO = logging.INFO
-    WARN = logging.WARNING
+    WARNING = logging.WARNING
     ERROR = logging.ERROR
+    VERBOSE = logging.DEBUG
 
 
 class Logger:
     """Static methods; usable anywhere in a model."""
 
+    LogLevel: Final = LogLevel
     INFO: Final = LogLevel.INFO
-    WARN: Final = LogLevel.WARN
+    WARNING: Final = LogLevel.WARNING
     ERROR: Final = LogLevel.ERROR
     VERBOSE: Final = LogLevel.VERBOSE
 

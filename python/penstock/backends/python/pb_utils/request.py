@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -55,6 +55,21 @@ _CPU: Final = PreferredMemory(MemoryType.TRITONSERVER_MEMORY_CPU)
 _NO_TRACE: Final = InferenceTrace()
 
 
+def _checked_correlation_id(correlation_id: int | str) -> int | str:
+    if not isinstance(correlation_id, int | str):
+        raise TritonModelException("Correlation ID must be integer or string")
+    return correlation_id
+
+
+def _checked_names(names: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(names, str):  # its letters would be taken for names
+        raise TypeError(f"requested_output_names must be a list of str, found {names!r}")
+    names = tuple(names)
+    if "" in names:
+        raise TritonModelException("a requested output name should not be empty")
+    return names
+
+
 class InferenceRequest(_engine.ModelRequest):
     """A request to a model. `execute` gets those of clients; a model may make its own."""
 
@@ -76,7 +91,7 @@ class InferenceRequest(_engine.ModelRequest):
         request_id: str = "",
         correlation_id: int | str = 0,
         inputs: Sequence[Tensor] = (),
-        requested_output_names: Sequence[str] = (),
+        requested_output_names: Iterable[str] = (),
         model_name: str = "",
         model_version: int = -1,
         flags: int = 0,
@@ -87,8 +102,8 @@ class InferenceRequest(_engine.ModelRequest):
     ) -> None:
         super().__init__(inputs)
         self._request_id = request_id
-        self._correlation_id = correlation_id
-        self._requested_output_names = list(requested_output_names)
+        self._correlation_id = _checked_correlation_id(correlation_id)
+        self._requested_output_names = _checked_names(requested_output_names)
         self._model_name = model_name
         self._model_version = model_version
         self._flags = flags
@@ -121,9 +136,9 @@ class InferenceRequest(_engine.ModelRequest):
         """The request's parameters as a JSON object."""
         return parameters_json(self._parameters)
 
-    def requested_output_names(self) -> list[str]:
+    def requested_output_names(self) -> set[str]:
         """The outputs to answer with; all of the model's when the client named none."""
-        return self._requested_output_names
+        return set(self._requested_output_names)
 
     def preferred_memory(self) -> PreferredMemory:
         """Where the caller wants the outputs."""
@@ -190,8 +205,8 @@ class ClientRequest(InferenceRequest):
     def parameters(self) -> str:
         return parameters_json(self._received.parameters)
 
-    def requested_output_names(self) -> list[str]:
-        return self._received.requested_outputs
+    def requested_output_names(self) -> set[str]:
+        return set(self._received.requested_outputs)
 
     def preferred_memory(self) -> PreferredMemory:
         return _CPU

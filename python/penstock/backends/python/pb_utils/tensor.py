@@ -43,8 +43,7 @@ class Tensor(_engine.ModelTensor):
         """
         _check_name(name)
         try:
-            says_device = hasattr(tensor, "__dlpack_device__")
-            kind, device = tensor.__dlpack_device__() if says_device else _HOST
+            kind, device = _device_of(tensor)
             if kind == _DLPACK_CUDA:
                 _open_cuda()
                 received = _engine.tensor_from_gpu(tensor, device)
@@ -96,6 +95,19 @@ class Tensor(_engine.ModelTensor):
             return received.numpy()
         except ServerError as error:
             raise TritonModelException(error.message) from None
+
+
+def _device_of(tensor: Any) -> Device:
+    """The host for a capsule, whose device only the engine reads."""
+    if type(tensor).__name__ == "PyCapsule":
+        return _HOST
+    if not hasattr(tensor, "__dlpack__") or not hasattr(tensor, "__dlpack_device__"):
+        raise TritonModelException(
+            "Provided tensor is not supported. Tensor must be a DLPack capsule or have "
+            "`__dlpack__` and `__dlpack_device__` attributes"
+        )
+    device: Device = tensor.__dlpack_device__()
+    return device
 
 
 @functools.cache
