@@ -103,7 +103,8 @@ class TritonPythonModel:
             "id": request.request_id(), "correlation_id": request.correlation_id(),
             "flags": request.flags(), "timeout": request.timeout(),
             "parameters": json.loads(request.parameters()),
-            "outputs": sorted(request.requested_output_names()), "cancelled": request.is_cancelled(),
+            "outputs": sorted(request.requested_output_names()),
+            "cancelled": request.is_cancelled(),
         }
         return pb_utils.InferenceResponse([NOTHING], parameters={"facts": json.dumps(facts)})
 """

@@ -21,7 +21,7 @@ from .dtypes import (
     triton_to_numpy_type,
 )
 from .errors import TritonError, TritonModelException
-from .logger import Logger, LogLevel
+from .logger import Logger
 from .metrics import Metric, MetricFamily
 from .model_config import (
     ModelConfig,
@@ -63,7 +63,6 @@ __all__ = [
     "InferenceResponse",
     "InferenceResponseSender",
     "InferenceTrace",
-    "LogLevel",
     "Logger",
     "Metric",
     "MetricFamily",

@@ -11,19 +11,17 @@ from typing import Final
 _LOGGER: Final = logging.getLogger("penstock.backends.python.model")
 
 
-class LogLevel(enum.IntEnum):
-    """Levels of `Logger.log`; the values are those of `logging`."""
-
-    INFO = logging.INFO
-    WARNING = logging.WARNING
-    ERROR = logging.ERROR
-    VERBOSE = logging.DEBUG
-
-
 class Logger:
     """Static methods; usable anywhere in a model."""
 
-    LogLevel: Final = LogLevel
+    class LogLevel(enum.IntEnum):
+        """Levels of `log`; the values are those of `logging`."""
+
+        INFO = logging.INFO
+        WARNING = logging.WARNING
+        ERROR = logging.ERROR
+        VERBOSE = logging.DEBUG
+
     INFO: Final = LogLevel.INFO
     WARNING: Final = LogLevel.WARNING
     ERROR: Final = LogLevel.ERROR
