@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pytest_asyncio
-from penstock.errors import Code, ServerError
+from penstock.errors import Code, ServerError, UnsupportedError
 from python_models import config, write_model
 from served_models import ServedModels
 
@@ -280,6 +280,18 @@ class TestLoad:
         with pytest.raises(ServerError) as caught:
             served.load(model_dir, config())
         assert caught.value.message == (f"Python model file not found in '{model_dir}/1/model.py'")
+
+    @pytest.mark.parametrize("value", ["yes", "no", "maybe"])
+    async def test_where_inputs_are(self, served: ServedModels, tmp_path: Path, value: str) -> None:
+        key = "FORCE_CPU_ONLY_INPUT_TENSORS"
+        model = config(f'parameters {{ key: "{key}" value {{ string_value: "{value}" }} }}')
+        model_dir = write_model(tmp_path / "good", "class TritonPythonModel:\n    execute = print")
+        if value != "maybe":
+            served.load(model_dir, model)
+            return
+        text = "^Incorrect value for FORCE_CPU_ONLY_INPUT_TENSORS: maybe"
+        with pytest.raises(UnsupportedError, match=text):
+            served.load(model_dir, model)
 
     @pytest.mark.parametrize(
         ("filename", "message"),

@@ -13,7 +13,7 @@ from google.protobuf import json_format
 from penstock.backends.interface import InstanceSpec, ModelContext
 from penstock.backends.model_code import ModelModule
 from penstock.config.rendering import config_to_json
-from penstock.errors import InternalError, InvalidArgError, ServerError
+from penstock.errors import InternalError, InvalidArgError, ServerError, UnsupportedError
 from penstock.garbage import collect_all
 
 from .code import ModelCode, backend_code, version_code
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from penstock._engine import ModelPlan
 
 CLASS_NAME: Final = "TritonPythonModel"
+#: Parameter of a configuration: whether inputs are always in the host's memory.
+CPU_ONLY: Final = "FORCE_CPU_ONLY_INPUT_TENSORS"
 #: An execution environment of a Python-based back end, in its folder (contract 3.4).
 ENVIRONMENT_FILENAME: Final = "pb_exec_env_model.py.tar.gz"
 
@@ -65,7 +67,8 @@ class PythonBackend:
 
     def load(self, context: ModelContext) -> PythonModel:
         """Imports the file. Raises InvalidArgError when there is none, InternalError with what
-        it raised."""
+        it raised, UnsupportedError for a parameter that Triton would not take."""
+        _check_parameters(context)
         return PythonModel(context, self._code(context))
 
     def _code(self, context: ModelContext) -> ModelCode:
@@ -109,6 +112,16 @@ class PythonModel:
         self._module.close()
         del self._module
         collect_all()
+
+
+def _check_parameters(context: ModelContext) -> None:
+    """Contract 5.1. Inputs are in the host's memory either way: a model copies what it wants."""
+    parameters = context.config.parameters
+    if CPU_ONLY in parameters and parameters[CPU_ONLY].string_value not in ("yes", "no"):
+        raise UnsupportedError(
+            f"Incorrect value for {CPU_ONLY}: {parameters[CPU_ONLY].string_value}: it is 'yes' or "
+            f"'no'"
+        )
 
 
 def _import(context: ModelContext, code: ModelCode) -> ModelModule:
