@@ -8,6 +8,10 @@ from cpython.ref cimport Py_INCREF
 from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from libcpp.vector cimport vector
 
+import logging
+
+from penstock.types import DataType
+
 
 cdef class ModelRequest:
     cdef tuple tensors
@@ -151,6 +155,25 @@ def respond(Batch batch not None, list responses not None):
     return failures
 
 
+# Contract 5.1: an output goes out as it is. Its model's author is told, once an output.
+cdef int tell_of_output(ModelPlan plan, uint32_t spec, const TensorView& view) except -1:
+    if plan.plan.get().describes(spec, view.type, view.shape) or spec in plan.told:
+        return 0
+    plan.told.add(spec)
+    said = plan.outputs[spec]
+    logging.getLogger("penstock.backends.python").warning(
+        "output '%s' of model '%s' has data type %s and shape %s; its configuration says %s and "
+        "dims %s, and should be corrected",
+        said.name,
+        plan.name,
+        DataType(type_of(view)).name,
+        list(shape_tuple(view.shape)),
+        DataType(said.data_type).name,
+        list(said.dims),
+    )
+    return 0
+
+
 # Outputs that the model has not are dropped here, those not asked for by the core.
 cdef int set_outputs(
     Batch batch, size_t index, ModelResponse response, bint alone, vector[char]& given
@@ -170,6 +193,7 @@ cdef int set_outputs(
             view = TensorView()
             outgoing(batch.model.engine.get(), response.tensors, position, alone, view, lease)
             check(batch.batch.set_output(index, spec, view, lease))
+            tell_of_output(batch.model.plan, spec, view)
     batch.batch.answer(index)  # without outputs, too
     if response._parameters:
         for name, value in response._parameters.items():

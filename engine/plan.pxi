@@ -99,6 +99,7 @@ cdef class ModelPlan:
     cdef readonly tuple inputs
     cdef readonly tuple outputs
     cdef dict output_numbers  # by name
+    cdef set told  # of outputs that are not what the configuration says
 
     def __init__(
         self,
@@ -120,6 +121,7 @@ cdef class ModelPlan:
         instance_limits=(),
         instance_devices=(),
         bint decoupled=False,
+        bint outputs_as_given=False,
         bint cached=False,
         bint warm_up=False,
         first_response_bounds_ms=(),
@@ -130,6 +132,7 @@ cdef class ModelPlan:
     ):
         cdef TensorSpec spec
         self.plan = make_shared[CModelPlan]()
+        self.told = set()
         cdef CModelPlan* plan = self.plan.get()
         self.name = name
         self.inputs = tuple(inputs)
@@ -162,6 +165,7 @@ cdef class ModelPlan:
         for device in instance_devices:
             plan.instance_devices.push_back(<int32_t>device)
         plan.decoupled = decoupled
+        plan.outputs_as_given = outputs_as_given
         plan.cached = cached
         plan.warm_up = warm_up
         plan.first_response_bounds_ms = first_response_bounds_ms

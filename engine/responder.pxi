@@ -93,6 +93,7 @@ cdef class ModelResponder:
                     self.model.engine.get(), response.tensors, position, False, view, lease
                 )
                 check(self.responder.set_output(deref(self.begun), spec, view, lease))
+                tell_of_output(self.model.plan, spec, view)
         if response._parameters:
             for name, value in response._parameters.items():
                 set_value(parameter, value)

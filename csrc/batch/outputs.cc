@@ -23,8 +23,9 @@ Status check_type(const ModelPlan& plan, const TensorSpec& spec, const TensorVie
 }
 
 Status check_size(const ModelPlan& plan, const TensorSpec& spec, const TensorView& view) {
-  const auto expected = byte_size(view.type, view.shape);
-  if (view.type != DataType::kBytes && (!expected || *expected != view.size_bytes)) {
+  const bool strings = view.type == DataType::kBytes;
+  const auto expected = strings ? element_count(view.shape) : byte_size(view.type, view.shape);
+  if (!expected || (!strings && *expected != view.size_bytes)) {
     return internal_error("output '" + spec.name + "' of model '" + plan.name + "' has " +
                           std::to_string(view.size_bytes) + " bytes, its shape " +
                           to_string(view.shape) + " needs " +
@@ -88,10 +89,13 @@ void give_output(const Request& request, Response& response, std::uint32_t spec,
 
 Status check_output(const ModelPlan& plan, std::uint32_t spec, TensorView& view) {
   const TensorSpec& tensor = plan.outputs[spec];
-  PENSTOCK_RETURN_IF_ERROR(check_type(plan, tensor, view));
+  const bool as_given = plan.outputs_as_given && plan.state_of_output(spec) < 0;
+  if (!as_given) PENSTOCK_RETURN_IF_ERROR(check_type(plan, tensor, view));
   PENSTOCK_RETURN_IF_ERROR(check_size(plan, tensor, view));
-  Shape shape;
-  PENSTOCK_RETURN_IF_ERROR(client_shape(plan, tensor, view.shape, shape));
+  Shape shape = view.shape;
+  if (!as_given || tensor.allows(view.shape, plan.batching())) {
+    PENSTOCK_RETURN_IF_ERROR(client_shape(plan, tensor, view.shape, shape));
+  }
   if (view.type == DataType::kBytes) {
     StringCursor cursor(view.data, view.size_bytes);
     const auto bytes = string_bytes(cursor, element_count(view.shape).value_or(0));

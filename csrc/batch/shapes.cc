@@ -25,14 +25,6 @@ Shape map_wildcards(const Shape& from, const Shape& to, const Shape& actual, std
   return result;
 }
 
-bool fits(const Shape& dims, const Shape& actual, std::size_t lead) {
-  if (actual.rank() != dims.rank() + lead) return false;
-  for (std::size_t i = 0; i < dims.rank(); ++i) {
-    if (dims[i] >= 0 && dims[i] != actual[lead + i]) return false;
-  }
-  return true;
-}
-
 bool same_behind_batch(const Shape& a, const Shape& b) {
   return a.rank() == b.rank() && std::equal(a.begin() + std::min<std::size_t>(1, a.rank()), a.end(),
                                             b.begin() + std::min<std::size_t>(1, b.rank()));
@@ -52,9 +44,8 @@ Shape backend_shape(const TensorSpec& spec, const Shape& client, bool batching) 
 Status client_shape(const ModelPlan& plan, const TensorSpec& spec, const Shape& backend,
                     Shape& client) {
   const std::size_t lead = plan.batching() ? 1 : 0;
-  const Shape& produced = spec.reshape ? *spec.reshape : spec.dims;
-  if (!fits(produced, backend, lead)) {
-    Shape expected = produced;
+  if (!spec.allows(backend, plan.batching())) {
+    Shape expected = spec.reshape ? *spec.reshape : spec.dims;
     if (lead > 0) (void)expected.try_push_front(-1);
     return internal_error("unexpected shape for output '" + spec.name + "' of model '" + plan.name +
                           "'. Expected " + to_string(expected) + ", got " + to_string(backend));

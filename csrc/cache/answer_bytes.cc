@@ -94,10 +94,11 @@ bool get_tensor(Cursor& cursor, const ModelPlan& plan, OutputTensor& output) {
   std::uint64_t size = 0;
   std::string_view data;
   if (!cursor.get_output(plan, output.spec) || !cursor.get(type)) return false;
-  if (type != static_cast<std::uint8_t>(plan.outputs[output.spec].type)) return false;
+  const auto expected = static_cast<std::uint8_t>(plan.outputs[output.spec].type);
+  if (type != expected && (!plan.outputs_as_given || type >= kDataTypeCount)) return false;
   if (!get_shape(cursor, output.view.shape) || !cursor.get(size)) return false;
   if (!cursor.get_bytes(size, data)) return false;
-  output.view.type = plan.outputs[output.spec].type;
+  output.view.type = static_cast<DataType>(type);
   output.view.data = reinterpret_cast<const std::byte*>(data.data());
   output.view.size_bytes = data.size();
   return fits(output.view);

@@ -193,11 +193,25 @@ int ModelPlan::find_model_output(std::string_view n) const {
   return find_by_name(outputs, outputs.size(), n);
 }
 
+bool TensorSpec::allows(const Shape& backend, bool batching) const {
+  const Shape& produced = reshape ? *reshape : dims;
+  const std::size_t lead = batching ? 1 : 0;
+  if (backend.rank() != produced.rank() + lead) return false;
+  for (std::size_t i = 0; i < produced.rank(); ++i) {
+    if (produced[i] >= 0 && produced[i] != backend[lead + i]) return false;
+  }
+  return true;
+}
+
 int ModelPlan::state_of_output(std::uint32_t output) const {
   for (std::size_t i = 0; i < sequence.states.size(); ++i) {
     if (sequence.states[i].output == output) return static_cast<int>(i);
   }
   return -1;
+}
+
+bool ModelPlan::describes(std::uint32_t output, DataType type, const Shape& backend) const {
+  return outputs[output].type == type && outputs[output].allows(backend, batching());
 }
 
 const BatchOutput* ModelPlan::find_batch_output(std::uint32_t output) const {

@@ -97,6 +97,7 @@ cdef extern from "penstock/plan.h" namespace "penstock" nogil:
         vector[int32_t] instance_devices
         uint32_t queue_capacity
         bool decoupled
+        bool outputs_as_given
         uint32_t supplied_inputs
         size_t client_inputs()
         size_t client_outputs()
@@ -108,6 +109,7 @@ cdef extern from "penstock/plan.h" namespace "penstock" nogil:
         int find_output(string)
         int find_model_input(string)
         int find_model_output(string)
+        bool describes(uint32_t, DataType, const Shape&) nogil
 
 cdef extern from "penstock/plan.h" namespace "penstock::SchedulerKind" nogil:
     SchedulerKind kDynamic

@@ -196,6 +196,7 @@ class ModelPlan:
         instance_limits: Sequence[InstanceLimit] = (),  # one an instance, or none
         instance_devices: Sequence[int] = (),
         decoupled: bool = False,
+        outputs_as_given: bool = False,
         cached: bool = False,  # 4.6, when the engine has a response cache
         warm_up: bool = False,  # instances wait for warm_up() until the version is published
         first_response_bounds_ms: Sequence[float] = (),  # M-12; empty: no such histogram

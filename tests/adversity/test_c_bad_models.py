@@ -37,8 +37,6 @@ RAISES = {
     "returns_a_list_of_none": "Expected an 'InferenceResponse' object",
     "returns_no_list": "Expected a list in the execute return",
     "returns_no_response": "Expected an 'InferenceResponse' object",
-    "wrong_dtype": "OUT",
-    "wrong_rank": "OUT",
 }
 ENDS = {
     "exits": "exited with code 0",
@@ -128,6 +126,21 @@ def test_c1_what_a_model_raises_or_returns_is_answered(server: ServerProcess, de
     reply = ask(server, "bad", deed)
     assert reply.status in (400, 500)
     assert RAISES[deed] in reply.error and "bad" in reply.error
+    check_serves(server, "bad")
+
+
+@pytest.mark.parametrize(
+    ("deed", "datatype", "shape"),
+    [("wrong_dtype", "INT64", [1]), ("wrong_rank", "FP32", [1, 1, 1])],
+)
+def test_c6_outputs_that_are_not_as_configured_say_so(
+    server: ServerProcess, deed: str, datatype: str, shape: list[int]
+) -> None:
+    """Contract 5.1: they go out with their own type and shape; the log tells of the first."""
+    reply = ask(server, "bad", deed)
+    (output,) = reply.json["outputs"]
+    assert (output["datatype"], output["shape"], output["data"]) == (datatype, shape, [1])
+    assert "output 'OUT' of model 'bad' has data type" in server.log
     check_serves(server, "bad")
 
 

@@ -40,6 +40,9 @@ struct TensorSpec {
   bool allow_ragged_batch = false;  // C-4, inputs only
   bool is_shape_tensor = false;     // C-5
   std::vector<std::string> labels;  // outputs only, for classification (1.7)
+
+  // Whether the back end may have it in this shape. `batching`: behind the batch dimension.
+  [[nodiscard]] bool allows(const Shape& backend, bool batching) const;
 };
 
 enum class SchedulerKind : std::uint8_t { kDefault, kDynamic, kDirect, kOldest, kEnsemble };
@@ -183,6 +186,9 @@ struct ModelPlan {
   // The most requests that may wait; a full queue is answered "Exceeds maximum queue size".
   std::uint32_t queue_capacity = 4096;
   bool decoupled = false;
+  // Contract 5.1, model.py: outputs, but those of states, go out as the model gave them, also where
+  // the configuration says another type or shape.
+  bool outputs_as_given = false;
   bool cached = false;  // 4.6: its answers may come from the engine's response cache
   // 2.10: instances wait for warm-ups, until the version is published.
   bool warm_up = false;
@@ -214,6 +220,8 @@ struct ModelPlan {
   // Index among the states of the one that an output is the next value of, -1 when there is none.
   // Such an output is hidden unless the configuration lists it for clients as well (C-21).
   [[nodiscard]] int state_of_output(std::uint32_t output) const;
+  // Whether an output has the type and the shape that the configuration says.
+  [[nodiscard]] bool describes(std::uint32_t output, DataType type, const Shape& backend) const;
   // How a flat output is cut, nullptr when it is not one (2.4).
   [[nodiscard]] const BatchOutput* find_batch_output(std::uint32_t output) const;
   // What must hold whoever made the plan: unique names, known types, non-negative limits, ...

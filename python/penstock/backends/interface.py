@@ -138,6 +138,15 @@ class TakesDeviceTensors(Protocol):
         """Whether instances of this model do. Called before `load`."""
 
 
+@runtime_checkable
+class AnswersAsGiven(Protocol):
+    """What a back end has beside `Backend` when outputs that are not what the configuration says
+    are sent as they are (contract 5.1); otherwise they fail the request."""
+
+    def answers_as_given(self) -> bool:
+        """Whether they are."""
+
+
 class Backend(Protocol):
     """A back end: one object for the life of the server."""
 

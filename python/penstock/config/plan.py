@@ -84,6 +84,8 @@ class PlanSpec:
     #: one an instance, or none: the GPU in whose memory its tensors are, -1: the host's
     instance_devices: tuple[int, ...] = ()
     decoupled: bool = False
+    #: contract 5.1: outputs go out with the type and shape that the model gave them
+    outputs_as_given: bool = False
     #: 4.6, when the server has a response cache
     cached: bool = False
     #: 2.10: samples are run before the version is served
@@ -151,6 +153,7 @@ def make_plan_spec(
         instance_count=1 if ensemble is not None else _active_count(config),
         instance_limits=make_limits(config),
         decoupled=config.model_transaction_policy.decoupled,
+        outputs_as_given=ensemble is not None,  # its steps have checked what is to be checked
         cached=config.response_cache.enable,
         warm_up=any(sample.batch_size for sample in config.model_warmup),
         first_response_bounds_ms=_first_response_bounds(config, metrics),

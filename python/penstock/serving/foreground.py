@@ -59,7 +59,7 @@ class ForegroundModel:
         self._clock.passed("auto_complete_config")
         data = make_instances(context.config)[0]
         plan_spec = make_plan_spec(context.config, context.version, model_dir)
-        plan = make_plan(plan_spec)
+        plan = make_plan(dataclasses.replace(plan_spec, outputs_as_given=True))
         self._loaded = PythonBackend().load(context)
         self._clock.passed("import")
         try:

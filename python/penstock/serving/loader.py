@@ -21,7 +21,14 @@ from typing import Final, cast
 
 from penstock._engine import Engine, ModelVersion
 from penstock._proto.model_config_pb2 import ModelConfig, ModelEnsembling, ModelInstanceGroup
-from penstock.backends.interface import Backend, InstanceSpec, LoadedModel, ModelContext, UsesGpus
+from penstock.backends.interface import (
+    AnswersAsGiven,
+    Backend,
+    InstanceSpec,
+    LoadedModel,
+    ModelContext,
+    UsesGpus,
+)
 from penstock.config.metrics_settings import DEFAULT_METRICS, MetricsSettings
 from penstock.config.plan import InstanceData, PlanSpec, make_instances, make_plan_spec
 from penstock.config.plan_ensemble import EnsembleData, make_ensemble
@@ -162,6 +169,9 @@ class ModelLoader:
         name, version, config = context.name, context.version, context.config
         plan_spec = self._plan_spec(config, version, context.model_dir)
         backend = self._find_backend(config.backend)
+        if isinstance(backend, AnswersAsGiven):
+            as_given = backend.answers_as_given()
+            plan_spec = dataclasses.replace(plan_spec, outputs_as_given=as_given)
         apart = runs_in_process(config, backend)
         if not apart:
             devices = instance_devices(self._engine, backend, context, specs)

@@ -30,6 +30,7 @@ def make_plan(spec: PlanSpec) -> ModelPlan:
             instance_limits=spec.instance_limits,
             instance_devices=spec.instance_devices,
             decoupled=spec.decoupled,
+            outputs_as_given=spec.outputs_as_given,
             cached=spec.cached,
             warm_up=spec.warm_up,
             first_response_bounds_ms=spec.first_response_bounds_ms,

@@ -189,6 +189,41 @@ TEST_F(BatchTest, RefusesOutputsThatAreNotWhatTheModelSays) {
             "output 'OUT' of model 'm' has 12 bytes, its shape [2,2] needs 16");
 }
 
+TEST_F(BatchTest, TakesOutputsAsGivenWhereThePlanSaysSo) {
+  plan_.outputs_as_given = true;
+  request(1, {1, 2});
+  form();
+  const std::vector<float> values{1, 2, 3, 4, 5, 6};
+  const BufferLease lease = testing::bytes(pool_, values.data(), 24);
+  const auto set = [&](DataType type, Shape shape, std::size_t size) {
+    return batch_.set_output(0, 0, view_of(lease, type, shape, size), lease);
+  };
+  EXPECT_TRUE(plan_.describes(0, DataType::kFp32, Shape{1, 2}));
+  EXPECT_FALSE(plan_.describes(0, DataType::kInt32, Shape{1, 2}));
+  EXPECT_FALSE(plan_.describes(0, DataType::kFp32, Shape{2}));
+  ASSERT_TRUE(set(DataType::kInt32, Shape{3, 2, 1}, 24).ok());
+  const TensorView& out = requests_[0]->response.outputs[0].view;
+  EXPECT_EQ(out.type, DataType::kInt32);
+  EXPECT_EQ(out.shape, (Shape{3, 2, 1}));
+  // Its bytes are what its shape says, whatever that is.
+  EXPECT_EQ(set(DataType::kInt32, Shape{3, 2}, 12).message(),
+            "output 'OUT' of model 'm' has 12 bytes, its shape [3,2] needs 24");
+  EXPECT_EQ(set(DataType::kBytes, Shape{-1}, 0).code(), Code::kInternal);
+  EXPECT_EQ(set(DataType::kBytes, Shape{2}, 24).code(), Code::kInternal);
+}
+
+TEST_F(BatchTest, AStateIsWhatTheConfigurationSays) {
+  plan_.outputs_as_given = true;
+  plan_.sequence.states.emplace_back().output = 0;
+  request(1, {1, 2});
+  form();
+  const std::vector<float> values{1, 2};
+  const BufferLease lease = testing::bytes(pool_, values.data(), 8);
+  const TensorView view = view_of(lease, DataType::kInt32, Shape{1, 2}, 8);
+  EXPECT_EQ(batch_.set_output(0, 0, view, lease).message(),
+            "unexpected data type for output 'OUT' of model 'm'. Expected FP32, got INT32");
+}
+
 TEST_F(BatchTest, SkipsOutputsThatWereNotAskedFor) {
   plan_.outputs.push_back(tensor_spec("OTHER", DataType::kFp32, Shape{2}));
   Request* a = request(1, {1, 2});

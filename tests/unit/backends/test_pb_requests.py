@@ -59,6 +59,18 @@ class TestRequest:
         with pytest.raises(pb_utils.TritonModelException, match="Expect parameters values"):
             pb_utils.InferenceRequest(parameters={"a": [1]})  # type: ignore[dict-item]
 
+    def test_names_may_be_elements_of_string_tensors(self) -> None:
+        """Triton's own BLS example calls the model that an input names."""
+        request = pb_utils.InferenceRequest(
+            request_id=b"id", model_name=b"m", requested_output_names=[b"y", "z"], inputs=[tensor()]
+        )
+        assert request.request_id() == "id" and request._model_name == "m"
+        assert request.requested_output_names() == {"y", "z"}
+        assert pb_utils.Tensor(b"x", np.zeros(1)).name() == "x"
+        assert pb_utils.TritonError(np.bytes_(b"why")).message() == "why"
+        with pytest.raises(TypeError, match="the model_name of a request must be a str, found"):
+            pb_utils.InferenceRequest(model_name=5)  # type: ignore[arg-type]
+
     def test_outputs_and_correlation_ids_have_checked_types(self) -> None:
         with pytest.raises(pb_utils.TritonModelException, match="must be integer or string"):
             pb_utils.InferenceRequest(correlation_id=1.5)  # type: ignore[arg-type]

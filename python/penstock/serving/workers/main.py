@@ -82,13 +82,13 @@ def _serve(job: Job, memory_fd: int, control: ControlSocket) -> None:
         os.nice(job.niceness)  # of the threads too that are begun from here on
     if spec.cores:
         os.sched_setaffinity(0, spec.cores)
-    plan = make_worker_plan(context.config, context.version, context.model_dir)
+    backend = find_backend(job.backend, job.backend_directory)
+    plan = make_worker_plan(backend, context)
     version, port = attach_worker(
         memory_fd, plan, initial_bytes=memory.initial_bytes, growth_bytes=memory.growth_bytes
     )
     set_call_ports(lambda _: port, only_one=True)
     set_model_control(RemoteControl(control))
-    backend = find_backend(job.backend, job.backend_directory)
     report = MetricReport(control.send)
     loaded = backend.load(context)
     try:

@@ -5,18 +5,17 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 from penstock._engine import ModelPlan
-from penstock._proto.model_config_pb2 import ModelConfig
+from penstock.backends.interface import AnswersAsGiven, Backend, ModelContext
 from penstock.config.plan import PlanSpec, TensorSpecData, make_plan_spec
 from penstock.serving.model_plan import make_plan
 
 
-def make_worker_plan(config: ModelConfig, version: int, model_dir: Path) -> ModelPlan:
+def make_worker_plan(backend: Backend, context: ModelContext) -> ModelPlan:
     """Batches come formed, in the back end's shapes, with controls and states among their inputs;
     they go back with the next states among their outputs. Raises ServerError."""
-    spec = make_plan_spec(config, version, model_dir)
+    spec = make_plan_spec(context.config, context.version, context.model_dir)
     sequence = spec.sequence
     if sequence is not None:
         sequence = dataclasses.replace(sequence, controls=(), states=())
@@ -28,6 +27,7 @@ def make_worker_plan(config: ModelConfig, version: int, model_dir: Path) -> Mode
             inputs=tuple(_reshaped(tensor) for tensor in spec.inputs),
             outputs=tuple(_reshaped(tensor) for tensor in spec.outputs),
             decoupled=spec.decoupled,
+            outputs_as_given=isinstance(backend, AnswersAsGiven) and backend.answers_as_given(),
             sequence=sequence,
             batch=spec.batch,
         )

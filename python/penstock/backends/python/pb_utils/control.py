@@ -11,6 +11,7 @@ from penstock.errors import ServerError
 
 from .calls import ending
 from .errors import TritonModelException
+from .text import Text, text_of
 
 
 class ModelControl(Protocol):
@@ -48,28 +49,35 @@ def _server() -> ModelControl:
     return _control
 
 
-def load_model(model_name: str, config: str = "", files: Mapping[str, bytes] | None = None) -> None:
+def _name(model_name: Text) -> str:
+    return text_of(model_name, "model_name")
+
+
+def load_model(
+    model_name: Text, config: Text = "", files: Mapping[str, bytes] | None = None
+) -> None:
     """Load a model. Raises TritonModelException with the server's reason."""
     try:
-        _server().load_model(model_name, config, files or {})
+        _server().load_model(_name(model_name), text_of(config, "config"), files or {})
     except ServerError as error:
         raise TritonModelException(f"Failed to load model: {error.message}") from None
 
 
-def unload_model(model_name: str, unload_dependents: bool = False) -> None:
+def unload_model(model_name: Text, unload_dependents: bool = False) -> None:
     """Unload a model. Raises TritonModelException with the server's reason."""
     try:
-        _server().unload_model(model_name, unload_dependents)
+        _server().unload_model(_name(model_name), unload_dependents)
     except ServerError as error:
         raise TritonModelException(f"Failed to unload model: {error.message}") from None
 
 
-def is_model_ready(model_name: str, model_version: str = "") -> bool:
+def is_model_ready(model_name: Text, model_version: Text = "") -> bool:
     """Whether a model answers requests; False for one that is not there.
 
     Raises TritonModelException for what is no version.
     """
     try:
-        return _server().is_model_ready(model_name, model_version)
+        version = text_of(model_version, "model_version")
+        return _server().is_model_ready(_name(model_name), version)
     except ServerError as error:
         raise TritonModelException(f"Failed to check model readiness: {error.message}") from None

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from penstock.errors import Code
 
+from .text import Text, text_of
+
 
 class TritonError:
     """Why one request failed; given to `InferenceResponse(error=...)`."""
@@ -21,10 +23,8 @@ class TritonError:
 
     __slots__ = ("_code", "_message")
 
-    def __init__(self, message: str = "", code: int = Code.INTERNAL) -> None:
-        if not isinstance(message, str):
-            raise TypeError(f"a TritonError's message must be a str, found {type(message)}")
-        self._message = message
+    def __init__(self, message: Text = "", code: int = Code.INTERNAL) -> None:
+        self._message = text_of(message, "a TritonError's message")
         self._code = int(Code(code))
 
     def message(self) -> str:

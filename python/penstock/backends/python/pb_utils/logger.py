@@ -8,7 +8,13 @@ import enum
 import logging
 from typing import Final
 
+from .text import Text
+
 _LOGGER: Final = logging.getLogger("penstock.backends.python.model")
+
+
+def _line(message: Text) -> object:
+    return message.decode(errors="replace") if isinstance(message, bytes) else message
 
 
 class Logger:
@@ -28,26 +34,26 @@ class Logger:
     VERBOSE: Final = LogLevel.VERBOSE
 
     @staticmethod
-    def log(message: str, level: LogLevel = LogLevel.INFO) -> None:
+    def log(message: Text, level: LogLevel = LogLevel.INFO) -> None:
         """Write a line of the given level."""
-        _LOGGER.log(level, "%s", message, stacklevel=2)
+        _LOGGER.log(level, "%s", _line(message), stacklevel=2)
 
     @staticmethod
-    def log_info(message: str) -> None:
+    def log_info(message: Text) -> None:
         """Write an information."""
-        _LOGGER.info("%s", message, stacklevel=2)
+        _LOGGER.info("%s", _line(message), stacklevel=2)
 
     @staticmethod
-    def log_warn(message: str) -> None:
+    def log_warn(message: Text) -> None:
         """Write a warning."""
-        _LOGGER.warning("%s", message, stacklevel=2)
+        _LOGGER.warning("%s", _line(message), stacklevel=2)
 
     @staticmethod
-    def log_error(message: str) -> None:
+    def log_error(message: Text) -> None:
         """Write an error."""
-        _LOGGER.error("%s", message, stacklevel=2)
+        _LOGGER.error("%s", _line(message), stacklevel=2)
 
     @staticmethod
-    def log_verbose(message: str) -> None:
+    def log_verbose(message: Text) -> None:
         """Write a line that shows only with --log-verbose."""
-        _LOGGER.debug("%s", message, stacklevel=2)
+        _LOGGER.debug("%s", _line(message), stacklevel=2)

@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from .errors import TritonModelException
+from .text import Text, text_of
 
 _NAME: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -223,8 +224,10 @@ class MetricFamily:
     GAUGE: Final = MetricKind.GAUGE
     HISTOGRAM: Final = MetricKind.HISTOGRAM
 
-    def __init__(self, name: str, description: str, kind: MetricKind) -> None:
+    def __init__(self, name: Text, description: Text, kind: MetricKind) -> None:
         """Raises TritonModelException for a name Prometheus has not, or has with another kind."""
+        name = text_of(name, "the name of a metric family")
+        description = text_of(description, "the description of a metric family")
         if not _NAME.fullmatch(name):
             raise TritonModelException(f"invalid metric family name '{name}'")
         self._family = _families.find(name, description, MetricKind(kind))

@@ -17,6 +17,7 @@ from .errors import TritonModelException
 from .parameters import Parameters, ParameterValue, checked_parameters, parameters_json
 from .response import InferenceResponse, InferenceResponseSender, NoReplies, Reply, ReplyStream
 from .tensor import Tensor
+from .text import Text, text_of
 
 TRITONSERVER_REQUEST_FLAG_SEQUENCE_START: Final = 1
 TRITONSERVER_REQUEST_FLAG_SEQUENCE_END: Final = 2
@@ -61,13 +62,13 @@ def _checked_correlation_id(correlation_id: int | str) -> int | str:
     return correlation_id
 
 
-def _checked_names(names: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(names, str):  # its letters would be taken for names
+def _checked_names(names: Iterable[Text]) -> tuple[str, ...]:
+    if isinstance(names, str | bytes):  # its letters would be taken for names
         raise TypeError(f"requested_output_names must be a list of str, found {names!r}")
-    names = tuple(names)
-    if "" in names:
+    checked = tuple([text_of(name, "a requested output name") for name in names])
+    if "" in checked:
         raise TritonModelException("a requested output name should not be empty")
-    return names
+    return checked
 
 
 class InferenceRequest(_engine.ModelRequest):
@@ -88,11 +89,11 @@ class InferenceRequest(_engine.ModelRequest):
 
     def __init__(
         self,
-        request_id: str = "",
+        request_id: Text = "",
         correlation_id: int | str = 0,
         inputs: Sequence[Tensor] = (),
-        requested_output_names: Iterable[str] = (),
-        model_name: str = "",
+        requested_output_names: Iterable[Text] = (),
+        model_name: Text = "",
         model_version: int = -1,
         flags: int = 0,
         timeout: int = 0,
@@ -101,10 +102,10 @@ class InferenceRequest(_engine.ModelRequest):
         parameters: Parameters | None = None,
     ) -> None:
         super().__init__(inputs)
-        self._request_id = request_id
+        self._request_id = text_of(request_id, "the request_id of a request")
         self._correlation_id = _checked_correlation_id(correlation_id)
         self._requested_output_names = _checked_names(requested_output_names)
-        self._model_name = model_name
+        self._model_name = text_of(model_name, "the model_name of a request")
         self._model_version = model_version
         self._flags = flags
         self._timeout = timeout

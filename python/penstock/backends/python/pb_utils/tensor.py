@@ -17,6 +17,7 @@ from penstock.types import DataType
 
 from .dtypes import TYPE_NUMBERS
 from .errors import TritonModelException
+from .text import Text, text_of
 
 Array = npt.NDArray[Any]
 Device = tuple[int, int]
@@ -36,12 +37,12 @@ class Tensor(_engine.ModelTensor):
     __slots__ = ()
 
     @staticmethod
-    def from_dlpack(name: str, tensor: Any) -> Tensor:
+    def from_dlpack(name: Text, tensor: Any) -> Tensor:
         """A C-contiguous tensor of any DLPack producer, or a capsule of one, without a copy.
 
         One in a GPU's memory is copied to the host's when it is answered with.
         """
-        _check_name(name)
+        name = _checked_name(name)
         try:
             kind, device = _device_of(tensor)
             if kind == _DLPACK_CUDA:
@@ -71,8 +72,8 @@ class Tensor(_engine.ModelTensor):
     def __dlpack_device__(self) -> Device:
         return self._source.__dlpack_device__()
 
-    def _checked(self, name: str, numpy_array: Array) -> tuple[str, Array]:
-        _check_name(name)
+    def _checked(self, name: Text, numpy_array: Array) -> tuple[str, Array]:
+        name = _checked_name(name)
         if not isinstance(numpy_array, np.ndarray):
             raise TypeError(
                 f"tensor '{name}' must be made from a numpy array, found {type(numpy_array)}"
@@ -115,8 +116,8 @@ def _open_cuda() -> None:
     _engine.open_cuda(cuda_runtime_libraries())
 
 
-def _check_name(name: str) -> None:
+def _checked_name(name: Text) -> str:
+    name = text_of(name, "a tensor's name")
     if not name:
         raise TritonModelException("Tensor name cannot be an empty string.")
-    if not isinstance(name, str):
-        raise TypeError(f"a tensor's name must be a str, found {type(name)}")
+    return name
