@@ -8,9 +8,9 @@
 
 namespace penstock {
 
-// Turns the back end's view of an output into the client's. INTERNAL when its bytes are not what its
-// shape says, or, unless the plan takes outputs as given, when it is not what the model says; in a
-// text that names output and model.
+// Turns the back end's view of an output into the client's. INTERNAL when its bytes are not what
+// its shape says, or, unless the plan takes outputs as given, when it is not what the model says;
+// in a text that names output and model.
 [[nodiscard]] Status check_output(const ModelPlan& plan, std::uint32_t spec, TensorView& view);
 
 // Adds a checked output to the response if the client wants it and may see it; the request is

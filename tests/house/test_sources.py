@@ -60,8 +60,8 @@ def test_no_vague_names() -> None:
     for path in files():
         for part in path.relative_to(ROOT).parts:
             words = set(re.split(r"[._-]", part.lower()))
-            # The one name that Triton's own API gives.
-            if "triton_python_backend_utils" not in part and "pb_utils" not in part:
+            # The names that Triton's own API gives.
+            if "python_backend_utils" not in part and "pb_utils" not in part:
                 assert not words & VAGUE, f"{short(path)}: name it by what it is for"
 
 

@@ -8,6 +8,10 @@ Python program looks, then in that package: `import shared`, `from . import shar
 inside `execute` all find the file beside `model.py`, and two models may each have a `shared.py`.
 sys.path is never changed. Only a look-up by a bare name that does not go through an import
 statement (`importlib.import_module("shared")`, a pickle of a class of `shared`) does not find it.
+
+A process that has one model to itself, and said so by `have_process_alone()`, is as Triton's stub:
+the folders end sys.path, version 1's `model.py` is the module `1.model`, and modules beside it have
+their plain names. So look-ups of any kind find them, also in processes that the model spawns.
 """
 
 from __future__ import annotations
@@ -29,8 +33,20 @@ from typing import Any, Final
 _PREFIX: Final = "penstock_model_"
 
 _serial = itertools.count(1)
+_alone = False
 #: package -> its version's folder
 _version_dirs: dict[str, Path] = {}
+
+
+def have_process_alone() -> None:
+    """Said once, before the one model of this process is imported."""
+    global _alone
+    _alone = True
+
+
+def has_process_alone() -> bool:
+    """Whether have_process_alone() was called."""
+    return _alone
 
 
 class ModelModule:
@@ -49,11 +65,13 @@ class ModelModule:
         `directories`: where its own modules are, in place of the version's and the model's.
         `version_dir`: the version's folder, where that is not the file's.
         """
-        label = re.sub(r"\W", "_", name)
-        self.package = f"{_PREFIX}{next(_serial)}_{label}_{version}"
+        folders = [*map(str, directories or (path.parent, path.parent.parent))]
+        self.package = _package_of(path, name, version)
+        if _alone:
+            sys.path += folders
         _install_finder()
         package = ModuleType(self.package)
-        package.__path__ = [*map(str, directories or (path.parent, path.parent.parent))]
+        package.__path__ = folders
         sys.modules[self.package] = package
         _version_dirs[self.package] = version_dir or path.parent
         try:
@@ -86,15 +104,26 @@ class ModelModule:
 
 def version_dir_of(module: str) -> Path | None:
     """The folder of the version that a module belongs to; None when it belongs to none."""
+    if _alone:
+        return next(iter(_version_dirs.values()), None)
     return _version_dirs.get(module.partition(".")[0])
+
+
+def _package_of(path: Path, name: str, version: int) -> str:
+    # Only a number is no other package's name: a back end's folder is called as its library is.
+    if _alone and path.parent.name.isdecimal():
+        return path.parent.name
+    label = re.sub(r"\W", "_", name)
+    return f"{_PREFIX}{next(_serial)}_{label}_{version}"
 
 
 class _ModelFileLoader(SourceFileLoader):
     """Source files of a model: compiled anew, since an edited file must not be a stale one."""
 
     def exec_module(self, module: ModuleType) -> None:
-        package = module.__name__.partition(".")[0]
-        module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _importer(package)}
+        if not _alone:
+            package = module.__name__.partition(".")[0]
+            module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _importer(package)}
         super().exec_module(module)
 
     def get_code(self, fullname: str) -> Any:
@@ -103,15 +132,16 @@ class _ModelFileLoader(SourceFileLoader):
 
 
 class _ModelFinder(MetaPathFinder):
-    """Finds the modules of the packages made here."""
+    """Finds the modules of the packages made here, and, alone, of the model's folders."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if not fullname.startswith(_PREFIX) or path is None:
+        own = path is not None and fullname.startswith(_PREFIX)
+        if not own and not _alone:
             return None
         spec = PathFinder.find_spec(fullname, path, target)
-        if spec is not None and isinstance(spec.loader, SourceFileLoader):
+        if spec is not None and type(spec.loader) is SourceFileLoader and (own or _is_own(spec)):
             spec.loader = _ModelFileLoader(spec.loader.name, spec.loader.path)
         return spec
 
@@ -124,7 +154,14 @@ _finder: Final = _ModelFinder()
 
 def _install_finder() -> None:
     if _finder not in sys.meta_path:
-        sys.meta_path.insert(0, _finder)
+        # Built-in modules first: alone it stands for PathFinder.
+        sys.meta_path.insert(sys.meta_path.index(PathFinder) if _alone else 0, _finder)
+
+
+def _is_own(spec: ModuleSpec) -> bool:
+    """Whether a module found on sys.path is one of the model's files."""
+    file = Path(spec.origin or "")
+    return any(file.is_relative_to(folder.parent) for folder in _version_dirs.values())
 
 
 def _importer(package: str) -> Any:

@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from penstock.backends.model_code import ModelModule
+from penstock.backends.model_code import ModelModule, has_process_alone
 
-#: The name under which models import the API.
-UTILS_MODULE: Final = "triton_python_backend_utils"
+#: The names under which models import the API; the second one is that of Triton's compiled part.
+UTILS_MODULES: Final = ("triton_python_backend_utils", "c_python_backend_utils")
+#: A folder of them, for processes that a model spawns: they get sys.path.
+_IMPORTABLE: Final = str(Path(__file__).with_name("importable"))
 
 
 def import_model(
@@ -28,5 +30,8 @@ def import_model(
 
 def install_utils() -> None:
     """Makes `import triton_python_backend_utils` work; a module of that name is never replaced."""
-    if UTILS_MODULE not in sys.modules:
-        sys.modules[UTILS_MODULE] = importlib.import_module(f"{__package__}.pb_utils")
+    if has_process_alone() and _IMPORTABLE not in sys.path:
+        sys.path.append(_IMPORTABLE)
+    for name in UTILS_MODULES:
+        if name not in sys.modules:
+            sys.modules[name] = importlib.import_module(f"{__package__}.pb_utils")

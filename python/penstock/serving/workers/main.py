@@ -20,6 +20,7 @@ import traceback
 from typing import NoReturn
 
 from penstock._engine import NativeInstance, attach_worker, die_with_parent
+from penstock.backends.model_code import have_process_alone
 from penstock.backends.python.pb_utils.calls import set_call_ports
 from penstock.backends.python.pb_utils.control import set_model_control
 from penstock.backends.registry import find_backend
@@ -45,6 +46,7 @@ def main(arguments: list[str]) -> None:
     control = ControlSocket(socket.socket(fileno=control_fd))
     job = Job.from_message(control.receive())
     _log_to(control, job.log_level)
+    have_process_alone()
     status = 1
     try:
         if job.instance is None:
