@@ -7,8 +7,10 @@ from libc.string cimport memcpy
 
 
 cdef bytes element_bytes(object element):
-    if isinstance(element, bytes):
+    if type(element) is bytes:
         return element
+    if isinstance(element, bytes):  # numpy's, which indexing and iteration give
+        return bytes(element)
     if isinstance(element, str):
         return (<str>element).encode()
     if isinstance(element, (bytearray, memoryview)):

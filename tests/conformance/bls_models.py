@@ -210,6 +210,39 @@ class TritonPythonModel:
         ]
 """
 
+#: Calls that are begun before they are awaited, which are Futures as in Triton. OUT is their sum.
+_EAGER = """
+class TritonPythonModel:
+    async def execute(self, requests):
+        return [await self.answer(request) for request in requests]
+
+    async def answer(self, request):
+        begun = [inner(request, "plus").async_exec() for _ in range(3)]
+        ended, waiting = await asyncio.wait(begun)
+        assert not waiting and all(call.done() for call in begun)
+        sums = sum(call.result().output_tensors()[0].as_numpy() for call in ended)
+        return pb_utils.InferenceResponse([pb_utils.Tensor("OUT", sums)])
+"""
+
+#: Has `plus` add to as many numbers as IN says, and gives the first and the last.
+_LARGE = """
+class TritonPythonModel:
+    def execute(self, requests):
+        return [self.answer(request) for request in requests]
+
+    def answer(self, request):
+        numbers = np.arange(int(values(request)[0]), dtype=np.int32)
+        response = pb_utils.InferenceRequest(
+            model_name="plus",
+            inputs=[pb_utils.Tensor("IN", numbers)],
+            requested_output_names=["OUT"],
+        ).exec()
+        if response.has_error():
+            return passed_on(response)
+        out = response.output_tensors()[0].as_numpy()
+        return pb_utils.InferenceResponse([pb_utils.Tensor("OUT", out[[0, -1]])])
+"""
+
 _CONFIG = """
 backend: "python"
 max_batch_size: 0
@@ -224,6 +257,7 @@ parameters {{ key: "EXECUTION_MODE" value {{ string_value: "{mode}" }} }}
 _KINDS = ("STRING", "BF16", "INT64")
 
 _MODELS = {"plus": _PLUS, "sync": _SYNC, "async": _ASYNC, "sum": _SUM, "manager": _MANAGER}
+_MODELS |= {"eager": _EAGER, "large": _LARGE}
 _DECOUPLED = {"count": _COUNT, "relay": _RELAY}
 
 

@@ -239,6 +239,19 @@ def outcome(client: grpc_client.InferenceServerClient) -> str:
 
 
 @BOTH
+def test_asynchronous_calls_are_begun_at_once(
+    client: grpc_client.InferenceServerClient, where: str
+) -> None:
+    assert infer(client, f"eager{where}", 4).as_numpy("OUT").tolist() == [15]
+
+
+@BOTH
+def test_a_large_call(client: grpc_client.InferenceServerClient, where: str) -> None:
+    count = 17 << 20  # 68 MiB there, and back
+    assert infer(client, f"large{where}", count).as_numpy("OUT").tolist() == [1, count]
+
+
+@BOTH
 def test_models_load_and_unload_models(
     client: grpc_client.InferenceServerClient, where: str
 ) -> None:

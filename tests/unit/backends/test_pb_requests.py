@@ -23,6 +23,10 @@ def tensor(name: str = "x") -> pb_utils.Tensor:
     return pb_utils.Tensor(name, np.zeros(1, np.float32))
 
 
+async def awaited(request: pb_utils.InferenceRequest) -> object:
+    return await request.async_exec()
+
+
 class TestRequest:
     def test_what_it_was_made_with(self) -> None:
         request = pb_utils.InferenceRequest(
@@ -90,7 +94,9 @@ class TestRequest:
         with pytest.raises(pb_utils.TritonModelException, match=text):
             request.exec()
         with pytest.raises(pb_utils.TritonModelException, match=text):
-            asyncio.run(request.async_exec())
+            asyncio.run(awaited(request))
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            request.async_exec()
 
     def test_release_flags(self) -> None:
         request = pb_utils.InferenceRequest()

@@ -133,6 +133,8 @@ class TestTypes:
             b"",
         ]
         assert pb_utils.serialize_byte_tensor(np.array([b"ab"])) == b"\2\0\0\0ab"
+        element = np.array([np.array([b"ab"])[0], None], dtype=object)[:1]  # of np.bytes_
+        assert pb_utils.serialize_byte_tensor(element) == b"\2\0\0\0ab"
         assert pb_utils.serialize_byte_tensor(np.array([], dtype=object)) == ()
         assert pb_utils.serialize_byte_tensor(np.zeros(2)) is None
         assert pb_utils.deserialize_bytes_tensor(b"").tolist() == []

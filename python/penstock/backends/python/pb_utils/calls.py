@@ -8,7 +8,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from penstock import _engine
 from penstock.errors import ServerError
@@ -108,21 +108,31 @@ def call(request: InferenceRequest, *, many: bool) -> InferenceResponse | Respon
     return _next(begun)
 
 
-async def call_async(
+def call_async(
     request: InferenceRequest, *, many: bool
-) -> InferenceResponse | ResponseIterator:
-    """The same for a coroutine; cancelling it cancels the call."""
+) -> asyncio.Future[InferenceResponse | ResponseIterator]:
+    """The same for a coroutine: begun already, as in Triton; cancelling it cancels the call.
+
+    Raises RuntimeError where no event loop runs.
+    """
+    loop = asyncio.get_running_loop()
     if many:
-        return call(request, many=True)
+        return _done(loop, call(request, many=True))
     try:
         begun = _caller().begin(request, many=False)
     except ServerError as error:
-        return _failure(error)
-    try:
-        return await asyncio.get_running_loop().run_in_executor(_waiters, _next, begun)
-    except asyncio.CancelledError:
-        begun.cancel()
-        raise
+        return _done(loop, _failure(error))
+    answer: asyncio.Future[Any] = loop.run_in_executor(_waiters, _next, begun)
+    answer.add_done_callback(lambda ended: begun.cancel() if ended.cancelled() else None)
+    return answer
+
+
+def _done(
+    loop: asyncio.AbstractEventLoop, answer: InferenceResponse | ResponseIterator
+) -> asyncio.Future[InferenceResponse | ResponseIterator]:
+    future = loop.create_future()
+    future.set_result(answer)
+    return future
 
 
 class ResponseIterator(Iterator[InferenceResponse], AsyncIterator[InferenceResponse]):

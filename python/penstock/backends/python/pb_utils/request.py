@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -177,9 +178,14 @@ class InferenceRequest(_engine.ModelRequest):
         """
         return calls.call(self, many=decoupled)
 
-    async def async_exec(self, decoupled: bool = False) -> InferenceResponse | ResponseIterator:
-        """The same for coroutines; the iterator can be used with `async for`, too."""
-        return await calls.call_async(self, many=decoupled)
+    def async_exec(
+        self, decoupled: bool = False
+    ) -> asyncio.Future[InferenceResponse | ResponseIterator]:
+        """The same for coroutines; the iterator can be used with `async for`, too.
+
+        The call is begun before it is awaited. Raises RuntimeError where no event loop runs.
+        """
+        return calls.call_async(self, many=decoupled)
 
 
 class ClientRequest(InferenceRequest):
@@ -226,7 +232,7 @@ class ClientRequest(InferenceRequest):
     def exec(self, decoupled: bool = False) -> NoReturn:
         raise TritonModelException("a client's request cannot be executed again")
 
-    async def async_exec(self, decoupled: bool = False) -> NoReturn:
+    def async_exec(self, decoupled: bool = False) -> NoReturn:
         raise TritonModelException("a client's request cannot be executed again")
 
 
