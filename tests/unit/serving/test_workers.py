@@ -225,10 +225,40 @@ def test_metrics_of_a_worker_are_shown_and_go_with_it() -> None:
     assert shown() == []
 
 
+def _no_server(question: Message) -> object:
+    raise EOFError("nobody answers")
+
+
+def test_a_value_is_that_of_all_instances(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penstock.serving.workers.metrics._EVERY_S", 3600.0)
+    mirror, other = MetricMirror(), MetricMirror()
+    asked: list[Message] = []
+
+    def ask(question: Message) -> float:
+        observe_changes(None)  # this process is both the worker's and the server's here
+        asked.append(question)
+        return mirror.value(question)
+
+    report = MetricReport(lambda message: None, ask)
+    try:
+        gauge = MetricFamily("w_shared", "what", MetricFamily.GAUGE).Metric({"a": "b"})
+        named = ["w_shared", "what", "gauge", [["a", "b"]], []]
+        other.apply({"changes": [[*named, "set", 40.0]]})
+        mirror.apply({"changes": [[*named, "increment", 2.0]]})
+        assert gauge.value() == 42.0 and len(asked) == 1
+        with pytest.raises(InvalidArgError, match="no such metric"):
+            mirror.value({"family": "w_shared", "description": "", "kind": "?", "labels": []})
+        observe_changes(None, lambda named: None)
+        assert gauge.value() == 42.0  # its own, where nobody knows
+    finally:
+        observe_changes(None)
+        del report
+
+
 def test_metrics_of_a_worker_are_reported_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("penstock.serving.workers.metrics._EVERY_S", 3600.0)
     sent: list[Message] = []
-    report = MetricReport(sent.append)
+    report = MetricReport(sent.append, _no_server)
     try:
         gauge = MetricFamily("w_now", "what", MetricFamily.GAUGE).Metric({"a": "b"})
         gauge.increment(7)
@@ -281,7 +311,7 @@ def test_a_worker_asks_its_server_to_control_models() -> None:
 
     def serve() -> None:
         for _ in range(5):
-            answer_control(ours, ours.receive())
+            answer_control(ours, ours.receive(), MetricMirror())
 
     set_model_control(models)
     try:
@@ -307,7 +337,7 @@ def test_a_question_that_is_none_is_answered(question: Message) -> None:
     ours, theirs = (ControlSocket(end) for end in socket.socketpair())
     set_model_control(_Models())
     try:
-        answer_control(ours, question)
+        answer_control(ours, question, MetricMirror())
         assert theirs.receive()["code"] == Code.INVALID_ARG
     finally:
         set_model_control(None)

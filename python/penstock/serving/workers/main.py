@@ -90,8 +90,9 @@ def _serve(job: Job, memory_fd: int, control: ControlSocket) -> None:
         memory_fd, plan, initial_bytes=memory.initial_bytes, growth_bytes=memory.growth_bytes
     )
     set_call_ports(lambda _: port, only_one=True)
-    set_model_control(RemoteControl(control))
-    report = MetricReport(control.send)
+    remote = RemoteControl(control)
+    set_model_control(remote)
+    report = MetricReport(control.send, remote.ask)
     loaded = backend.load(context)
     try:
         instance = loaded.create_instance(spec, plan)

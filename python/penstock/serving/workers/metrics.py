@@ -4,7 +4,7 @@
 
 A worker reports what was done to its metrics, in that order and increments added up, with every
 batch and every 200 ms; the server does the same to metrics of its own, which the instances of all
-models share. A value that a model reads back is what its own process has counted.
+models share. A value that a model reads back is the server's, so of all instances.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from penstock.backends.python.pb_utils.metrics import (
     NamedMetric,
     observe_changes,
 )
+from penstock.errors import InvalidArgError, ServerError
 from penstock.serving.workers.control import Message
 
 #: Metrics of one instance; more are not shown.
@@ -62,14 +63,16 @@ class _Entry:
 class MetricReport:
     """The worker's half. Any thread."""
 
-    def __init__(self, send: Callable[[Message], None]) -> None:
+    def __init__(self, send: Callable[[Message], None], ask: Callable[[Message], Any]) -> None:
+        """`send`: to the server; `ask`: the same, for its answer."""
         self._send = send
+        self._ask = ask
         # Reentrant: a garbage collection inside of it may find a metric that is no more.
         self._lock = threading.RLock()
         self._entries: list[_Entry] = []
         self._last: dict[NamedMetric, _Entry] = {}
         self._started = False
-        observe_changes(self._changed)
+        observe_changes(self._changed, self._value)
 
     def flush(self) -> None:
         """Sends what has changed, if anything has."""
@@ -84,6 +87,15 @@ class MetricReport:
                 self._send({"is": "metrics", "changes": words})
         except OSError:
             return  # the server is gone, or the model has closed the socket
+
+    def _value(self, metric: NamedMetric) -> float | None:
+        self.flush()
+        family, description, kind, labels = metric
+        named = {"family": family, "description": description, "kind": kind.value, "labels": labels}
+        try:
+            return float(self._ask({"do": "value", **named}))
+        except (OSError, EOFError, ServerError):
+            return None  # the server is gone, or shows no more of this instance's metrics
 
     def _changed(
         self, metric: NamedMetric, buckets: tuple[float, ...], change: Change, value: float
@@ -109,6 +121,7 @@ class MetricMirror:
 
     def __init__(self) -> None:
         self._metrics: dict[Any, Metric] = {}
+        self._lock = threading.Lock()  # values are asked for on threads of their own
 
     def apply(self, message: Message) -> None:
         """Does what a worker says it has done; what cannot be is not done."""
@@ -129,17 +142,10 @@ class MetricMirror:
         change: str,
         value: float,
     ) -> None:
-        key = (family, kind, tuple(map(tuple, labels)))
         if change == Change.END.value:
-            self._metrics.pop(key, None)
+            self._metrics.pop(_key(family, kind, labels), None)
             return
-        metric = self._metrics.get(key)
-        if metric is None:
-            if len(self._metrics) >= MAX_METRICS:
-                return
-            made = MetricFamily(family, str(description), MetricKind(kind))
-            metric = made.Metric(dict(labels), buckets or None)
-            self._metrics[key] = metric
+        metric = self._metric(family, description, kind, labels, buckets)
         match Change(change):
             case Change.INCREMENT:
                 metric.increment(value)
@@ -147,3 +153,38 @@ class MetricMirror:
                 metric.set(value)
             case Change.OBSERVE:
                 metric.observe(value)
+
+    def value(self, question: Message) -> float:
+        """What a worker asks for. Raises InvalidArgError when there is no such metric."""
+        try:
+            return self._metric(
+                question["family"],
+                question["description"],
+                question["kind"],
+                question["labels"],
+                [],
+            ).value()
+        except (KeyError, TypeError, ValueError, TritonModelException) as error:
+            raise InvalidArgError(f"no such metric: {error}") from None
+
+    def _metric(
+        self,
+        family: str,
+        description: str,
+        kind: str,
+        labels: list[tuple[str, str]],
+        buckets: list[float],
+    ) -> Metric:
+        key = _key(family, kind, labels)
+        with self._lock:
+            metric = self._metrics.get(key)
+            if metric is None:
+                if len(self._metrics) >= MAX_METRICS:
+                    raise ValueError(f"more than {MAX_METRICS} metrics")
+                made = MetricFamily(family, str(description), MetricKind(kind))
+                metric = self._metrics[key] = made.Metric(dict(labels), buckets or None)
+            return metric
+
+
+def _key(family: str, kind: str, labels: list[tuple[str, str]]) -> tuple[Any, ...]:
+    return (family, kind, tuple(map(tuple, labels)))

@@ -12,6 +12,7 @@ from typing import Any
 from penstock.backends.python.pb_utils.control import model_control
 from penstock.errors import Code, ServerError, UnavailableError, error_from_code
 from penstock.serving.workers.control import ControlSocket, Message
+from penstock.serving.workers.metrics import MetricMirror
 
 
 class RemoteControl:
@@ -24,17 +25,18 @@ class RemoteControl:
     def load_model(self, name: str, config: str, files: Mapping[str, bytes]) -> None:
         """As the server's. Raises ServerError."""
         texts = {path: base64.b64encode(data).decode() for path, data in files.items()}
-        self._ask({"do": "load", "model": name, "config": config, "files": texts})
+        self.ask({"do": "load", "model": name, "config": config, "files": texts})
 
     def unload_model(self, name: str, unload_dependents: bool) -> None:
         """As the server's. Raises ServerError."""
-        self._ask({"do": "unload", "model": name, "dependents": unload_dependents})
+        self.ask({"do": "unload", "model": name, "dependents": unload_dependents})
 
     def is_model_ready(self, name: str, version: str) -> bool:
         """As the server's. Raises ServerError."""
-        return bool(self._ask({"do": "is_ready", "model": name, "version": version}))
+        return bool(self.ask({"do": "is_ready", "model": name, "version": version}))
 
-    def _ask(self, question: Message) -> Any:
+    def ask(self, question: Message) -> Any:
+        """The server's answer. Raises ServerError; OSError or EOFError when the server is gone."""
         with self._lock:
             self._control.send({"is": "control", **question})
             answer = self._control.receive()
@@ -43,11 +45,13 @@ class RemoteControl:
         return answer.get("result")
 
 
-def answer_control(control: ControlSocket, question: Message) -> None:
+def answer_control(control: ControlSocket, question: Message, metrics: MetricMirror) -> None:
     """In the server: does what a worker asked for and tells it. May take as long as a load."""
     answer: Message
     try:
-        answer = {"is": "controlled", "result": _do(question)}
+        asked_value = question.get("do") == "value"
+        result = metrics.value(question) if asked_value else _do(question)
+        answer = {"is": "controlled", "result": result}
     except ServerError as error:
         answer = {"is": "controlled", "code": int(error.code), "message": error.message}
     except Exception as error:  # what a worker says may be anything

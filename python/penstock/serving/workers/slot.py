@@ -169,7 +169,7 @@ class WorkerSlot:
             case "metrics":
                 self._metrics.apply(message)
             case "control":
-                running.control(message)
+                running.control(message, self._metrics)
 
     def _on_output(self, running: Running) -> None:
         if not running.output.read():
@@ -186,7 +186,7 @@ class WorkerSlot:
         in_flight = running.connection.in_flight
         how = process.reap()
         running.connection.lost(how)
-        running.output.finish()
+        running.finish()
         process.close()
         self._running.remove(running)
         if (timer := self._timers.pop(f"end {process.pid}", None)) is not None:

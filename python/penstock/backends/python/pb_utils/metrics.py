@@ -129,6 +129,8 @@ class NamedMetric(NamedTuple):
 #: Called with the metric, its buckets, what was done, and with which value; from the garbage
 #: collection too, so on any thread and at any point of it.
 Observer = Callable[[NamedMetric, tuple[float, ...], Change, float], None]
+#: Called with the metric: its value, of all processes together; None where nobody knows.
+Reader = Callable[[NamedMetric], float | None]
 
 
 class _Families(Collector):
@@ -139,6 +141,8 @@ class _Families(Collector):
         self._families: WeakValueDictionary[str, _Family] = WeakValueDictionary()
         #: told of every change; in a worker process, which shows nothing itself
         self.observer: Observer | None = None
+        #: asked for values; in a worker process
+        self.reader: Reader | None = None
 
     def find(self, name: str, description: str, kind: MetricKind) -> _Family:
         with self._lock:
@@ -165,9 +169,11 @@ _families: Final = _Families()
 custom_metrics: Final[Collector] = _families
 
 
-def observe_changes(observer: Observer | None) -> None:
-    """From now on all changes of all metrics of the process are told, or none."""
+def observe_changes(observer: Observer | None, reader: Reader | None = None) -> None:
+    """From now on all changes of all metrics of the process are told, and their values asked for;
+    or none."""
     _families.observer = observer
+    _families.reader = reader
 
 
 class Metric:
@@ -204,9 +210,13 @@ class Metric:
         self._change(Change.OBSERVE, value)
 
     def value(self) -> float:
-        """The present value of a counter or gauge."""
+        """The present value of a counter or gauge, as the metrics port shows it."""
         if self._family.kind is MetricKind.HISTOGRAM:
             raise self._family.kind.refuse("Value")
+        if _families.reader is not None:
+            total = _families.reader(self._family.named(self._cell))
+            if total is not None:
+                return total
         with self._cell.lock:
             return self._cell.value
 
