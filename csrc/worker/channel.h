@@ -82,8 +82,8 @@ class Channel {
   }
   [[nodiscard]] const std::shared_ptr<SharedMemory>& memory() const { return memory_; }
 
-  // The longest message; more is not believed. A call has its tensors in it, and the arena, which is
-  // shm-max-byte-size, bounds them before this does by default.
+  // The longest message; more is not believed. A call has its tensors in it, and the arena, which
+  // is shm-max-byte-size, bounds them before this does by default.
   static constexpr std::uint64_t kMaxMessageBytes = std::uint64_t{1} << 30;
 
  private:
