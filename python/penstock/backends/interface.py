@@ -10,7 +10,7 @@ entered once a batch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -97,6 +97,15 @@ class Instance(Protocol):
 
     def finalize(self) -> None:
         """Called once, on the instance's thread, after its last batch."""
+
+
+@runtime_checkable
+class SaysReadiness(Protocol):
+    """What an instance has beside `Instance` when its model may say whether it is ready."""
+
+    def readiness(self) -> Callable[[], str] | None:
+        """What to ask it by, beside its batches and on any thread: why it is not ready, "" when it
+        is. It raises nothing. None: there is nothing to ask."""
 
 
 class LoadedModel(Protocol):

@@ -30,14 +30,15 @@ class InstanceSets:
         engine: Engine,
         end_timeout_s: float,
         change_timeout_s: float = 0.0,
-        on_last_death: Callable[[ModelVersion, str], None] = lambda model, why: None,
+        on_problem: Callable[[ModelVersion, str], None] = lambda model, why: None,
     ) -> None:
         """What does not end in time is left behind.
 
         `change_timeout_s`: of instances that are added to a version that serves; 0: none.
-        `on_last_death` is told why no instance of a version takes batches any more.
+        `on_problem` is told why no instance of a version takes batches any more, or one says that
+        it is not ready; "": it is again.
         """
-        self._on_last_death = on_last_death
+        self._on_problem = on_problem
         self._engine = engine
         self._end_timeout_s = end_timeout_s
         self._change_timeout_s = change_timeout_s or None
@@ -51,7 +52,7 @@ class InstanceSets:
         clock: StageClock,
     ) -> list[InstanceThread]:
         """All of them, or none: raises what the first one raised."""
-        lives = Lives(functools.partial(self._on_last_death, model))
+        lives = Lives(functools.partial(self._on_problem, model))
         instances = start_instances(model, loaded, specs, lives)
         try:
             for instance, spec in zip(instances, specs, strict=True):

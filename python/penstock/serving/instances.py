@@ -11,6 +11,7 @@ starts, the core's and the framework's, are bound with it, as Linux hands on a t
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import threading
@@ -27,11 +28,13 @@ _LOGGER = logging.getLogger(__name__)
 class Lives:
     """The instances of one version that take batches. Thread safe."""
 
-    def __init__(self, on_last_death: Callable[[str], None] = lambda why: None) -> None:
-        """`on_last_death` is told why no instance is left."""
-        self._on_last_death = on_last_death
+    def __init__(self, on_problem: Callable[[str], None] = lambda why: None) -> None:
+        """`on_problem` is told why no instance is left, or one is not ready; "": all is well."""
+        self._on_problem = on_problem
         self._lock = threading.Lock()
         self._count = 0
+        self._unready: dict[str, str] = {}
+        self._dead = ""
 
     def begin(self) -> None:
         """One more."""
@@ -42,9 +45,21 @@ class Lives:
         """One less; `why`: it was not told to end."""
         with self._lock:
             self._count -= 1
-            last = self._count == 0
-        if why and last:
-            self._on_last_death(why)
+            if not why or self._count > 0:
+                return
+            self._dead = why
+        self._on_problem(why)
+
+    def says(self, name: str, why: str) -> None:
+        """What an instance says: why it is not ready, "" when it is."""
+        with self._lock:
+            before = self._unready.pop(name, "")
+            if why:
+                self._unready[name] = why
+            if why == before:
+                return
+            problem = self._dead or next(iter(self._unready.values()), "")
+        self._on_problem(problem)
 
 
 class InstanceThread:
@@ -153,14 +168,17 @@ class InstanceThread:
 
     def _serve_batches(self, instance: Instance) -> None:
         self.lives.begin()
+        name = self._spec.name
+        unready = functools.partial(self.lives.says, name)
         try:
-            serve_batches(self._version, self._spec.index, instance, self._spec.name)
+            serve_batches(self._version, self._spec.index, instance, name, unready=unready)
         except BaseException as error:
-            name = self._spec.name
             _LOGGER.exception("instance '%s' has died", name)
             self.lives.end(f"instance '{name}' has died: {type(error).__name__}: {error}")
         else:
             self.lives.end()
+        finally:
+            unready("")
 
 
 def start_instances(

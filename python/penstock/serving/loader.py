@@ -100,7 +100,7 @@ class ModelLoader:
         self._gpu_limits = gpu_limits
         self._queue_capacity = queue_capacity
         self._metrics = metrics
-        self._instances = InstanceSets(engine, drain_timeout_s, load_timeout_s, self._has_died)
+        self._instances = InstanceSets(engine, drain_timeout_s, load_timeout_s, self._has_problem)
         self._cpu_share = len(os.sched_getaffinity(0))
         environments = environments or Environments(default_root(os.environ))
         self._workers = Workers(engine, environments, backend_directory)
@@ -279,7 +279,7 @@ class ModelLoader:
         """All versions that requests find now, by name and version."""
         return self._published.all()
 
-    def _has_died(self, model: ModelVersion, why: str) -> None:
+    def _has_problem(self, model: ModelVersion, why: str) -> None:
         model.set_problem(why)
         self.on_change()
 

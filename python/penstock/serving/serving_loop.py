@@ -10,6 +10,7 @@ from collections.abc import Callable
 from penstock._engine import Batch, ModelVersion
 from penstock.backends.interface import Instance
 from penstock.errors import Code, ServerError
+from penstock.serving.readiness import polled
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -21,17 +22,20 @@ def serve_batches(
     name: str,
     *,
     executed: Callable[[], None] = lambda: None,
+    unready: Callable[[str], None] = lambda why: None,
 ) -> None:
     """Executes batches until the version is stopped, and finalizes the instance.
 
-    `executed` is called with every batch, before it is answered.
+    `executed` is called with every batch, before it is answered; `unready`, on another thread, when
+    the instance says that it is not ready, and why, or, with "", that it is again.
     """
     try:
-        while (batch := version.next(index)) is not None:
-            _execute(instance, batch, name)
-            executed()
-            version.complete(index, batch)
-            del batch  # its tensors must not stay while the next one is waited for
+        with polled(instance, name, unready):
+            while (batch := version.next(index)) is not None:
+                _execute(instance, batch, name)
+                executed()
+                version.complete(index, batch)
+                del batch  # its tensors must not stay while the next one is waited for
     finally:
         finalize(instance, name)
 

@@ -116,7 +116,7 @@ def test_a_version_whose_instances_have_died_is_not_ready(
     die = [threading.Event(), threading.Event()]
     told: queue.Queue[str] = queue.Queue()
 
-    def serve(version: object, index: int, *rest: object) -> None:
+    def serve(version: object, index: int, *rest: object, **more: object) -> None:
         assert die[index].wait(10)
         raise MemoryError("no room")
 

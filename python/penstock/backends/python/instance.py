@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +81,10 @@ class PythonInstance:
             if index not in again:
                 batch.fail(index, *self._verdict(failure))
 
+    def readiness(self) -> Callable[[], str] | None:
+        """What asks the model's `is_ready`, if it has one."""
+        return self._why_unready if callable(getattr(self._model, "is_ready", None)) else None
+
     def finalize(self) -> None:
         """Call the model's `finalize` and drop the model. A failure is only logged."""
         self._caller.ending = True
@@ -95,6 +100,18 @@ class PythonInstance:
                 text = failure_text(error, *self._code_dirs)
                 _log.error("finalize of Python model '%s' failed: %s", self._name, text)
         self._caller.unbind()
+
+    def _why_unready(self) -> str:
+        asked = f"is_ready() of instance '{self._name}'"
+        try:
+            answer = self._model.is_ready()
+            if inspect.iscoroutine(answer):
+                answer = asyncio.run(answer)
+        except BaseException as error:  # the model's own code
+            return f"{asked} failed: {failure_text(error, *self._code_dirs)}"
+        if not isinstance(answer, bool):
+            return f"{asked} failed: is_ready() must return a boolean value, found {type(answer)}"
+        return "" if answer else f"{asked} is False"
 
     def _initialize(self, model_class: Any, args: dict[str, str]) -> None:
         try:

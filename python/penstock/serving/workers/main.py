@@ -106,7 +106,14 @@ def _serve(job: Job, memory_fd: int, control: ControlSocket) -> None:
             f"parameter EXECUTION_MODE"
         )
     control.send({"is": "ready"})
-    serve_batches(version, 0, instance, spec.name, executed=report.flush)
+    serve_batches(
+        version,
+        0,
+        instance,
+        spec.name,
+        executed=report.flush,
+        unready=lambda why: control.send({"is": "readiness", "problem": why}),
+    )
     loaded.unload()
     report.flush()
 

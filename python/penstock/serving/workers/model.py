@@ -209,9 +209,9 @@ class WorkerModel:
 
     def _changed(self) -> None:
         """Batches are refused only when no instance serves and one has been given up."""
-        problem = "" if any(slot.alive for slot in self._slots) else self._problem()
+        problem = self._problem()
         refusal = next((slot.refusal for slot in self._slots if slot.refusal), "")
-        if problem and refusal:
+        if refusal and not any(slot.alive for slot in self._slots):
             for link in self._links:
                 link.refuse(f"model '{self._context.name}' is not served: {refusal}")
         if problem != self.problem:
@@ -219,6 +219,8 @@ class WorkerModel:
             self.on_change()
 
     def _problem(self) -> str:
+        if any(slot.alive for slot in self._slots):
+            return next(filter(None, (slot.unready for slot in self._slots)), "")
         refusals = [slot.refusal or slot.last_end for slot in self._slots]
         return next(filter(None, refusals), "its worker processes are being started")
 

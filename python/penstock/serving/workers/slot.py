@@ -35,6 +35,7 @@ BACK_OFF_S: Final = (0.5, 30.0)
 #: So many ends without an answered batch in so many seconds are a crash loop.
 CRASH_LOOP: Final = (5, 60.0)
 _RSS_LOOK_S: Final = 0.25
+_MAX_REASON: Final = 4096
 _END_S: Final = 5.0
 
 
@@ -68,6 +69,8 @@ class WorkerSlot:
         self._crashes: deque[float] = deque(maxlen=CRASH_LOOP[0])
         #: why no process serves, and none is expected to soon; "": one does, or will
         self.refusal = ""
+        #: why the process that serves is not ready, as it says
+        self.unready = ""
         #: how the last process ended
         self.last_end = ""
 
@@ -135,7 +138,7 @@ class WorkerSlot:
         running.ready = True
         before, self._serving = self._serving, running
         self._link.serve(running.connection, running.process.pidfd)
-        self.refusal = ""
+        self.refusal = self.unready = ""
         if before is not None:
             self._end(before)
         if self._started is not None:
@@ -168,6 +171,9 @@ class WorkerSlot:
                 _log(message)
             case "metrics":
                 self._metrics.apply(message)
+            case "readiness" if running is self._serving:
+                self.unready = str(message.get("problem", ""))[:_MAX_REASON]
+                self._changed()
             case "control":
                 running.control(message, self._metrics)
 
@@ -193,6 +199,7 @@ class WorkerSlot:
             timer.cancel()
         if running is self._serving:
             self._serving = None
+            self.unready = ""
             self.last_end = f"the worker process of instance '{self.name}' ended: {how}"
             self._changed()
         if self._stopped is not None:
