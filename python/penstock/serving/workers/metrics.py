@@ -142,10 +142,11 @@ class MetricMirror:
         change: str,
         value: float,
     ) -> None:
+        named = _named(family, description, kind, labels)
         if change == Change.END.value:
-            self._metrics.pop(_key(family, kind, labels), None)
+            self._metrics.pop(_key(named), None)
             return
-        metric = self._metric(family, description, kind, labels, buckets)
+        metric = self._metric(named, buckets)
         match Change(change):
             case Change.INCREMENT:
                 metric.increment(value)
@@ -157,34 +158,28 @@ class MetricMirror:
     def value(self, question: Message) -> float:
         """What a worker asks for. Raises InvalidArgError when there is no such metric."""
         try:
-            return self._metric(
-                question["family"],
-                question["description"],
-                question["kind"],
-                question["labels"],
-                [],
-            ).value()
+            named = _named(*(question[key] for key in ("family", "description", "kind", "labels")))
+            return self._metric(named, []).value()
         except (KeyError, TypeError, ValueError, TritonModelException) as error:
             raise InvalidArgError(f"no such metric: {error}") from None
 
-    def _metric(
-        self,
-        family: str,
-        description: str,
-        kind: str,
-        labels: list[tuple[str, str]],
-        buckets: list[float],
-    ) -> Metric:
-        key = _key(family, kind, labels)
+    def _metric(self, named: NamedMetric, buckets: list[float]) -> Metric:
         with self._lock:
-            metric = self._metrics.get(key)
+            metric = self._metrics.get(_key(named))
             if metric is None:
                 if len(self._metrics) >= MAX_METRICS:
                     raise ValueError(f"more than {MAX_METRICS} metrics")
-                made = MetricFamily(family, str(description), MetricKind(kind))
-                metric = self._metrics[key] = made.Metric(dict(labels), buckets or None)
+                made = MetricFamily(named.family, named.description, named.kind)
+                metric = made.Metric(dict(named.labels), buckets or None)
+                self._metrics[_key(named)] = metric
             return metric
 
 
-def _key(family: str, kind: str, labels: list[tuple[str, str]]) -> tuple[Any, ...]:
-    return (family, kind, tuple(map(tuple, labels)))
+def _named(family: Any, description: Any, kind: Any, labels: Any) -> NamedMetric:
+    """What a worker says; what it is not shows when a metric is made of it."""
+    pairs = tuple((name, value) for name, value in labels)
+    return NamedMetric(family, str(description), MetricKind(kind), pairs)
+
+
+def _key(named: NamedMetric) -> tuple[Any, ...]:
+    return (named.family, named.kind, named.labels)
