@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The Penstock Authors
-# ModelResponder: the responses of one request of a decoupled model.
+# ModelResponder: the responses of one request of a decoupled model, or the late one of another.
 from libcpp.vector cimport vector
 
 from backend cimport CResponder
@@ -124,17 +124,16 @@ def reschedule_deferred(Batch batch not None, Py_ssize_t index, ModelResponder r
     check(batch.batch.reschedule(i, &responder.responder))
 
 
-def responders(Batch batch not None):
-    batch.check_active()
-    cdef size_t i
+def responder_of(Batch batch not None, Py_ssize_t index):
+    cdef size_t i = batch.check_index(index)
     cdef ModelResponder responder
-    cdef list made = []
-    for i in range(batch.batch.size()):
-        if batch.batch.padding(i):
-            made.append(None)
-            continue
-        responder = ModelResponder.__new__(ModelResponder)
-        responder.model = batch.model
-        defer(deref(batch.batch), i, responder.responder)
-        made.append(responder)
-    return made
+    if batch.batch.padding(i):
+        return None
+    responder = ModelResponder.__new__(ModelResponder)
+    responder.model = batch.model
+    defer(deref(batch.batch), i, responder.responder)
+    return responder
+
+
+def responders(Batch batch not None):
+    return [responder_of(batch, i) for i in range(len(batch))]

@@ -50,6 +50,7 @@ void Batch::clear() {
   requests_.clear();
   if (sequence_) sequence_->clear();
   any_rescheduled_ = false;
+  any_deferred_ = false;
   total_batch_size_ = 0;
   for (auto& lease : gathered_) lease.reset();
   gathered_.clear();
@@ -129,6 +130,7 @@ Responder Batch::defer(std::size_t i) {
   Request& request = *rows_[i];
   assert(!request.deferred_);
   request.deferred_ = true;
+  any_deferred_ = true;
   request.holds_.reset(2);  // nobody else knows of it yet
   return Responder(&request);
 }
@@ -139,7 +141,8 @@ void Batch::fail(std::size_t i, Status status) {
 
 void Batch::fail_all(const Status& status) {
   for (auto* request : requests_) {
-    if (request->response.status.ok()) request->response.status = status;
+    if (request->deferred_ || !request->response.status.ok()) continue;
+    request->response.status = status;
   }
 }
 

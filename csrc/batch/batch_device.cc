@@ -41,6 +41,7 @@ void Batch::swap(Batch& other) noexcept {
   sequence_.swap(other.sequence_);
   std::swap(stage_, other.stage_);
   std::swap(any_rescheduled_, other.any_rescheduled_);
+  std::swap(any_deferred_, other.any_deferred_);
   std::swap(total_batch_size_, other.total_batch_size_);
   std::swap(exec_start_ns_, other.exec_start_ns_);
   std::swap(exec_end_ns_, other.exec_end_ns_);

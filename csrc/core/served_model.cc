@@ -192,15 +192,21 @@ bool ServedModel::goes_on(std::int64_t took_ns) const {
 
 // From its delivery on, a request is its owner's, who may be releasing it already.
 void ServedModel::answer(const Batch& batch) {
-  if (plan_->decoupled || ensemble_) {
+  if (batch.any_deferred() || plan_->decoupled || ensemble_) {
     for (Request* request : batch.requests()) {
-      request->deferred_ ? let_go(*request) : request->completion->push(&request->response);
+      request->deferred_ ? let_go(*request) : answer_alone(*request);
     }
   } else if (in_order()) {
     ordered_.done(batch.requests());
   } else {
     deliver(batch.requests());
   }
+}
+
+void ServedModel::answer_alone(Request& request) {
+  if (!in_order()) return request.completion->push(&request.response);
+  Request* const answered = &request;
+  ordered_.done({&answered, 1});
 }
 
 Result<Response*> ServedModel::begin_response(Request& request) {
@@ -267,13 +273,16 @@ void ServedModel::let_go(Request& request) {
     fail_unanswered(request);
     request.set_state(RequestState::kDone);
     leave(request);
-  } else {
-    if (cached()) cache_answer(request);
+    request.completion->push(&request.response);
+    return;
+  }
+  if (cached()) cache_answer(request);
+  {
     StatisticsCell::Update update(cell(request.instance_), now);
     request.times.exec_end = std::max(request.times.exec_end, now);
     settle(request, now, update);
   }
-  request.completion->push(&request.response);
+  answer_alone(request);
 }
 
 void ServedModel::reject(Request* request, Status status, FailureReason reason) {

@@ -135,6 +135,7 @@ class ServedModel final : public ModelVersion,
   void bind(Request& request);
   void take(std::uint32_t index, Batch& batch);
   void answer(const Batch& batch);
+  void answer_alone(Request& request);
   [[nodiscard]] bool goes_on(std::int64_t took_ns) const;
   // ---- counting.cc ----
   void fail_unanswered(Request& request) const;

@@ -34,6 +34,13 @@ struct AnsweredOutput {
   BufferLease lease;
 };
 
+// What follows in kAnswers for a row.
+enum class RowAnswer : std::uint8_t {
+  kResponse,
+  kAgain,  // nothing: it is to be executed again
+  kLate,   // nothing: it comes as a kResponse
+};
+
 // One response, checked against its memory but not against the plan's shapes.
 struct Answer {
   Status status;

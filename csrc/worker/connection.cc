@@ -44,12 +44,7 @@ Connection::Connection(std::shared_ptr<const ModelPlan> plan, const WorkerOption
       channel_(memory_, Side::kServer, blocks_),
       calls_(std::move(calls), plan_, channel_),
       streams_(plan_, channel_, copies_) {
-  if (plan_->decoupled) {
-    receiver_ = std::thread([this] {
-      begin_request_thread("worker-receive");
-      receive();
-    });
-  }
+  if (plan_->decoupled) start_receiving();
 }
 
 Connection::~Connection() {
@@ -86,9 +81,9 @@ Status Connection::open_rows(const Batch& batch, std::span<Responder> responders
   tickets_.assign(batch.size(), kNoTicket);
   for (std::size_t row = 0; row < batch.size(); ++row) {
     if (responders.empty()) {
-      if (row >= kCells) break;
-      tickets_[row] = row;
-      channel_.cell(static_cast<std::uint32_t>(row)).cancelled.store(0);
+      tickets_[row] = row_ticket(row);
+      if (tickets_[row] == kNoTicket) break;
+      channel_.cell(cell_of(tickets_[row])).cancelled.store(0);
     } else if (!responders[row].finished()) {
       tickets_[row] = streams_.open(responders[row]);
       if (tickets_[row] == kNoTicket) {
@@ -98,6 +93,12 @@ Status Connection::open_rows(const Batch& batch, std::span<Responder> responders
     }
   }
   return {};
+}
+
+std::uint64_t Connection::row_ticket(std::size_t row) {
+  if (row_tickets_.size() <= row) row_tickets_.resize(row + 1, kNoTicket);
+  if (row_tickets_[row] == kNoTicket) row_tickets_[row] = streams_.reserve();
+  return row_tickets_[row];
 }
 
 void Connection::take_back_rows(std::span<Responder> responders) {
@@ -201,6 +202,13 @@ Connection::Seen Connection::take_one(Message& message) {
   return answers && message.id == batch_number_ ? Seen::kAnswers : Seen::kBroken;
 }
 
+void Connection::start_receiving() {
+  receiver_ = std::thread([this] {
+    begin_request_thread("worker-receive");
+    receive();
+  });
+}
+
 void Connection::receive() {
   while (!ending_.load()) {
     // execute() takes back what it has opened, and answers it or tries again.
@@ -251,11 +259,17 @@ bool Connection::take_answers(Batch& batch, std::span<Responder> responders) {
   std::size_t next = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
     const auto row = reader.get<std::uint32_t>();
-    const bool again = reader.flag();
-    if (reader.failed() || row < next || row >= batch.size()) return false;
+    const auto kind = static_cast<RowAnswer>(reader.get<std::uint8_t>());
+    if (reader.failed() || row < next || row >= batch.size() || kind > RowAnswer::kLate) {
+      return false;
+    }
     next = row + 1;
-    if (again) {
+    if (kind == RowAnswer::kAgain) {
       take_again(batch, row, responders);
+      continue;
+    }
+    if (kind == RowAnswer::kLate) {
+      if (!take_late(batch, row, responders)) return false;
       continue;
     }
     read_response(channel_, *plan_, copies_, reader, answer_);
@@ -267,6 +281,21 @@ bool Connection::take_answers(Batch& batch, std::span<Responder> responders) {
   batch.mark_exec(from, std::clamp(end, from, now));
   message_.block.reset();
   return reader.complete();
+}
+
+bool Connection::take_late(Batch& batch, std::size_t row, std::span<Responder> responders) {
+  if (!responders.empty() || batch.padding(row)) return false;
+  const std::uint64_t ticket = tickets_[row];
+  if (ticket == kNoTicket) {
+    batch.fail(row, unavailable("too many requests are open in a worker process of model '" +
+                                plan_->name + "'"));
+    return true;
+  }
+  row_tickets_[row] = kNoTicket;
+  Responder responder = batch.defer(row);
+  streams_.open(ticket, responder);
+  if (!receiver_.joinable()) start_receiving();
+  return true;
 }
 
 void Connection::take_again(Batch& batch, std::size_t row, std::span<Responder> responders) {
@@ -304,9 +333,9 @@ void Connection::take_answer(Batch& batch, std::size_t row, std::span<Responder>
 }
 
 void Connection::pass_cancels(const Batch& batch) {
-  for (std::size_t row = 0; row < std::min<std::size_t>(batch.size(), kCells); ++row) {
-    if (!batch.request(row).cancelled()) continue;
-    channel_.cell(static_cast<std::uint32_t>(row)).cancelled.store(1);
+  for (std::size_t row = 0; row < batch.size(); ++row) {
+    if (tickets_[row] == kNoTicket || !batch.request(row).cancelled()) continue;
+    channel_.cell(cell_of(tickets_[row])).cancelled.store(1);
   }
 }
 

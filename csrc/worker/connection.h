@@ -3,11 +3,11 @@
 //
 // Connection: the server's end of one worker process: what it was sent, and what it answers.
 //
-// Messages are taken by the thread that waits for the answers of its batch; of a decoupled model,
-// whose responses come at any time, by a thread of the connection's own. Thread safety: execute()
-// by the instance's thread; lost(), retire(), close(), any thread. Ownership: by the link, by
-// execute(), and, of its memory, by responses. execute() blocks until the process has answered or
-// was lost.
+// Messages are taken by the thread that waits for the answers of its batch; of a model whose
+// responses come at any time, by a thread of the connection's own: of a decoupled one from the
+// start, of another from the first row on that it answers late. Thread safety: execute() by the
+// instance's thread; lost(), retire(), close(), any thread. Ownership: by the link, by execute(),
+// and, of its memory, by responses. execute() blocks until the process has answered or was lost.
 #pragma once
 
 #include <atomic>
@@ -68,6 +68,7 @@ class Connection final : public WorkerConnection {
 
   // ---- out ----
   [[nodiscard]] Status open_rows(const Batch& batch, std::span<Responder> responders);
+  [[nodiscard]] std::uint64_t row_ticket(std::size_t row);
   void take_back_rows(std::span<Responder> responders);
   [[nodiscard]] Status send(Batch& batch, const std::vector<bool>& skipped);
   // ---- in ----
@@ -75,11 +76,13 @@ class Connection final : public WorkerConnection {
   [[nodiscard]] Seen look(Batch& batch, std::span<Responder> responders);
   void wait(std::int64_t until_ns);
   [[nodiscard]] Seen take_one(Message& message);
+  void start_receiving();
   void receive();
   void receive_one();
   [[nodiscard]] bool hand_over(Message& message);
   [[nodiscard]] bool take_answers(Batch& batch, std::span<Responder> responders);
   void take_answer(Batch& batch, std::size_t row, std::span<Responder> responders);
+  [[nodiscard]] bool take_late(Batch& batch, std::size_t row, std::span<Responder> responders);
   void take_again(Batch& batch, std::size_t row, std::span<Responder> responders);
   void pass_cancels(const Batch& batch);
   // ---- the end ----
@@ -97,6 +100,8 @@ class Connection final : public WorkerConnection {
   Message message_;  // the answers of the batch
   Answer answer_;
   std::vector<std::uint64_t> tickets_;  // by row
+  // Of a model that is not decoupled: batch after batch the same, until a row is answered late.
+  std::vector<std::uint64_t> row_tickets_;
   std::uint64_t batch_number_ = 0;
   std::atomic<bool> executing_{false};
   std::atomic<std::uint64_t> answered_{0};
@@ -106,7 +111,7 @@ class Connection final : public WorkerConnection {
   std::atomic<bool> retiring_{false};
   mutable std::mutex why_mutex_;
   std::string why_;  // under why_mutex_; the first reason is the cause
-  // ---- of a decoupled model ----
+  // ---- of a model whose responses come at any time ----
   ResponseStreams streams_;
   std::mutex returned_mutex_;
   std::condition_variable returned_changed_;

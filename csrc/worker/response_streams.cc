@@ -81,8 +81,24 @@ ResponseStreams::~ResponseStreams() {
   fail_all(unavailable("the worker process of model '" + plan_->name + "' is there no more"));
 }
 
+std::uint64_t ResponseStreams::reserve() {
+  std::lock_guard lock(mutex_);
+  return reserve_cell();
+}
+
+void ResponseStreams::open(std::uint64_t reserved, Responder& responder) {
+  std::lock_guard lock(mutex_);
+  open_stream(*find(reserved), responder);
+}
+
 std::uint64_t ResponseStreams::open(Responder& responder) {
   std::lock_guard lock(mutex_);
+  const std::uint64_t ticket = reserve_cell();
+  if (ticket != kNoTicket) open_stream(*find(ticket), responder);
+  return ticket;
+}
+
+std::uint64_t ResponseStreams::reserve_cell() {
   if (free_.empty()) {
     if (streams_.size() == kCells) return kNoTicket;
     free_.push_back(static_cast<std::uint32_t>(streams_.size()));
@@ -90,13 +106,14 @@ std::uint64_t ResponseStreams::open(Responder& responder) {
   }
   const std::uint32_t cell = free_.back();
   free_.pop_back();
-  Stream& stream = streams_[cell];
-  stream.ticket = (++serial_ << 32) | cell;
+  return streams_[cell].ticket = (++serial_ << 32) | cell;
+}
+
+void ResponseStreams::open_stream(Stream& stream, Responder& responder) {
   stream.responder = std::move(responder);
   stream.reader = reader_of(stream.responder);
-  stream.reader->move_to(channel_.memory(), cell);
+  stream.reader->move_to(channel_.memory(), cell_of(stream.ticket));
   ++open_;
-  return stream.ticket;
 }
 
 ResponseStreams::Stream* ResponseStreams::find(std::uint64_t ticket) {
@@ -130,7 +147,8 @@ bool ResponseStreams::take(const Message& message) {
   read_response(channel_, *plan_, copies_, reader, answer_);
   if (!reader.complete()) return false;
   Stream* stream = find(message.id);
-  if (stream == nullptr) return true;  // it was given up meanwhile
+  if (stream == nullptr || !stream->reader) return true;  // it was given up meanwhile
+  if (!final && !plan_->decoupled) return false;
   const bool kept = final ? finish(*stream, bare) : send(*stream);
   answer_.outputs.clear();
   return kept;
@@ -188,14 +206,14 @@ bool ResponseStreams::finish(Stream& stream, bool bare) {
 void ResponseStreams::pass_cancels() {
   std::lock_guard lock(mutex_);
   for (Stream& stream : streams_) {
-    if (stream.ticket != kNoTicket && stream.responder.cancelled()) stream.reader->cancel();
+    if (stream.reader && stream.responder.cancelled()) stream.reader->cancel();
   }
 }
 
 void ResponseStreams::fail_all(const Status& failure) {
   std::lock_guard lock(mutex_);
   for (Stream& stream : streams_) {
-    if (stream.ticket == kNoTicket) continue;
+    if (!stream.reader) continue;
     Responder responder = std::move(stream.responder);
     close(stream);
     responder.finish(nullptr, Status(failure.code(), failure.message()));

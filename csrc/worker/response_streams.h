@@ -29,7 +29,11 @@ class ResponseStreams {
   ResponseStreams(std::shared_ptr<const ModelPlan> plan, Channel& channel, BufferPool& copies);
   ~ResponseStreams();
 
-  // The request's ticket; kNoTicket, and the responder stays the caller's, when there are too many.
+  // A ticket for a request that may be answered late; kNoTicket when there are too many.
+  [[nodiscard]] std::uint64_t reserve();
+  // It is: what the worker sends for the ticket goes to the responder.
+  void open(std::uint64_t reserved, Responder& responder);
+  // Both. kNoTicket, and the responder stays the caller's, when there are too many.
   [[nodiscard]] std::uint64_t open(Responder& responder);
   // Takes a responder back that the worker does not answer; unfinished, unless it was lost.
   [[nodiscard]] Responder take_back(std::uint64_t ticket);
@@ -45,8 +49,10 @@ class ResponseStreams {
   struct Stream {
     std::uint64_t ticket = kNoTicket;
     Responder responder;
-    std::shared_ptr<CellReader> reader;
+    std::shared_ptr<CellReader> reader;  // null: reserved
   };
+  [[nodiscard]] std::uint64_t reserve_cell();
+  void open_stream(Stream& stream, Responder& responder);
   [[nodiscard]] Stream* find(std::uint64_t ticket);
   void close(Stream& stream);
   [[nodiscard]] bool send(Stream& stream);

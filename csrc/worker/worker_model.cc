@@ -106,15 +106,23 @@ void WorkerModel::write_answers(Batch& batch) {
   std::uint32_t written = 0;
   for (std::size_t row = 0; row < rows_.size(); ++row) {
     const Request& request = *rows_[row].request;
-    if (rows_[row].padding || request.deferred_) continue;
-    const bool again = plan_->sequences() && batch.sequence_rows().rescheduled(row);
+    if (rows_[row].padding || (request.deferred_ && plan_->decoupled)) continue;
+    const worker::RowAnswer kind = answer_kind(batch, row);
     to.put(rows_[row].number);
-    to.put(again);
-    if (!again) write_response(channel_, *plan_, request.response, to);
+    to.put(kind);
+    if (kind == worker::RowAnswer::kResponse) {
+      write_response(channel_, *plan_, request.response, to);
+    }
     ++written;
   }
   to.set(count, written);
   post(MessageKind::kAnswers, batch_number_, scratch_);
+}
+
+worker::RowAnswer WorkerModel::answer_kind(Batch& batch, std::size_t row) const {
+  if (rows_[row].request->deferred_) return worker::RowAnswer::kLate;
+  const bool again = plan_->sequences() && batch.sequence_rows().rescheduled(row);
+  return again ? worker::RowAnswer::kAgain : worker::RowAnswer::kResponse;
 }
 
 void WorkerModel::post(MessageKind kind, std::uint64_t id, const std::vector<std::byte>& bytes) {
@@ -137,7 +145,10 @@ void WorkerModel::post(MessageKind kind, std::uint64_t id, const std::vector<std
 }
 
 void WorkerModel::let_go(Request& request) {
-  if (request.holds_.drop()) give_back(request);
+  if (!request.holds_.drop()) return;
+  // The server knows by now that it comes late.
+  if (!plan_->decoupled) post_response(request, request.response, true);
+  give_back(request);
 }
 
 void WorkerModel::give_back(Request& request) {
@@ -171,7 +182,8 @@ Result<Response*> WorkerModel::begin_response(Request& request) {
 Result<Response*> WorkerModel::try_begin_response(Request& request) {
   if (request.cancelled()) return Status(Code::kCancelled, "");
   const std::uint32_t cell = cell_of(request);
-  if (sent_[cell] - channel_.cell(cell).read.load() >= plan_->response_capacity) {
+  if (plan_->decoupled &&
+      sent_[cell] - channel_.cell(cell).read.load() >= plan_->response_capacity) {
     return static_cast<Response*>(nullptr);
   }
   Response* response = responses_.acquire();
@@ -182,7 +194,7 @@ Result<Response*> WorkerModel::try_begin_response(Request& request) {
 
 void WorkerModel::send(Request& request, Response* response) {
   ++sent_[cell_of(request)];
-  post_response(request, *response, false, false);
+  post_response(request, *response, false);
   responses_.release(response);
 }
 
@@ -195,16 +207,16 @@ void WorkerModel::finish(Request& request, Response* last, Status status) {
   }
   response.status = std::move(status);
   response.answered = true;
-  post_response(request, response, true, last == nullptr && response.status.ok());
+  response.flags_only = last == nullptr && response.status.ok();
+  if (plan_->decoupled) post_response(request, response, true);
   let_go(request);
 }
 
-void WorkerModel::post_response(const Request& request, const Response& response, bool final,
-                                bool bare) {
+void WorkerModel::post_response(const Request& request, const Response& response, bool final) {
   std::lock_guard lock(responses_mutex_);
   MessageWriter to(response_scratch_);
   to.put(final);
-  to.put(bare);
+  to.put(final && response.flags_only);
   write_response(channel_, *plan_, response, to);
   post(MessageKind::kResponse, reinterpret_cast<std::uint64_t>(request.tag), response_scratch_);
 }

@@ -58,8 +58,10 @@ class WorkerModel final : public ModelVersion,
   [[nodiscard]] bool take_batch(Batch& batch);
   void add_rows(Batch& batch);
   void write_answers(Batch& batch);
+  [[nodiscard]] worker::RowAnswer answer_kind(Batch& batch, std::size_t row) const;
   void post(worker::MessageKind kind, std::uint64_t id, const std::vector<std::byte>& bytes);
-  void post_response(const Request& request, const Response& response, bool final, bool bare);
+  void post_response(const Request& request, const Response& response, bool final);
+  // The batch, or the responder, needs the request no more.
   void let_go(Request& request);
   void give_back(Request& request);
 

@@ -436,6 +436,9 @@ class ModelResponder:
     def finish(self) -> None:
         """The final flag without a response."""
 
+def responder_of(batch: Batch, index: int) -> ModelResponder | None:
+    """What answers the request, now or later, in the batch's place; None for padding."""
+
 def responders(batch: Batch) -> list[ModelResponder | None]:
     """One for each row of the batch, which is then not answered by completing it. Once.
 

@@ -140,7 +140,7 @@ def test_c6_outputs_that_are_not_as_configured_say_so(
     reply = ask(server, "bad", deed)
     (output,) = reply.json["outputs"]
     assert (output["datatype"], output["shape"], output["data"]) == (datatype, shape, [1])
-    assert "output 'OUT' of model 'bad' has data type" in server.log
+    wait_until(lambda: "output 'OUT' of model 'bad' has data type" in server.log)
     check_serves(server, "bad")
 
 

@@ -83,9 +83,10 @@ class Batch {
   // S-31: instead of an answer, the request is executed for another step. INVALID_ARG when the
   // model is not an iterative sequence. One that was deferred comes with its responder, unfinished.
   [[nodiscard]] Status reschedule(std::size_t i, Responder* responder = nullptr);
-  // Takes the request out of the batch's answers: the responder gives them, any number, on any
-  // thread, until it finishes (decoupled models). Once a request, not of padding.
+  // Takes the request out of the batch's answers: the responder gives them, on any thread, until it
+  // finishes: any number of a decoupled model's, else one. Once a request, not of padding.
   [[nodiscard]] Responder defer(std::size_t i);
+  // Those that were not deferred.
   void fail_all(const Status& status);
   // Of one that was deferred: false, its responder knows.
   [[nodiscard]] bool failed(std::size_t i) const {
@@ -117,6 +118,7 @@ class Batch {
   // Those to be answered, each once.
   [[nodiscard]] std::span<Request* const> requests() const { return requests_; }
   [[nodiscard]] bool any_rescheduled() const { return any_rescheduled_; }
+  [[nodiscard]] bool any_deferred() const { return any_deferred_; }
 
  private:
   [[nodiscard]] bool contiguous(std::uint32_t spec) const;
@@ -143,6 +145,7 @@ class Batch {
   std::unique_ptr<SequenceRows> sequence_;  // null: no sequence model
   DeviceStage* stage_ = nullptr;            // null: no device
   bool any_rescheduled_ = false;
+  bool any_deferred_ = false;
   std::int64_t total_batch_size_ = 0;
   std::int64_t exec_start_ns_ = 0;
   std::int64_t exec_end_ns_ = 0;

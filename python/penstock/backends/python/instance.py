@@ -63,7 +63,7 @@ class PythonInstance:
         requests = _engine.model_requests(batch, ClientRequest, Tensor)
         self._caller.serving = True
         try:
-            responses = self._responses(requests, self._model.execute(requests))
+            responses, plain = self._responses(requests, self._model.execute(requests))
         except BaseException as error:
             batch.mark_exec_end()
             for request in requests:
@@ -74,11 +74,11 @@ class PythonInstance:
         finally:
             self._caller.serving = False
         batch.mark_exec_end()
-        again = self._reschedule(batch, requests)
+        elsewhere = [] if plain else self._elsewhere(batch, requests, responses)
         # An output that the model has let go of is sent uncopied, also one that was an input.
         del requests
         for index, failure in _engine.respond(batch, responses):
-            if index not in again:
+            if index not in elsewhere:
                 batch.fail(index, *self._verdict(failure))
 
     def readiness(self) -> Callable[[], str] | None:
@@ -132,11 +132,11 @@ class PythonInstance:
 
     def _responses(
         self, requests: list[ClientRequest], returned: Any
-    ) -> list[InferenceResponse | None]:
-        """What `execute` returned or sent, checked, one for each request."""
-        responses = _engine.plain_responses(requests, returned)
-        if responses is not None:
-            return responses
+    ) -> tuple[list[InferenceResponse | None], bool]:
+        """What `execute` returned, checked, one for each request, and whether that is all."""
+        plain = _engine.plain_responses(requests, returned)
+        if plain is not None:
+            return plain, True
         if not isinstance(returned, list):
             returned = self._list_of(requests, returned)
         if len(returned) != len(requests):
@@ -145,20 +145,38 @@ class PythonInstance:
                 f"objects. InferenceRequest(s) size is:{len(requests)}, and InferenceResponse(s) "
                 f"size is:{len(returned)}"
             )
-        return [
+        responses = [
             self._response(request, response)
             for request, response in zip(requests, returned, strict=True)
         ]
+        return responses, False
 
-    def _reschedule(self, batch: Batch, requests: list[ClientRequest]) -> list[int]:
-        """Sees to the requests that the model wants again (S-31), and says which they are."""
-        again = [index for index, request in enumerate(requests) if request._rescheduled]
-        for index in again:
-            try:
-                batch.reschedule(index)
-            except ServerError as error:
-                batch.fail(index, error.code, error.message)
-        return again
+    def _elsewhere(
+        self,
+        batch: Batch,
+        requests: list[ClientRequest],
+        responses: list[InferenceResponse | None],
+    ) -> list[int]:
+        """Fills in what response senders sent. Which requests are answered elsewhere: they are
+        executed again (S-31), or their senders have not sent anything yet."""
+        elsewhere = []
+        for index, request in enumerate(requests):
+            reply = request._reply
+            if request._rescheduled:
+                self._reschedule(batch, index)
+                elsewhere.append(index)
+            elif reply is not None:
+                if reply.outlive(batch, index, self._verdict):
+                    elsewhere.append(index)
+                responses[index] = reply.response if reply.late is None else None
+                request._outlive_batch()
+        return elsewhere
+
+    def _reschedule(self, batch: Batch, index: int) -> None:
+        try:
+            batch.reschedule(index)
+        except ServerError as error:
+            batch.fail(index, error.code, error.message)
 
     def _list_of(self, requests: list[ClientRequest], returned: Any) -> list[Any]:
         """What stands for a list: a coroutine of one, or None when all have a sender."""
@@ -182,23 +200,22 @@ class PythonInstance:
                 f"request, found type '{type(returned)}'."
             )
         if returned is None and reply is not None:
-            reply.done.wait()
-            reply.close()
-            return reply.response
+            return None
         if not isinstance(returned, InferenceResponse):
             raise BadReturnError(
                 f"Expected an 'InferenceResponse' object in the execute function return list, "
                 f"found type '{type(returned)}'."
             )
-        return returned if reply is None else self._first(reply, returned)
+        if reply is not None:
+            self._put(reply, returned)
+        return returned
 
-    def _first(self, reply: Reply, returned: InferenceResponse) -> InferenceResponse | None:
+    def _put(self, reply: Reply, returned: InferenceResponse) -> None:
         """Of a response that was sent and one that is returned the first counts, as in Triton."""
         try:
             reply.put(returned, final=True)
         except TritonModelException as error:
             _log.error("%s", self._message(f"the returned response is dropped: {error}"))
-        return reply.response
 
     def _await(self, coroutine: Any) -> Any:
         if self._runner is None:

@@ -188,6 +188,19 @@ class InferenceRequest(_engine.ModelRequest):
         return calls.call_async(self, many=decoupled)
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What a client's request says, for a model that looks at it after `execute`."""
+
+    id: str
+    correlation_id: int | str
+    flags: int
+    timeout_us: int
+    parameters: dict[str, ParameterValue]
+    requested_outputs: list[str]
+    cancelled: bool
+
+
 class ClientRequest(InferenceRequest):
     """A request of the batch at hand. What the model does not look at is not made."""
 
@@ -222,7 +235,9 @@ class ClientRequest(InferenceRequest):
         return _NO_TRACE
 
     def is_cancelled(self) -> bool:
-        return self._received.cancelled
+        late = None if self._reply is None else self._reply.late
+        cancelled: bool = self._received.cancelled if late is None else late.is_cancelled()
+        return cancelled
 
     def get_response_sender(self) -> InferenceResponseSender:
         if self._reply is None:
@@ -235,17 +250,20 @@ class ClientRequest(InferenceRequest):
     def async_exec(self, decoupled: bool = False) -> NoReturn:
         raise TritonModelException("a client's request cannot be executed again")
 
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What a client's request says, for a model that looks at it after `execute`."""
-
-    id: str
-    correlation_id: int | str
-    flags: int
-    timeout_us: int
-    parameters: dict[str, ParameterValue]
-    requested_outputs: list[str]
+    def _outlive_batch(self) -> None:
+        """Called when `execute` has returned."""
+        received = self._received
+        self._keep(
+            _Kept(
+                received.id,
+                received.correlation_id,
+                received.flags,
+                received.timeout_us,
+                received.parameters,
+                received.requested_outputs,
+                received.cancelled,
+            )
+        )
 
 
 class DecoupledRequest(ClientRequest):
@@ -264,17 +282,3 @@ class DecoupledRequest(ClientRequest):
     def _stream(self) -> ReplyStream | NoReplies:
         stream: ReplyStream | NoReplies = self._reply
         return stream
-
-    def _outlive_batch(self) -> None:
-        """Called when `execute` has returned."""
-        received = self._received
-        self._keep(
-            _Kept(
-                received.id,
-                received.correlation_id,
-                received.flags,
-                received.timeout_us,
-                received.parameters,
-                received.requested_outputs,
-            )
-        )

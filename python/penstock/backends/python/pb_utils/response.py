@@ -48,15 +48,23 @@ class InferenceResponse(_engine.ModelResponse):
         return parameters_json(self._parameters or {})
 
 
-class Reply:
-    """Where a request's response senders put its response; one response, from any thread."""
+#: Code and text for a response whose outputs cannot be sent; None: for one that never came.
+Verdict = Callable[[BaseException | TritonError | None], tuple[int, str]]
 
-    __slots__ = ("_closed", "_lock", "_senders", "done", "response")
+
+class Reply:
+    """Where a request's response senders put its response; one response, from any thread.
+
+    What is there when `execute` ends is the request's answer; if nothing is, and there is a sender
+    left, the answer comes late: it goes out when it is sent.
+    """
+
+    __slots__ = ("_closed", "_lock", "_senders", "late", "response")
 
     def __init__(self) -> None:
         self.response: InferenceResponse | None = None
-        #: set when there is a response, or nobody left to send one
-        self.done = threading.Event()
+        #: where a response goes when `execute` is over
+        self.late: ReplyStream | None = None
         self._closed = False
         self._senders = 0
         # Reentrant: the garbage collector may end a sender while this thread holds the lock.
@@ -71,13 +79,22 @@ class Reply:
         """A sender is gone; with the last one goes the hope for a response."""
         with self._lock:
             self._senders -= 1
-            if self._senders == 0:
-                self.done.set()
+            if self._senders == 0 and self.late is not None:
+                self.late.fail(None)
 
     def close(self) -> None:
         """Nothing can be sent any more: the request has been answered."""
         with self._lock:
             self._closed = True
+
+    def outlive(self, batch: _engine.Batch, index: int, verdict: Verdict) -> bool:
+        """Whether the request, of a batch that was executed, is answered late. If not: closed."""
+        with self._lock:
+            if self.response is None and self._senders > 0:
+                responder = _engine.responder_of(batch, index)
+                self.late = None if responder is None else ReplyStream(responder, verdict)
+            self._closed = self.late is None
+            return self.late is not None
 
     def put(self, response: InferenceResponse | None, final: bool) -> None:
         """Takes the response. Raises TritonModelException for a second one."""
@@ -97,15 +114,13 @@ class Reply:
             self._closed = final
             if response is not None:
                 self.response = response
-                self.done.set()
-
-
-#: Code and text for a response whose outputs cannot be sent.
-Verdict = Callable[[BaseException | TritonError], tuple[int, str]]
+                if self.late is not None:
+                    self.late.put(response, final=True)
 
 
 class ReplyStream:
-    """Where the response senders of a decoupled model's request put its responses.
+    """Where the response senders of a decoupled model's request put its responses, and those of
+    another one's its late response.
 
     It is finished by the final flag, or, with an error, when the request and all its senders are
     gone: they alone refer to it.
@@ -140,7 +155,7 @@ class ReplyStream:
             except UnavailableError as error:
                 raise TritonModelException(f"Unable to send response. {error.message}") from None
 
-    def fail(self, error: BaseException | TritonError) -> None:
+    def fail(self, error: BaseException | TritonError | None) -> None:
         """Ends it with an error, unless it has ended."""
         with self._lock:
             if not self._responder.finished:
@@ -215,9 +230,8 @@ class CancelFlag(Protocol):
 
 
 class InferenceResponseSender:
-    """Sends a request's response from anywhere, while `execute` returns None for that request.
-
-    Of a decoupled model: any number of responses, and the final flag, also when `execute` is over.
+    """Sends a request's response from anywhere, also when `execute`, which returns None for that
+    request, is over. Of a decoupled model: any number of responses, and the final flag.
     """
 
     __slots__ = ("_cancelled", "_reply")
