@@ -22,6 +22,27 @@ from shim cimport (
     time_left_us,
     uint_of,
 )
+from trace cimport TraceLink as CTraceLink, context_of, take_link
+
+
+# What requests that a traced request causes need of its trace (contract 5.1).
+cdef class TraceLink:
+    cdef CTraceLink link
+
+    def __init__(self):
+        raise TypeError("links come from requests of a Batch")
+
+    @property
+    def id(self):
+        return self.link.id
+
+    @property
+    def root_id(self):
+        return self.link.root_id
+
+    @property
+    def context(self):
+        return context_of(self.link).decode("utf-8", "replace")
 
 
 cdef object parameter_value(const Parameter& parameter):
@@ -302,6 +323,11 @@ cdef class BatchRequest:
         return not self.padding and request.given_up(
             self.batch.model.engine.get().clock().now_ns()
         )
+
+    @property
+    def trace(self):
+        cdef TraceLink link = TraceLink.__new__(TraceLink)
+        return link if not self.padding and take_link(deref(self.live()), link.link) else None
 
     def inputs(self):
         self.live()

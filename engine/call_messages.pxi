@@ -31,6 +31,9 @@ cdef int fill_call(
     take_text(names[0], "the model_name", call.model)
     take_text(names[1], "the request_id", call.id)
     call.version = request._model_version
+    link = request._trace._link
+    if link is not None:
+        call.trace = (<TraceLink?>link).link
     call.outputs.resize(len(outputs))
     for i in range(len(outputs)):
         take_text(outputs[i], "a requested output", call.outputs[i])

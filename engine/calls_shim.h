@@ -19,7 +19,7 @@ inline std::shared_ptr<ModelCalls> make_calls(Engine& engine) {
 
 inline Status begin_call(CallPort& port, const CallRequest& request, bool many, bool blocking,
                          std::shared_ptr<OutgoingCall>& out) {
-  ModelCall call{0, many, blocking, {}};
+  ModelCall call{0, many, blocking, {}, request.trace};
   PENSTOCK_RETURN_IF_ERROR(write_call(request, call.message));
   return take(port.begin(std::move(call)), out);
 }

@@ -179,6 +179,7 @@ Status ModelCalls::Impl::decode(Request& request, ModelCall& call) {
   request.frontend = TraceFrontend::kNone;
   request.nested = true;
   request.times.decoded = engine.clock().now_ns();
+  engine.tracer().begin_child(call.trace, request);
   return {};
 }
 

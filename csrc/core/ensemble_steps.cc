@@ -164,7 +164,9 @@ Status EnsembleRunner::fill(Request& request, const EnsembleFlow& flow, std::uin
   }
   for (const auto& mapping : step.outputs) (void)request.add_output(mapping.tensor);
   request.step_ = true;
-  engine_.tracer().begin_step(flow.run->responder.request(), request);
+  if (const auto& trace = flow.run->responder.request().trace) {
+    engine_.tracer().begin_child(trace->link(), request);
+  }
   return {};
 }
 

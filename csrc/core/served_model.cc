@@ -75,7 +75,7 @@ void ServedModel::leave(Request& request) {
 
 Status ServedModel::submit(Request& request) {
   if (request.deadline_ns != kNoDeadline) PENSTOCK_RETURN_IF_ERROR(check_deadline(request));
-  if (trace_->sampler() != nullptr && !request.step_) [[unlikely]] {
+  if (trace_->sampler() != nullptr && !request.step_ && request.trace == nullptr) [[unlikely]] {
     context_.tracer.begin(*trace_, request);
   }
   if (in_order()) ordered_.enter(request);

@@ -167,14 +167,14 @@ void Tracer::begin(const TraceSlot& slot, Request& request) {
   if (request.trace->wants_tensors) add_inputs(request, *request.trace);
 }
 
-void Tracer::begin_step(const Request& ensemble, Request& step) {
-  const TraceRecord* parent = ensemble.trace.get();
-  if (parent == nullptr) return;
-  step.trace = impl_->make_record(parent->generation, parent->wants_tensors);
-  step.trace->parent_id = parent->id;
-  step.trace->root_id = parent->root_id;
-  step.trace->context = parent->context;
-  if (step.trace->wants_tensors) add_inputs(step, *step.trace);
+void Tracer::begin_child(const TraceLink& parent, Request& request) {
+  if (parent.id == 0) return;
+  request.trace = impl_->make_record(parent.generation, parent.wants_tensors != 0);
+  request.trace->parent_id = parent.id;
+  request.trace->root_id = parent.root_id;
+  const std::string_view context(parent.context.data(), parent.context.size() - 1);
+  if (is_trace_context(context)) request.trace->context = context;  // it may be a worker's word
+  if (request.trace->wants_tensors) add_inputs(request, *request.trace);
 }
 
 void Tracer::add_outputs(Request& request, const Response& response) {

@@ -29,6 +29,27 @@ void write_outputs(const Batch& batch, const Request& request, MessageWriter& to
   }
 }
 
+void write_trace(const TraceRecord* record, MessageWriter& to) {
+  to.put(record != nullptr);
+  if (record == nullptr) return;
+  const TraceLink link = record->link();
+  to.put(link.id);
+  to.put(link.root_id);
+  to.put(link.generation);
+  to.put(link.wants_tensors);
+  to.text(record->context);
+}
+
+void read_trace(MessageReader& reader, Request& request) {
+  if (!reader.flag()) return;
+  request.trace = std::make_unique<TraceRecord>();
+  request.trace->id = reader.get<std::uint64_t>();
+  request.trace->root_id = reader.get<std::uint64_t>();
+  request.trace->generation = reader.get<std::uint64_t>();
+  request.trace->wants_tensors = reader.get<std::uint64_t>() != 0;
+  request.trace->context = reader.text();
+}
+
 }  // namespace
 
 Status BatchEncoder::place(const Batch& batch) {
@@ -68,6 +89,7 @@ void BatchEncoder::write_row(const Batch& batch, std::size_t row, std::uint64_t 
   to.put(request.deadline_ns);
   to.put(request.batch_size);
   to.parameters(request.parameters);
+  write_trace(request.trace.get(), to);
   write_outputs(batch, request, to);
   const std::size_t count = to.hole<std::uint32_t>();
   std::uint32_t written = 0;
@@ -156,6 +178,7 @@ class BatchDecoder {
     request.deadline_ns = reader_.get<std::int64_t>();  // CLOCK_MONOTONIC is the machine's
     request.batch_size = reader_.get<std::int64_t>();
     reader_.parameters(request.parameters);
+    read_trace(reader_, request);
     const std::uint32_t outputs = reader_.count();
     for (std::uint32_t i = 0; i < outputs && !reader_.failed(); ++i) {
       const auto spec = reader_.get<std::uint32_t>();

@@ -132,7 +132,7 @@ bool Inbox::post(MessageKind kind, std::uint64_t id) {
 }
 
 Result<std::shared_ptr<OutgoingCall>> Inbox::begin(ModelCall call) {
-  const CallTail tail{call.many, call.blocking};
+  const CallTail tail{call.trace, call.many, call.blocking};
   const std::size_t size = call.message.size() + sizeof tail;
   if (size > Channel::kMaxMessageBytes) {
     return invalid_arg("An error occurred while performing BLS request. The request has " +

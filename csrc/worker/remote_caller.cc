@@ -109,7 +109,7 @@ void RemoteCalls::begin(Message& message) {
       "models");
   if (calls_) {
     status = calls_->begin(caller_, {message.id, tail.many != 0, tail.blocking != 0,
-                                     std::exchange(message.bytes, {})});
+                                     std::exchange(message.bytes, {}), tail.trace});
     if (caller_->stopped()) calls_->forget(*caller_);  // stop() may not have seen it
   }
   if (!status.ok()) caller_->answered({message.id, std::move(status), nullptr, true});

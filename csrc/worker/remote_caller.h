@@ -40,8 +40,9 @@ class RemoteCalls {
 // A kCall is a ModelInferRequest and then this; a kCallAnswer the error's text or the
 // ModelInferResponse, and then CallAnswerTail. At the end, so that the rest needs no copy.
 struct CallTail {
-  std::uint8_t many = 0;
-  std::uint8_t blocking = 0;
+  TraceLink trace;
+  std::uint64_t many = 0;  // not less: without holes
+  std::uint64_t blocking = 0;
 };
 struct CallAnswerTail {
   std::uint8_t final = 0;

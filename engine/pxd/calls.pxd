@@ -11,6 +11,7 @@ from plan cimport CModelPlan
 from request cimport Parameter
 from status cimport Status
 from tensor cimport TensorView
+from trace cimport TraceLink as CTraceLink
 
 cdef extern from "penstock/call_message.h" namespace "std" nogil:
     cdef cppclass string_view:
@@ -31,6 +32,7 @@ cdef extern from "penstock/call_message.h" namespace "penstock" nogil:
         vector[Parameter] parameters
         vector[CCallTensor] inputs
         vector[string_view] outputs
+        CTraceLink trace
 
     cdef cppclass CCallResponse "penstock::CallResponse":
         vector[Parameter] parameters

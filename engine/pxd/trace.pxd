@@ -6,6 +6,7 @@ from libcpp.memory cimport unique_ptr
 from libcpp.string cimport string
 from libcpp.vector cimport vector
 
+from request cimport Request
 from tensor cimport DataType, Shape
 
 cdef extern from "penstock/trace.h" namespace "penstock" nogil:
@@ -23,7 +24,13 @@ cdef extern from "penstock/trace.h" namespace "penstock" nogil:
         Shape shape
         string data
 
+    cdef cppclass TraceLink:
+        TraceLink()
+        uint64_t id
+        uint64_t root_id
+
     cdef cppclass TraceRecord:
+        TraceLink link()
         uint64_t id
         uint64_t parent_id
         uint64_t root_id
@@ -55,3 +62,5 @@ cdef extern from "trace_shim.h" namespace "penstock::binding" nogil:
     string text_of(string_view) except +
     int number_of(DataType)
     bool of_client(const TraceRecord&)
+    string context_of(const TraceLink&) except +
+    bool take_link(const Request&, TraceLink&)

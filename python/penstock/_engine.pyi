@@ -263,6 +263,17 @@ def deserialize_bytes(data: Buffer, count: int = -1) -> npt.NDArray[np.object_]:
 
 # ---------------------------------------------------------------- batches (back ends)
 
+class TraceLink:
+    """What requests that a traced request causes need of its trace (contract 8.1)."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def root_id(self) -> int: ...
+    @property
+    def context(self) -> str:
+        """The W3C traceparent that the client gave; "": none."""
+
 class BatchRequest:
     """One request of a batch, valid until the batch is completed (tensors live on)."""
 
@@ -285,6 +296,9 @@ class BatchRequest:
         """Names asked for; all the model's outputs when the client named none."""
     @property
     def cancelled(self) -> bool: ...
+    @property
+    def trace(self) -> TraceLink | None:
+        """None: the request is not traced."""
     @property
     def padding(self) -> bool:
         """Fills a slot of a sequence model: a copy of a request; its answer is dropped (S-26)."""

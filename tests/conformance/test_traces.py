@@ -5,9 +5,7 @@
 from __future__ import annotations
 
 import contextlib
-import http.server
 import json
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -20,6 +18,7 @@ import pytest
 import tritonclient.grpc as grpc_client
 import tritonclient.http as http_client
 from model_repository import write_identity
+from otlp_collector import Collector
 from server_process import ServerProcess
 from tritonclient.grpc import service_pb2
 
@@ -400,42 +399,6 @@ def test_a_file_that_cannot_be_written(serve: Serve, tmp_path: Path) -> None:
         infer(server)
     assert server.stop() == 0
     assert server.log.count("cannot write traces to") == 1
-
-
-class Collector:
-    """An OpenTelemetry collector that keeps what it gets."""
-
-    def __init__(self) -> None:
-        self.spans: list[dict[str, Any]] = []
-        self.resources: list[dict[str, Any]] = []
-        self.arrived = threading.Condition()
-        collector = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                with collector.arrived:
-                    for group in body["resourceSpans"]:
-                        collector.resources.append(group["resource"])
-                        for scope in group["scopeSpans"]:
-                            collector.spans += scope["spans"]
-                    collector.arrived.notify_all()
-                self.send_response(200)
-                self.send_header("Content-Length", "2")
-                self.end_headers()
-                self.wfile.write(b"{}")
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Nothing."""
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/v1/traces"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def wait(self, count: int) -> list[dict[str, Any]]:
-        with self.arrived:
-            assert self.arrived.wait_for(lambda: len(self.spans) >= count, DEADLINE_S), self.spans
-            return list(self.spans)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@
 #include "penstock/request.h"
 #include "penstock/status.h"
 #include "penstock/tensor.h"
+#include "penstock/trace.h"
 
 namespace penstock {
 
@@ -32,6 +33,7 @@ struct CallRequest {
   std::vector<Parameter> parameters;
   std::vector<CallTensor> inputs;
   std::vector<std::string_view> outputs;  // empty: all of the model's
+  TraceLink trace;                        // beside the message: no other server's business
 };
 
 struct CallResponse {

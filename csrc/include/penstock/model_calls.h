@@ -20,6 +20,7 @@
 #include "penstock/engine.h"
 #include "penstock/plan.h"
 #include "penstock/status.h"
+#include "penstock/trace.h"
 
 namespace penstock {
 
@@ -49,6 +50,7 @@ struct ModelCall {
   bool many = false;               // any number of answers
   bool blocking = true;            // the instance does nothing else until it is answered
   std::vector<std::byte> message;  // a ModelInferRequest
+  TraceLink trace;                 // of what it is part of
 };
 
 class ModelCalls {

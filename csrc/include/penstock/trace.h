@@ -7,6 +7,7 @@
 // blocks.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -34,6 +35,15 @@ struct TraceTensor {
   std::string data;  // empty when the record has no room for it
 };
 
+// What the traces of requests that a traced request causes need of it. Plain bytes, without holes.
+struct TraceLink {
+  std::uint64_t id = 0;  // 0: it is not traced
+  std::uint64_t root_id = 0;
+  std::uint64_t generation = 0;
+  std::uint64_t wants_tensors = 0;
+  std::array<char, 56> context{};  // TraceRecord's, then zeros
+};
+
 struct TraceRecord {
   static constexpr std::size_t kMaxTensorBytes = 16 << 20;
 
@@ -52,6 +62,12 @@ struct TraceRecord {
   std::vector<TraceStamp> stamps;
   std::vector<TraceTensor> tensors;
   std::size_t tensor_bytes = 0;
+
+  [[nodiscard]] TraceLink link() const {
+    TraceLink link{id, root_id, generation, wants_tensors, {}};
+    context.copy(link.context.data(), link.context.size() - 1);
+    return link;
+  }
 };
 
 }  // namespace penstock

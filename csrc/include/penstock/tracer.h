@@ -59,8 +59,8 @@ class Tracer {
   [[nodiscard]] std::shared_ptr<const TraceSlot> slot(const std::string& model);
   // Samples a request that is about to be queued.
   void begin(const TraceSlot& slot, Request& request);
-  // A step of an ensemble is traced when the ensemble's request is.
-  void begin_step(const Request& ensemble, Request& step);
+  // A step of an ensemble, and a call of a model that says so, is traced when what causes it is.
+  void begin_child(const TraceLink& parent, Request& request);
   // The owner gives a traced request, or a response to one, back.
   void add_outputs(Request& request, const Response& response);
   void finish(Request& request);

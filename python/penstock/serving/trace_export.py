@@ -15,9 +15,11 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from penstock._engine import Engine, EngineTracer
+from penstock.backends.python.pb_utils.trace import set_span_ids
 from penstock.config.trace_settings import OPENTELEMETRY, TraceConfig
 from penstock.serving.trace_control import TraceValues
 from penstock.telemetry.otlp import OtlpExporter
+from penstock.telemetry.span_ids import SpanIds
 from penstock.telemetry.trace_file import Record, TraceCollector, TraceFile
 
 _LOGGER = logging.getLogger(__name__)
@@ -137,9 +139,12 @@ def _generation_of(record: Record) -> int:
 
 
 def _exporter(config: TraceConfig) -> OtlpExporter:
+    ids = SpanIds()
+    set_span_ids(ids)  # for models, which may add spans of their own
     return OtlpExporter(
         config.url,
         config.resource,
+        ids,
         max_queue_size=config.bsp_max_queue_size,
         schedule_delay_ms=config.bsp_schedule_delay_ms,
         max_batch_size=config.bsp_max_export_batch_size,

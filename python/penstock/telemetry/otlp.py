@@ -4,16 +4,13 @@
 
 A client's request is a span `InferRequest` with the frontend's events, in it one of the model's
 name with its stages, and in that `compute`. Steps of ensembles are spans within their ensemble's.
-The ids are made of the traces' numbers, so that no span has to wait for another.
 """
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import json
 import logging
-import os
 import threading
 import time
 import urllib.request
@@ -21,6 +18,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from penstock.telemetry.span_ids import SpanIds
 from penstock.telemetry.trace_file import Record
 
 _LOGGER = logging.getLogger("penstock.telemetry.otlp")
@@ -34,10 +32,10 @@ Span = dict[str, Any]
 
 
 class SpanMaker:
-    """The spans of a trace. Pure, but for the seed that tells this process's ids from others'."""
+    """The spans of a trace. Pure."""
 
-    def __init__(self, seed: bytes | None = None) -> None:
-        self._seed = seed or os.urandom(16)
+    def __init__(self, ids: SpanIds) -> None:
+        self._ids = ids
 
     def spans(self, record: Record, clock_offset_ns: int) -> list[Span]:
         """`clock_offset_ns`: what to add to the stamps to get Unix time."""
@@ -47,18 +45,18 @@ class SpanMaker:
         trace_id, outer = self._origin(record)
         spans = []
         if record["of_client"]:
-            root = self._id(record["id"], "root")
+            root = self._ids.span(record["id"], "root")
             events = [s for s in stamps if s[0].startswith(("HTTP_", "GRPC_"))]
             whole = (min(ns for _, ns in stamps), max(ns for _, ns in stamps))
             spans.append(_span("InferRequest", trace_id, root, outer, whole, events, _SERVER))
             outer = root
-        model = self._id(record["id"], "model")
+        model = self._ids.span(record["id"], "model")
         events = [s for s in stamps if s[0] in _STAGES and s[0] != "INFER_RESPONSE_COMPLETE"]
         spans.append(_span(record["model"], trace_id, model, outer, _extent(events), events))
         spans[-1]["attributes"] = _attributes(_model_attributes(record))
         compute = [s for s in stamps if s[0].startswith("COMPUTE_")]
         if compute:
-            inner = self._id(record["id"], "compute")
+            inner = self._ids.span(record["id"], "compute")
             spans.append(_span("compute", trace_id, inner, model, _extent(compute), compute))
         if record["error"]:
             for span in spans:
@@ -67,15 +65,11 @@ class SpanMaker:
 
     def _origin(self, record: Record) -> tuple[str, str]:
         """The trace's id, and the span that this record's outermost one is in ("": none)."""
-        parts = record["context"].split("-")
-        trace_id = parts[1] if len(parts) == 4 else self._id(record["root_id"], "trace", 16)
+        context = record["context"]
+        trace_id = self._ids.trace(record["root_id"], context)
         if record["parent_id"]:
-            return trace_id, self._id(record["parent_id"], "model")
-        return trace_id, parts[2] if len(parts) == 4 else ""
-
-    def _id(self, number: int, what: str, size: int = 8) -> str:
-        text = self._seed + f"{number} {what}".encode()
-        return hashlib.blake2b(text, digest_size=size).hexdigest()
+            return trace_id, self._ids.span(record["parent_id"], "model")
+        return trace_id, context.split("-")[2] if context else ""
 
 
 def _extent(events: Sequence[tuple[str, int]]) -> tuple[int, int]:
@@ -134,6 +128,7 @@ class OtlpExporter:
         self,
         url: str,
         resource: Mapping[str, str],
+        ids: SpanIds,
         *,
         max_queue_size: int = 2048,
         schedule_delay_ms: int = 5000,
@@ -144,7 +139,7 @@ class OtlpExporter:
         self._max_queue_size = max_queue_size
         self._delay_s = schedule_delay_ms / 1000.0
         self._max_batch_size = min(max_batch_size, max_queue_size)
-        self._maker = SpanMaker()
+        self._maker = SpanMaker(ids)
         self._queue: deque[Span] = deque()
         self._changed = threading.Condition()
         self._stopping = False

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from penstock.telemetry import trace_file
 from penstock.telemetry.otlp import OtlpExporter, SpanMaker
+from penstock.telemetry.span_ids import SpanIds
 from penstock.telemetry.trace_file import TraceCollector, TraceFile, elements, tensor_text
 
 
@@ -122,7 +123,7 @@ def test_what_is_held_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_spans_of_a_step_are_in_its_ensembles() -> None:
     """T-21: whichever comes first."""
-    maker = SpanMaker(b"seed")
+    maker = SpanMaker(SpanIds(b"seed"))
     stamps = [("REQUEST_START", 1), ("COMPUTE_START", 2), ("COMPUTE_END", 3), ("REQUEST_END", 4)]
     step, compute = maker.spans(record(2, parent=1, stamps=stamps), 100)
     root, model = maker.spans(record(1, error="it broke"), 100)
@@ -138,7 +139,7 @@ def test_spans_of_a_step_are_in_its_ensembles() -> None:
 
 def test_the_exporters_queue_is_bounded() -> None:
     exporter = OtlpExporter(
-        "http://127.0.0.1:9/", {}, max_queue_size=3, schedule_delay_ms=3_600_000
+        "http://127.0.0.1:9/", {}, SpanIds(), max_queue_size=3, schedule_delay_ms=3_600_000
     )
     exporter.add([record(1), record(2), record(3)])  # two spans each
     assert exporter.dropped == 3

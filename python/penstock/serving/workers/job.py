@@ -37,6 +37,8 @@ class Job:
     #: level of the logger `penstock`
     log_level: int = 0
     niceness: int = 0
+    #: of the ids of the server's spans, as hexadecimal digits; "": spans are not exported
+    span_seed: str = ""
 
     def to_message(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -56,6 +58,7 @@ class Job:
             "memory": dataclasses.asdict(self.memory),
             "niceness": self.niceness,
             "log_level": self.log_level,
+            "span_seed": self.span_seed,
         }
 
     @classmethod
@@ -89,6 +92,7 @@ class Job:
             niceness=message["niceness"],
             backend_directory=Path(directory) if directory else None,
             log_level=message["log_level"],
+            span_seed=message["span_seed"],
         )
 
 

@@ -23,6 +23,7 @@ from penstock._engine import NativeInstance, attach_worker, die_with_parent
 from penstock.backends.model_code import have_process_alone
 from penstock.backends.python.pb_utils.calls import set_call_ports
 from penstock.backends.python.pb_utils.control import set_model_control
+from penstock.backends.python.pb_utils.trace import set_span_ids
 from penstock.backends.registry import find_backend
 from penstock.errors import Code, InternalError, ServerError, UnsupportedError
 from penstock.serving.serving_loop import serve_batches
@@ -31,6 +32,7 @@ from penstock.serving.workers.job import Job, encode_config
 from penstock.serving.workers.metrics import MetricReport
 from penstock.serving.workers.plan import make_worker_plan
 from penstock.serving.workers.remote_control import RemoteControl
+from penstock.telemetry.span_ids import SpanIds
 
 
 def main(arguments: list[str]) -> None:
@@ -90,6 +92,8 @@ def _serve(job: Job, memory_fd: int, control: ControlSocket) -> None:
         memory_fd, plan, initial_bytes=memory.initial_bytes, growth_bytes=memory.growth_bytes
     )
     set_call_ports(lambda _: port, only_one=True)
+    if job.span_seed:
+        set_span_ids(SpanIds(bytes.fromhex(job.span_seed)))
     remote = RemoteControl(control)
     set_model_control(remote)
     report = MetricReport(control.send, remote.ask)

@@ -19,6 +19,7 @@ from penstock._engine import Engine, ModelCalls, ModelPlan, NativeInstance, Work
 from penstock._proto.model_config_pb2 import ModelConfig
 from penstock.backends.interface import Backend, InstanceSpec, ModelContext, UsesWorkers
 from penstock.backends.python.pb_utils.calls import set_call_ports
+from penstock.backends.python.pb_utils.trace import span_ids
 from penstock.config.plan import make_instances
 from penstock.errors import InternalError, ServerError, UnavailableError
 from penstock.serving.environments.environments import Environment, Environments
@@ -93,7 +94,9 @@ class Workers:
     def _job(self, context: ModelContext, memory: Memory) -> Job:
         level = logging.getLogger("penstock").getEffectiveLevel()
         directory = self._backend_directory
-        return Job(context.config.backend, context, None, memory, directory, level)
+        ids = span_ids()
+        seed = "" if ids is None else ids.seed.hex()
+        return Job(context.config.backend, context, None, memory, directory, level, span_seed=seed)
 
     def _watch(self) -> Supervisor:
         with self._lock:

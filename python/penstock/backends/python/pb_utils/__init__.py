@@ -36,7 +36,6 @@ from .request import (
     TRITONSERVER_REQUEST_RELEASE_ALL,
     TRITONSERVER_REQUEST_RELEASE_RESCHEDULE,
     InferenceRequest,
-    InferenceTrace,
     MemoryType,
     PreferredMemory,
 )
@@ -46,6 +45,7 @@ from .response import (
     InferenceResponseSender,
 )
 from .tensor import Tensor
+from .trace import InferenceTrace
 
 TRITONSERVER_MEMORY_CPU: Final = MemoryType.TRITONSERVER_MEMORY_CPU
 TRITONSERVER_MEMORY_GPU: Final = MemoryType.TRITONSERVER_MEMORY_GPU

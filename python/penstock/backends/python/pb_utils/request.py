@@ -19,6 +19,7 @@ from .parameters import Parameters, ParameterValue, checked_parameters, paramete
 from .response import InferenceResponse, InferenceResponseSender, NoReplies, Reply, ReplyStream
 from .tensor import Tensor
 from .text import Text, text_of
+from .trace import InferenceTrace
 
 TRITONSERVER_REQUEST_FLAG_SEQUENCE_START: Final = 1
 TRITONSERVER_REQUEST_FLAG_SEQUENCE_END: Final = 2
@@ -43,16 +44,6 @@ class PreferredMemory:
         self.preferred_device_id = preferred_device_id
 
 
-class InferenceTrace:
-    """The trace that a request belongs to."""
-
-    __slots__ = ()
-
-    def get_context(self) -> str | None:
-        """The OpenTelemetry context as JSON; None while the request is not traced."""
-        return None
-
-
 _CPU: Final = PreferredMemory(MemoryType.TRITONSERVER_MEMORY_CPU)
 _NO_TRACE: Final = InferenceTrace()
 
@@ -70,6 +61,12 @@ def _checked_names(names: Iterable[Text]) -> tuple[str, ...]:
     if "" in checked:
         raise TritonModelException("a requested output name should not be empty")
     return checked
+
+
+def _checked_trace(trace: InferenceTrace) -> InferenceTrace:
+    if not isinstance(trace, InferenceTrace):
+        raise TypeError(f"trace must be an InferenceTrace, found {type(trace)}")
+    return trace
 
 
 class InferenceRequest(_engine.ModelRequest):
@@ -111,7 +108,7 @@ class InferenceRequest(_engine.ModelRequest):
         self._flags = flags
         self._timeout = timeout
         self._preferred_memory = preferred_memory
-        self._trace = trace
+        self._trace = _checked_trace(trace)
         self._parameters = checked_parameters(parameters)
 
     def request_id(self) -> str:
@@ -199,6 +196,7 @@ class _Kept:
     parameters: dict[str, ParameterValue]
     requested_outputs: list[str]
     cancelled: bool
+    trace: _engine.TraceLink | None
 
 
 class ClientRequest(InferenceRequest):
@@ -232,7 +230,8 @@ class ClientRequest(InferenceRequest):
         return _CPU
 
     def trace(self) -> InferenceTrace:
-        return _NO_TRACE
+        link = self._received.trace
+        return _NO_TRACE if link is None else InferenceTrace(link)
 
     def is_cancelled(self) -> bool:
         late = None if self._reply is None else self._reply.late
@@ -262,6 +261,7 @@ class ClientRequest(InferenceRequest):
                 received.parameters,
                 received.requested_outputs,
                 received.cancelled,
+                received.trace,
             )
         )
 
