@@ -8,12 +8,13 @@ import asyncio
 import json
 import logging
 import threading
+from unittest.mock import Mock, call
 
 import numpy as np
 import pytest
 from penstock.backends.python import pb_utils
 from penstock.backends.python.pb_utils import calls, control
-from penstock.backends.python.pb_utils.response import InferenceResponseSender, Reply
+from penstock.backends.python.pb_utils.response import InferenceResponseSender, Reply, ReplyStream
 from penstock.errors import NotFoundError
 
 FINAL = pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
@@ -151,8 +152,8 @@ class TestSender:
     def test_one_response_then_the_end(self) -> None:
         reply, sender = self.make()
         response = pb_utils.InferenceResponse()
+        assert reply.response is None
         sender.send(response)
-        assert reply.done.is_set()
         assert reply.response is response
         sender.send(flags=FINAL)
         assert self.refused(sender, response) == (
@@ -161,8 +162,9 @@ class TestSender:
 
     def test_both_at_once(self) -> None:
         reply, sender = self.make()
-        sender.send(pb_utils.InferenceResponse(), FINAL)
-        assert reply.done.is_set()
+        response = pb_utils.InferenceResponse()
+        sender.send(response, FINAL)
+        assert reply.response is response
         assert self.refused(sender, None, FINAL) == (
             "Unable to send response. Response sender has been closed."
         )
@@ -190,11 +192,20 @@ class TestSender:
     def test_a_dropped_sender_is_noticed(self) -> None:
         reply, sender = self.make()
         second = InferenceResponseSender(reply, pb_utils.InferenceRequest())
+        reply.late = late = Mock(spec=ReplyStream)
         del sender
-        assert not reply.done.is_set()
+        assert late.mock_calls == []
         del second
-        assert reply.done.is_set()
-        assert reply.response is None
+        assert late.mock_calls == [call.fail(None)]
+
+    def test_a_late_response_goes_on_at_once(self) -> None:
+        reply, sender = self.make()
+        reply.late = late = Mock(spec=ReplyStream)
+        response = pb_utils.InferenceResponse()
+        sender.send(response)
+        assert late.mock_calls == [call.put(response, final=True)]
+        sender.send(flags=FINAL)
+        assert late.mock_calls == [call.put(response, final=True)]
 
     def test_only_one_of_many_threads_sends(self) -> None:
         reply, sender = self.make()
