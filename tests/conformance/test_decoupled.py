@@ -277,12 +277,16 @@ def test_misused_senders(channel: grpc.Channel) -> None:
     assert b"Inference Response object must be provided when the response flags is set" in text
 
 
-def test_a_sender_of_an_ordinary_model(channel: grpc.Channel) -> None:
-    """5.1, G-23: it sends one response."""
+def test_a_sender_of_an_ordinary_model(server: ServerProcess, channel: grpc.Channel) -> None:
+    """5.1, G-23: it sends one response. That stands, also when a second one makes execute raise."""
     stream = Stream(channel)
     stream.send(message("twice", [0]))
     (answer,) = stream.rest()
-    assert "Non-decoupled model cannot send more than one response." in answer.error_message
+    assert (answer.error_message, *answer.infer_response.raw_output_contents) == (
+        "",
+        np.int32(1).tobytes(),
+    )
+    assert "Non-decoupled model cannot send more than one response." in server.log
 
 
 def test_where_one_response_is_expected(server: ServerProcess, channel: grpc.Channel) -> None:

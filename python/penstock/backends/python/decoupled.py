@@ -4,10 +4,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
-import threading
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from penstock import _engine
 
 from .instance import BadReturnError, PythonInstance
+from .loops import BackgroundLoop
 from .pb_utils import Tensor
 from .pb_utils.calls import Caller
 from .pb_utils.request import DecoupledRequest
@@ -105,30 +104,3 @@ class DecoupledInstance(PythonInstance):
         if self._background is None:
             self._background = BackgroundLoop(self._name)
         self._background.start(coroutine)
-
-
-class BackgroundLoop:
-    """An event loop on a thread of its own. Used by one other thread at a time."""
-
-    def __init__(self, name: str) -> None:
-        """Runs from now on."""
-        self._loop = asyncio.new_event_loop()
-        self._stop = asyncio.Event()
-        self._thread = threading.Thread(target=self._run, name=f"{name}_async", daemon=True)
-        self._thread.start()
-
-    def start(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Runs the coroutine, which must not raise, beside the others."""
-        asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-
-    def close(self) -> None:
-        """Cancels what still runs, and waits for its end."""
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
-
-    def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve())  # closing the runner cancels the other tasks
-
-    async def _serve(self) -> None:
-        await self._stop.wait()

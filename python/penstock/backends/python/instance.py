@@ -15,6 +15,7 @@ from penstock import _engine
 from penstock.errors import Code, InternalError, ServerError
 
 from .failure import failure_text
+from .loops import ExecuteLoop
 from .pb_utils import InferenceResponse, Tensor, TritonError, TritonModelException
 from .pb_utils.calls import Caller
 from .pb_utils.request import ClientRequest
@@ -48,7 +49,7 @@ class PythonInstance:
         self._model: Any = None
         self._caller = caller or Caller(None, decoupled=False)
         self._caller.bind()
-        self._runner: asyncio.Runner | None = None
+        self._loop: ExecuteLoop | None = None
         try:
             self._initialize(model_class, args)
         except BaseException:
@@ -66,10 +67,7 @@ class PythonInstance:
             responses, plain = self._responses(requests, self._model.execute(requests))
         except BaseException as error:
             batch.mark_exec_end()
-            for request in requests:
-                if request._reply is not None:
-                    request._reply.close()
-            self._fail(batch, error)
+            self._fail(batch, [request._reply for request in requests], error)
             return
         finally:
             self._caller.serving = False
@@ -89,8 +87,8 @@ class PythonInstance:
         """Call the model's `finalize` and drop the model. A failure is only logged."""
         self._caller.ending = True
         steps = [getattr(self._model, "finalize", None)]
-        if self._runner is not None:
-            steps.append(self._runner.close)
+        if self._loop is not None:
+            steps.append(self._loop.close)
         self._model = None
         for step in steps:
             try:
@@ -218,9 +216,9 @@ class PythonInstance:
             _log.error("%s", self._message(f"the returned response is dropped: {error}"))
 
     def _await(self, coroutine: Any) -> Any:
-        if self._runner is None:
-            self._runner = asyncio.Runner()
-        return self._runner.run(coroutine)
+        if self._loop is None:
+            self._loop = ExecuteLoop(self._name, self._caller.bind)
+        return self._loop.run(coroutine)
 
     def _verdict(self, failure: BaseException | TritonError | None) -> tuple[int, str]:
         """Code and text for a request that gets no outputs."""
@@ -236,10 +234,17 @@ class PythonInstance:
             return Code.INTERNAL, self._message(str(failure))
         return Code.INTERNAL, self._message(failure_text(failure, *self._code_dirs))
 
-    def _fail(self, batch: Batch, error: BaseException) -> None:
+    def _fail(self, batch: Batch, replies: list[Reply | None], error: BaseException) -> None:
+        """Fails the requests, but for those whose senders had sent a response, as in Triton."""
         _, message = self._verdict(error)
         _log.error("%s", message)
-        batch.fail_all(Code.INTERNAL, message)
+        for reply in replies:
+            if reply is not None:
+                reply.close()
+        sent = [None if reply is None else reply.response for reply in replies]
+        for index, failure in _engine.respond(batch, sent):
+            code, why = (Code.INTERNAL, message) if failure is None else self._verdict(failure)
+            batch.fail(index, code, why)
 
     def _message(self, text: str) -> str:
         return f"Failed to process the request(s) for model '{self._name}', message: {text}"
