@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 
 import pytest
 from model_repository import STARTUP_MODELS, write_repository
-from server_process import ServerProcess
+from otlp_collector import Collector
+from server_process import Serve, ServerProcess
 from ways import WAYS, Way
 
 
@@ -69,3 +72,26 @@ async def protocol(request: pytest.FixtureRequest, server: ServerProcess) -> Asy
     made = WAYS[request.param](server)
     yield made
     await made.close()
+
+
+@pytest.fixture
+def serve(repository: Path, tmp_path: Path) -> Iterator[Serve]:
+    """Starts servers of the module's repository that trace; they end with the test."""
+    with ExitStack() as running:
+        logs = count()
+
+        def start(*config: str, plane: str = "native") -> ServerProcess:
+            options = [f"--trace-config={setting}" for setting in config]
+            options.append(f"--data-plane={plane}")
+            server = ServerProcess(repository, tmp_path / f"log{next(logs)}", *options)
+            return running.enter_context(server)
+
+        yield start
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    made = Collector()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()

@@ -16,7 +16,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import EllipsisType, TracebackType
@@ -197,3 +197,7 @@ class ServerProcess:
         text = self.request("GET", "/metrics", port=self.metrics_port).body.decode()
         lines = [line for line in text.splitlines() if not line.startswith("#")]
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+
+#: Starts a server with options; the fixture of that name ends it.
+Serve = Callable[..., ServerProcess]

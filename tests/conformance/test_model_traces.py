@@ -5,14 +5,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from model_repository import write_identity
 from otlp_collector import Collector
-from server_process import ServerProcess
+from server_process import Serve, ServerProcess
 
 MODES = ["process", "in_process"]
 TRACE_ID, PARENT_ID = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -56,33 +55,6 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / mode / "1" / "model.py").write_text(_MODEL)
         (root / mode / "config.pbtxt").write_text(_CONFIG.format(mode=mode))
     return root
-
-
-Serve = Callable[..., ServerProcess]
-
-
-@pytest.fixture
-def serve(repository: Path, tmp_path: Path) -> Iterator[Serve]:
-    """Starts servers, which end with the test."""
-    running: list[ServerProcess] = []
-
-    def start(*config: str) -> ServerProcess:
-        options = [f"--trace-config={setting}" for setting in config]
-        server = ServerProcess(repository, tmp_path / f"log{len(running)}", *options)
-        running.append(server.__enter__())
-        return server
-
-    yield start
-    for server in running:
-        server.__exit__(None, None, None)
-
-
-@pytest.fixture
-def collector() -> Iterator[Collector]:
-    made = Collector()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
 
 
 def _ask(server: ServerProcess, model: str, what: str = "", **headers: str) -> Any:

@@ -8,7 +8,7 @@ import contextlib
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import tritonclient.grpc as grpc_client
 import tritonclient.http as http_client
 from model_repository import write_identity
 from otlp_collector import Collector
-from server_process import ServerProcess
+from server_process import Serve, ServerProcess
 from tritonclient.grpc import service_pb2
 
 DEADLINE_S = 20.0
@@ -70,26 +70,6 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "chain" / "1").mkdir(parents=True)
     (root / "chain" / "config.pbtxt").write_text(_ENSEMBLE)
     return root
-
-
-Serve = Callable[..., ServerProcess]
-
-
-@pytest.fixture
-def serve(repository: Path, tmp_path: Path) -> Iterator[Serve]:
-    """Starts servers, which end with the test; `file` is where they trace to."""
-    running: list[ServerProcess] = []
-
-    def start(*config: str, plane: str = "native") -> ServerProcess:
-        options = [f"--trace-config={setting}" for setting in config]
-        options.append(f"--data-plane={plane}")
-        server = ServerProcess(repository, tmp_path / f"log{len(running)}", *options)
-        running.append(server.__enter__())
-        return server
-
-    yield start
-    for server in running:
-        server.__exit__(None, None, None)
 
 
 def infer(server: ServerProcess, model: str = "identity", **headers: str) -> None:
@@ -399,14 +379,6 @@ def test_a_file_that_cannot_be_written(serve: Serve, tmp_path: Path) -> None:
         infer(server)
     assert server.stop() == 0
     assert server.log.count("cannot write traces to") == 1
-
-
-@pytest.fixture
-def collector() -> Iterator[Collector]:
-    made = Collector()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
 
 
 TRACE_ID, PARENT_ID = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
